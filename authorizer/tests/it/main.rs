@@ -1,0 +1,31 @@
+//! The authorizer's tests: one file for each family of claims.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::disallowed_methods
+)]
+
+mod support;
+
+mod answers;
+#[cfg(feature = "lambda")]
+mod bootstrap;
+mod credentials;
+mod events;
+#[cfg(feature = "fetch")]
+mod fetching;
+mod front_door;
+mod jwk;
+mod jwks_cache;
+mod jwt_claims;
+mod jwt_header;
+mod paths;
+mod policy_file;
+mod policy_properties;
+mod readme;
+mod vectors;
+mod whole_rights;

@@ -1,0 +1,1 @@
+//! What administrators do: clients and people.
