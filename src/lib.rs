@@ -1,1 +1,3 @@
 //! Gatewright.
+
+pub mod config;
