@@ -1,3 +1,4 @@
 //! Gatewright.
 
 pub mod config;
+pub mod telemetry;
