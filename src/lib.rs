@@ -1,4 +1,5 @@
 //! Gatewright.
 
 pub mod config;
+pub mod http;
 pub mod telemetry;

@@ -1,0 +1,5 @@
+//! HTTP.
+
+pub mod guard;
+pub mod server;
+pub mod signals;
