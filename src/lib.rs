@@ -3,7 +3,10 @@
 //! A value flows one way: `domain → crypto → store → flows → http → cli → main`. Each layer imports only from
 //! its left; `tests/it/architecture.rs` enforces it.
 
+pub mod config;
 pub mod crypto;
 pub mod domain;
 pub mod flows;
+pub mod http;
 pub mod store;
+pub mod telemetry;

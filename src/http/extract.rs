@@ -135,7 +135,7 @@ async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
     let bytes = http_body_util::Limited::new(body, BODY_MAX_BYTES)
         .collect()
         .await
-        .map_err(|error| BodyError::Unreadable(super::guard::body_error_status(error.as_ref())))?
+        .map_err(|_| BodyError::Unreadable(StatusCode::BAD_REQUEST))?
         .to_bytes();
     if !is_form {
         // An empty POST needs no type.

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::routes::MethodRoutes;
 use super::{Method, Policy};
 
 /// Two rules that IAM can't express together with wildcards: while a token satisfies both, the first is answered for
@@ -33,7 +34,9 @@ impl Policy {
 
     fn coverage_of(&self, method: Method) -> Vec<CoverageNote> {
         let routes = &self.routes;
-        let (allow, deny) = routes.of_method(method);
+        let Some(MethodRoutes { allow, deny }) = routes.of_method(method) else {
+            return Vec::new();
+        };
         let mut notes = Vec::new();
         let id = |rule: &usize| {
             self.rules

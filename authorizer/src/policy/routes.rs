@@ -22,11 +22,11 @@ pub(super) struct Routes {
 }
 
 #[derive(Clone, Debug, Default)]
-struct MethodRoutes {
+pub(super) struct MethodRoutes {
     /// Templates of allow rules, most specific first, each with its rules.
-    allow: Vec<(usize, Vec<usize>)>,
+    pub allow: Vec<(usize, Vec<usize>)>,
     /// Deny rules with their templates.
-    deny: Vec<(usize, usize)>,
+    pub deny: Vec<(usize, usize)>,
 }
 
 impl Routes {
@@ -181,11 +181,9 @@ impl Routes {
             .is_some_and(|(a, b)| a.subsumes(b))
     }
 
-    /// The templates of allow rules for a method, most specific first, with their rules; and those of deny rules.
-    pub(super) fn of_method(&self, method: Method) -> (&[(usize, Vec<usize>)], &[(usize, usize)]) {
-        self.methods
-            .get(method as usize)
-            .map_or((&[], &[]), |routes| (&routes.allow, &routes.deny))
+    /// What there is for a method.
+    pub(super) fn of_method(&self, method: Method) -> Option<&MethodRoutes> {
+        self.methods.get(method as usize)
     }
 }
 

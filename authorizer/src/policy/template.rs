@@ -95,18 +95,16 @@ impl PathTemplate {
 
     /// Whether the segments of a request path match.
     pub fn matches(&self, path: &[&str]) -> bool {
-        if self.is_greedy() {
+        let fits = if self.is_greedy() {
             path.len() >= self.segments.len()
         } else {
             path.len() == self.segments.len()
-        }
-        .then(|| {
-            self.segments
-                .iter()
-                .zip(path)
-                .all(|(segment, part)| segment.takes(part))
-        })
-        .unwrap_or(false)
+        };
+        fits && self
+            .segments
+            .iter()
+            .zip(path)
+            .all(|(segment, part)| segment.takes(part))
     }
 
     /// Whether it has no parameters at all.

@@ -122,18 +122,18 @@ fn an_algorithm_that_the_issuer_does_not_use_is_refused() {
 #[test]
 fn a_key_is_only_used_for_its_own_algorithm_and_purpose() {
     // RS256 and PS256 share the key type: the key's own `alg` decides.
-    let as_ps256 = json!({"alg": "PS256", "typ": "at+jwt", "kid": shared_rsa().kid});
+    let as_pss = json!({"alg": "PS256", "typ": "at+jwt", "kid": shared_rsa().kid});
     assert_eq!(
         refusal(
-            &shared_rsa().sign_with(&as_ps256, &claims("a")),
+            &shared_rsa().sign_with(&as_pss, &claims("a")),
             &[shared_rsa()]
         ),
         Reason::KeyUnknown
     );
-    let as_es256 = json!({"alg": "ES256", "typ": "at+jwt", "kid": shared_rsa().kid});
+    let as_elliptic = json!({"alg": "ES256", "typ": "at+jwt", "kid": shared_rsa().kid});
     assert_eq!(
         refusal(
-            &shared_rsa().sign_with(&as_es256, &claims("a")),
+            &shared_rsa().sign_with(&as_elliptic, &claims("a")),
             &[shared_rsa()]
         ),
         Reason::KeyUnknown

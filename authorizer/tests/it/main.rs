@@ -4,6 +4,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::format_collect,
+    clippy::format_push_string,
     clippy::panic,
     clippy::too_many_lines,
     clippy::disallowed_methods

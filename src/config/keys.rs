@@ -1,0 +1,207 @@
+//! The table of settings. Adding one is a line here, its field and its default in `values.rs`.
+
+use std::{fmt::Display, path::Path};
+
+use super::{Config, LogFormat, MasterKeySource, TlsConfig, read, read::Raw};
+
+/// One setting.
+pub(super) struct Key {
+    /// As in the file: `database.url`.
+    pub path: &'static str,
+    /// What it is, for the example file.
+    pub about: &'static str,
+    /// Set if the default is "not set" or a secret: what the example file shows, commented.
+    pub sample: Option<&'static str>,
+    /// Reads a value into the configuration, or says what is wrong with it.
+    pub set: fn(&mut Config, &Raw) -> Result<(), String>,
+    /// The value as TOML.
+    pub toml: fn(&Config) -> String,
+    /// The value for people; secrets masked.
+    pub masked: fn(&Config) -> String,
+}
+
+impl Key {
+    /// `database.url` → `GATEWRIGHT_DATABASE_URL`.
+    pub fn env_name(&self) -> String {
+        format!(
+            "GATEWRIGHT_{}",
+            self.path.replace('.', "_").to_ascii_uppercase()
+        )
+    }
+}
+
+/// A setting that is a field: path, field, reader, description.
+macro_rules! key {
+    ($path:literal, $($field:ident).+, $read:expr, $about:literal) => {
+        Key {
+            path: $path,
+            about: $about,
+            sample: None,
+            set: |config, raw| {
+                config.$($field).+ = $read(raw)?;
+                Ok(())
+            },
+            toml: |config| config.$($field).+.toml(),
+            masked: |config| config.$($field).+.plain(),
+        }
+    };
+}
+
+/// A setting that has no default, or a secret: path, how to set it, how to show it, sample, description.
+macro_rules! special {
+    ($path:literal, $set:expr, $masked:expr, $sample:literal, $about:literal) => {
+        Key {
+            path: $path,
+            about: $about,
+            sample: Some($sample),
+            set: $set,
+            toml: $masked,
+            masked: $masked,
+        }
+    };
+}
+
+/// `x` and `x_file` set the same thing.
+pub(super) const ALTERNATIVES: [(&str, &str); 2] = [
+    ("master_key", "master_key_file"),
+    ("database.url", "database.url_file"),
+];
+
+const MAX_S: i64 = 10 * 365 * 24 * 60 * 60;
+
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    key!("issuer", issuer, read::issuer, "Who issues the tokens, as clients see it: https, no trailing slash. Plain http is for loopback only."),
+    key!("listen", listen, read::address, "Address and port to listen on."),
+    key!("trusted_proxies", trusted_proxies, read::networks, "Proxies whose X-Forwarded-For is believed: networks or addresses. Nobody else's is."),
+    special!("master_key", |c, raw| { c.master_key = read::master_key_value(raw)?; Ok(()) }, show_master_key, "…", "Seals the private keys: 32 bytes as base64 or hex, made with `openssl rand -base64 32`. PostgreSQL needs it;\nbeside an SQLite database one is made on the first start. Better in a file:"),
+    special!("master_key_file", |c, raw| { c.master_key = read::master_key_file(raw)?; Ok(()) }, show_master_key_file, "/run/secrets/gatewright-master-key", "The file that holds the master key; nobody but the server should be able to read it."),
+
+    Key { masked: |c| c.database.masked_url(), ..key!("database.url", database.url, read::database_url, "sqlite://PATH (relative) or sqlite:///PATH (absolute), or postgres://USER:PASSWORD@HOST/DATABASE.") },
+    special!("database.url_file", |c, raw| { c.database.url = read::database_url_file(raw)?; Ok(()) }, |_| "(not set)".to_owned(), "/run/secrets/gatewright-database-url", "The file that holds the URL, instead of the URL."),
+    key!("database.max_connections", database.max_connections, read::integer(1..=1000), "Most connections that this process opens."),
+
+    special!("tls.certificate_file", |c, raw| { tls(c).certificate_file = read::path(raw)?; Ok(()) }, |c| show_path(c.tls.as_ref().map(|t| t.certificate_file.as_path())), "/etc/gatewright/tls.crt", "Certificate and chain, PEM. Without it the listener speaks plain HTTP. Read again on SIGHUP."),
+    special!("tls.key_file", |c, raw| { tls(c).key_file = read::path(raw)?; Ok(()) }, |c| show_path(c.tls.as_ref().map(|t| t.key_file.as_path())), "/etc/gatewright/tls.key", "Its private key, PEM."),
+
+    key!("tokens.access_token_s", tokens.access_token_s, read::integer(10..=86_400), "Lifetime of an access token, in seconds. It cannot be recalled from verifiers that work offline."),
+    key!("tokens.id_token_s", tokens.id_token_s, read::integer(10..=86_400), "Lifetime of an ID token, in seconds."),
+    key!("tokens.code_s", tokens.code_s, read::integer(5..=600), "Lifetime of an authorization code, in seconds."),
+    key!("tokens.refresh_idle_s", tokens.refresh_idle_s, read::integer(60..=MAX_S), "A refresh token ends after this many seconds without use."),
+    key!("tokens.refresh_absolute_s", tokens.refresh_absolute_s, read::integer(60..=MAX_S), "A family of refresh tokens ends after this many seconds, however much it is used."),
+    key!("tokens.refresh_grace_s", tokens.refresh_grace_s, read::integer(0..=60), "A refresh retried within this many seconds gets the same answer again."),
+
+    key!("keys.jwks_max_age_s", keys.jwks_max_age_s, read::integer(1..=86_400), "How long verifiers may cache the keys, in seconds. A new key is published twice as long before it signs."),
+    key!("keys.rotate_every_days", keys.rotate_every_days, read::integer(0..=3650), "Days between key rotations; 0 is off."),
+
+    key!("password.memory_kib", password.memory_kib, read::integer(8_192..=4_194_304), "argon2id: memory of one hash, in KiB."),
+    key!("password.iterations", password.iterations, read::integer(1..=100), "argon2id: passes."),
+    key!("password.parallelism", password.parallelism, read::integer(1..=64), "argon2id: lanes."),
+    key!("password.slots", password.slots, read::integer(1..=256), "Hashes computed at the same time; memory is slots times memory_kib."),
+    key!("password.queue", password.queue, read::integer(0..=10_000), "Hashes that may wait. One more is answered with 503 and Retry-After."),
+
+    key!("session.idle_s", session.idle_s, read::integer(60..=MAX_S), "A login ends after this many seconds without use."),
+    key!("session.absolute_s", session.absolute_s, read::integer(60..=MAX_S), "A login ends after this many seconds, however much it is used."),
+
+    key!("throttle.account_failures", throttle.account_failures, read::integer(1..=1000), "Wrong passwords for one account before it has to wait."),
+    key!("throttle.account_window_s", throttle.account_window_s, read::integer(1..=86_400), "The window in which they count, in seconds."),
+    key!("throttle.address_accounts", throttle.address_accounts, read::integer(1..=100_000), "Accounts tried in vain from one address (IPv6: one /64) before it has to wait."),
+    key!("throttle.address_window_s", throttle.address_window_s, read::integer(1..=86_400), "The window in which they count, in seconds."),
+
+    key!("log.format", log.format, read::log_format, "human or json, one event a line, on standard error."),
+    key!("log.level", log.level, read::level, "off, error, warn, info, debug or trace."),
+
+    key!("cors.origins", cors.origins, read::origins, "Web origins that may call the token, userinfo and revocation endpoints. Exact: no wildcard, no null."),
+
+    special!("policy.file", |c, raw| { c.policy.file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.policy.file.as_deref()), "policy.toml", "The authorizer's policy, so that the issuer knows its audiences and scopes."),
+
+    key!("http.max_connections", http.max_connections, read::integer(1..=1_000_000), "Open connections. Beyond it the one that waits longest for its client is closed."),
+    key!("http.header_timeout_s", http.header_timeout_s, read::integer(1..=120), "Seconds that a client has for the headers of a request."),
+    key!("http.body_timeout_s", http.body_timeout_s, read::integer(1..=120), "Seconds that a client has for the body of a request."),
+    key!("http.idle_timeout_s", http.idle_timeout_s, read::integer(1..=3600), "Seconds that a connection may wait for its next request. Keep it above your proxy's."),
+    key!("http.body_limit_bytes", http.body_limit_bytes, read::integer(1_024..=16_777_216), "Largest body of a request."),
+    key!("http.shutdown_delay_s", http.shutdown_delay_s, read::integer(0..=300), "Seconds in which requests are still taken after the signal to stop, for load balancers to notice."),
+    key!("http.drain_s", http.drain_s, read::integer(1..=300), "Seconds that requests in flight have to complete at shutdown."),
+];
+
+fn tls(config: &mut Config) -> &mut TlsConfig {
+    config.tls.get_or_insert_default()
+}
+
+fn show_master_key(config: &Config) -> String {
+    match config.master_key {
+        Some(MasterKeySource::Value(_)) => "***".to_owned(),
+        _ => "(not set)".to_owned(),
+    }
+}
+
+fn show_master_key_file(config: &Config) -> String {
+    match &config.master_key {
+        Some(MasterKeySource::File(path)) => path.display().to_string(),
+        _ => "(not set)".to_owned(),
+    }
+}
+
+fn show_path(path: Option<&Path>) -> String {
+    path.map_or_else(|| "(not set)".to_owned(), |path| path.display().to_string())
+}
+
+/// A value as it stands in the file, and as it is shown to people.
+trait Shown {
+    fn toml(&self) -> String;
+    fn plain(&self) -> String;
+}
+
+/// Text that stands in quotes in the file.
+macro_rules! shown_quoted {
+    ($($type:ty),+) => {$(
+        impl Shown for $type {
+            fn toml(&self) -> String {
+                toml::Value::String(self.plain()).to_string()
+            }
+            fn plain(&self) -> String {
+                self.to_string()
+            }
+        }
+    )+};
+}
+
+macro_rules! shown_bare {
+    ($($type:ty),+) => {$(
+        impl Shown for $type {
+            fn toml(&self) -> String {
+                self.to_string()
+            }
+            fn plain(&self) -> String {
+                self.to_string()
+            }
+        }
+    )+};
+}
+
+shown_quoted!(String, std::net::SocketAddr, ipnet::IpNet, LogFormat);
+shown_bare!(i64, u64, u32, usize);
+
+impl<T: Shown> Shown for Vec<T> {
+    fn toml(&self) -> String {
+        format!(
+            "[{}]",
+            self.iter().map(Shown::toml).collect::<Vec<_>>().join(", ")
+        )
+    }
+    fn plain(&self) -> String {
+        if self.is_empty() {
+            return "(none)".to_owned();
+        }
+        self.iter().map(Shown::plain).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Display for LogFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Human => "human",
+            Self::Json => "json",
+        })
+    }
+}

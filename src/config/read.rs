@@ -1,0 +1,230 @@
+//! From a raw value to a typed one, and back to TOML.
+
+use std::{
+    fmt::Display,
+    net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
+
+use ipnet::IpNet;
+use toml::de::DeValue;
+
+use super::{LogFormat, MasterKeySource, SecretText};
+
+/// A value before its key has read it.
+#[derive(Debug, Clone)]
+pub(super) enum Raw {
+    /// From a variable or a flag: lists are comma separated.
+    Text(String),
+    /// A TOML string.
+    String(String),
+    /// A TOML integer.
+    Integer(i64),
+    /// A TOML array of strings.
+    List(Vec<String>),
+    /// Any other TOML type, by name.
+    Other(&'static str),
+}
+
+impl Raw {
+    pub(super) fn from_toml(value: &DeValue<'_>) -> Self {
+        match value {
+            DeValue::String(text) => Self::String(text.to_string()),
+            DeValue::Integer(digits) => {
+                match i64::from_str_radix(digits.as_str(), digits.radix()) {
+                    Ok(number) => Self::Integer(number),
+                    Err(_) => Self::Other("a number too large"),
+                }
+            }
+            DeValue::Array(items) => {
+                let texts: Option<Vec<_>> = items
+                    .iter()
+                    .map(|item| item.get_ref().as_str().map(str::to_owned))
+                    .collect();
+                texts.map_or(
+                    Self::Other("an array of something else than strings"),
+                    Self::List,
+                )
+            }
+            DeValue::Float(_) => Self::Other("a floating-point number"),
+            DeValue::Boolean(_) => Self::Other("a boolean"),
+            DeValue::Datetime(_) => Self::Other("a date"),
+            DeValue::Table(_) => Self::Other("a table"),
+        }
+    }
+}
+
+pub(super) fn text(raw: &Raw) -> Result<String, String> {
+    match raw {
+        Raw::Text(text) | Raw::String(text) if text.trim().is_empty() => {
+            Err("is empty: give a value or remove it".to_owned())
+        }
+        Raw::Text(text) | Raw::String(text) => Ok(text.clone()),
+        Raw::Integer(_) => Err("must be a string, in quotes; it is a number".to_owned()),
+        Raw::List(_) => Err("must be a string; it is an array".to_owned()),
+        Raw::Other(kind) => Err(format!("must be a string; it is {kind}")),
+    }
+}
+
+/// A whole number within `range`.
+pub(super) fn integer<T>(range: RangeInclusive<T>) -> impl Fn(&Raw) -> Result<T, String>
+where
+    T: TryFrom<i64> + PartialOrd + Display,
+{
+    move |raw| {
+        let number = match raw {
+            Raw::Integer(number) => Some(*number),
+            Raw::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        number
+            .and_then(|number| T::try_from(number).ok())
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                format!(
+                    "must be a whole number from {} to {}",
+                    range.start(),
+                    range.end()
+                )
+            })
+    }
+}
+
+pub(super) fn path(raw: &Raw) -> Result<PathBuf, String> {
+    text(raw).map(PathBuf::from)
+}
+
+pub(super) fn optional_path(raw: &Raw) -> Result<Option<PathBuf>, String> {
+    path(raw).map(Some)
+}
+
+pub(super) fn address(raw: &Raw) -> Result<SocketAddr, String> {
+    text(raw)?.parse().map_err(|_| {
+        "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8443".to_owned()
+    })
+}
+
+pub(super) fn level(raw: &Raw) -> Result<String, String> {
+    one_of(
+        raw,
+        &[
+            ("off", "off"),
+            ("error", "error"),
+            ("warn", "warn"),
+            ("info", "info"),
+            ("debug", "debug"),
+            ("trace", "trace"),
+        ],
+    )
+    .map(str::to_owned)
+}
+
+pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, String> {
+    one_of(
+        raw,
+        &[("human", LogFormat::Human), ("json", LogFormat::Json)],
+    )
+}
+
+fn one_of<T: Copy>(raw: &Raw, choices: &[(&str, T)]) -> Result<T, String> {
+    let given = text(raw)?;
+    choices
+        .iter()
+        .find(|(name, _)| *name == given)
+        .map(|(_, value)| *value)
+        .ok_or_else(|| {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            format!("must be one of {}", names.join(", "))
+        })
+}
+
+fn list(raw: &Raw) -> Result<Vec<String>, String> {
+    match raw {
+        Raw::Text(text) => Ok(text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()),
+        Raw::List(items) => Ok(items.clone()),
+        _ => Err("must be an array of strings".to_owned()),
+    }
+}
+
+/// Networks or single addresses. A network of every address would let anyone choose their own.
+pub(super) fn networks(raw: &Raw) -> Result<Vec<IpNet>, String> {
+    list(raw)?
+        .iter()
+        .map(|item| {
+            let network = IpNet::from_str(item)
+                .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
+                .map_err(|_| {
+                    format!("{item:?} is neither a network such as 10.0.0.0/8 nor an IP address")
+                })?;
+            if network.prefix_len() == 0 {
+                return Err(format!(
+                    "{item:?} trusts everyone: name the addresses of your proxies"
+                ));
+            }
+            Ok(network)
+        })
+        .collect()
+}
+
+/// Exact web origins: scheme, host and port, nothing else.
+pub(super) fn origins(raw: &Raw) -> Result<Vec<String>, String> {
+    let origins = list(raw)?;
+    origins
+        .iter()
+        .try_for_each(|origin| super::issuer::check_origin(origin))?;
+    Ok(origins)
+}
+
+pub(super) fn issuer(raw: &Raw) -> Result<String, String> {
+    let issuer = text(raw)?;
+    super::issuer::check_issuer(&issuer)?;
+    Ok(issuer)
+}
+
+pub(super) fn database_url(raw: &Raw) -> Result<String, String> {
+    let url = text(raw)?;
+    check_database_url(&url)?;
+    Ok(url)
+}
+
+/// The content of a file that holds the URL.
+pub(super) fn database_url_file(raw: &Raw) -> Result<String, String> {
+    let path = path(raw)?;
+    let content = std::fs::read_to_string(&path).map_err(|error| cannot_read(&path, &error))?;
+    let url = content.trim().to_owned();
+    check_database_url(&url)
+        .map_err(|what| format!("the content of {}: {what}", path.display()))?;
+    Ok(url)
+}
+
+fn check_database_url(url: &str) -> Result<(), String> {
+    let known = ["sqlite:", "postgres://", "postgresql://"]
+        .iter()
+        .any(|scheme| url.starts_with(scheme));
+    if known && !url.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        Ok(())
+    } else {
+        Err("must be sqlite://PATH or postgres://USER:PASSWORD@HOST/DATABASE".to_owned())
+    }
+}
+
+pub(super) fn master_key_value(raw: &Raw) -> Result<Option<MasterKeySource>, String> {
+    let value = SecretText::new(text(raw)?);
+    super::master_key::decode(value.expose()).map_err(str::to_owned)?;
+    Ok(Some(MasterKeySource::Value(value)))
+}
+
+pub(super) fn master_key_file(raw: &Raw) -> Result<Option<MasterKeySource>, String> {
+    path(raw).map(|path| Some(MasterKeySource::File(path)))
+}
+
+pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> String {
+    format!("cannot read {}: {error}", path.display())
+}

@@ -1,0 +1,140 @@
+//! TLS, with a certificate that can be replaced while running.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+use crate::config::TlsConfig;
+
+/// A certificate or its key cannot be used: which file, and why.
+#[derive(Debug)]
+pub struct TlsError {
+    path: PathBuf,
+    what: String,
+}
+
+impl TlsError {
+    fn new(path: &Path, what: impl fmt::Display) -> Self {
+        Self {
+            path: path.to_owned(),
+            what: what.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.what)
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+/// The TLS side of the listener: TLS 1.2 and 1.3, HTTP/2 and HTTP/1.1.
+pub struct Tls {
+    files: TlsConfig,
+    provider: Arc<CryptoProvider>,
+    certificate: Arc<Current>,
+    acceptor: TlsAcceptor,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tls {
+    /// Reads certificate and key.
+    ///
+    /// # Errors
+    /// If one cannot be read, or they do not belong together.
+    pub fn load(files: &TlsConfig) -> Result<Arc<Self>, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let pair = read_pair(files, &provider)?;
+        let certificate = Arc::new(Current(ArcSwap::from_pointee(pair)));
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| TlsError::new(&files.certificate_file, error))?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Ok(Arc::new(Self {
+            files: files.clone(),
+            provider,
+            certificate,
+            acceptor,
+        }))
+    }
+
+    /// Reads both again. New handshakes get the new pair; a bad one is refused, and the old one stays.
+    ///
+    /// # Errors
+    /// As [`Tls::load`].
+    pub fn reload(&self) -> Result<(), TlsError> {
+        match read_pair(&self.files, &self.provider) {
+            Ok(pair) => {
+                self.certificate.0.store(Arc::new(pair));
+                tracing::info!("the TLS certificate was read again");
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "the new TLS certificate is refused, the old one stays");
+                Err(error)
+            }
+        }
+    }
+
+    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+        self.acceptor.accept(stream).await
+    }
+}
+
+#[derive(Debug)]
+struct Current(ArcSwap<CertifiedKey>);
+
+impl ResolvesServerCert for Current {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+fn read_pair(files: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
+    let TlsConfig {
+        certificate_file,
+        key_file,
+    } = files;
+    let chain = CertificateDer::pem_file_iter(certificate_file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| TlsError::new(certificate_file, error))?;
+    if chain.is_empty() {
+        return Err(TlsError::new(
+            certificate_file,
+            "holds no certificate in PEM form",
+        ));
+    }
+    let key =
+        PrivateKeyDer::from_pem_file(key_file).map_err(|error| TlsError::new(key_file, error))?;
+    CertifiedKey::from_der(chain, key, provider).map_err(|error| {
+        TlsError::new(
+            key_file,
+            format_args!("does not go with {}: {error}", certificate_file.display()),
+        )
+    })
+}
