@@ -4,6 +4,7 @@
 //! its left; `tests/it/architecture.rs` enforces it.
 
 pub mod config;
+pub mod cli;
 pub mod crypto;
 pub mod domain;
 pub mod flows;

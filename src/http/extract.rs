@@ -4,7 +4,7 @@ use super::guard::{ClientAddr, RequestId};
 use super::state::App;
 use crate::domain::form::{Form, FormError};
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
@@ -99,10 +99,15 @@ impl Inbound {
     }
 }
 
-impl FromRequest<App> for Inbound {
+impl<S> FromRequest<S> for Inbound
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = Infallible;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let app = App::from_ref(state);
         let (parts, body) = request.into_parts();
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let body = if parts.method == Method::POST {

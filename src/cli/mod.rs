@@ -1,0 +1,4 @@
+//! Commands.
+pub mod demo;
+pub mod runtime;
+pub mod serve;
