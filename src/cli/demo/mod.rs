@@ -122,7 +122,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), RunError> {
     let fetch = |url: &str| -> Arc<dyn FetchKeys> { Arc::new(HttpKeys::new(url)) };
     let verifier = Verifier::new(policy.issuers(), fetch, &clock);
     let authorizer = Arc::new(Authorizer::new(policy, verifier));
-    let door = FrontDoor::new(authorizer, FrontDoorKind::HttpV2Iam, "demo", "$default", 60);
+    let door = FrontDoor::new(authorizer, FrontDoorKind::HttpV2Iam, "demo", "$default", 0);
 
     let seed = seed::plant(&issuer, &policy_file, policy_text).await.map_err(|error| failed(&error))?;
     let app = App::new(Arc::clone(&issuer), runtime::system_clock(), Vec::new());
