@@ -1,0 +1,4 @@
+//! Each attack has a file. The numbers are those of the security cases.
+
+mod assertions;
+mod client_authentication;
