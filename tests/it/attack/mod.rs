@@ -2,3 +2,5 @@
 
 mod assertions;
 mod client_authentication;
+mod refresh_limits;
+mod refresh_reuse;
