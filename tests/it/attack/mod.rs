@@ -2,5 +2,8 @@
 
 mod assertions;
 mod client_authentication;
+mod introspection;
 mod refresh_limits;
 mod refresh_reuse;
+mod revocation;
+mod userinfo;
