@@ -3,6 +3,7 @@
 mod assertions;
 mod client_authentication;
 mod introspection;
+mod keys;
 mod refresh_limits;
 mod refresh_reuse;
 mod revocation;
