@@ -5,4 +5,5 @@
 
 mod attack;
 mod endpoint;
+mod store;
 mod support;
