@@ -3,7 +3,9 @@
 #![allow(clippy::pedantic)]
 #![allow(clippy::disallowed_methods, reason = "tests measure, and wait for other processes")]
 
+mod architecture;
 mod attack;
 mod endpoint;
+mod property;
 mod store;
 mod support;
