@@ -254,8 +254,13 @@ impl Store {
         Ok(MIGRATIONS
             .iter()
             .filter(|m| !applied.iter().any(|(version,)| *version == m.version))
-            .map(|m| format!("{:04}_{}", m.version, m.description.replace(' ', "_")))
+            .map(migration_name)
             .collect())
+    }
+
+    /// Names of every migration of this version, oldest first: what a database that isn't there yet lacks.
+    pub fn known_migrations() -> Vec<String> {
+        MIGRATIONS.iter().map(migration_name).collect()
     }
 
     /// Applies what is missing. Of several nodes that start together one works and the others wait.
@@ -450,6 +455,10 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+fn migration_name(migration: &sqlx::migrate::Migration) -> String {
+    format!("{:04}_{}", migration.version, migration.description.replace(' ', "_"))
 }
 
 /// The path of a `sqlite://` URL: `sqlite://relative.db`, `sqlite:///absolute.db`.
