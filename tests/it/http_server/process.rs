@@ -5,7 +5,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use gatewright::http::signals;
@@ -154,8 +154,13 @@ fn out_of_file_descriptors_the_listener_makes_room_and_recovers() {
     let flood: Vec<_> = (0..100)
         .map(|_| TcpStream::connect(addr).unwrap())
         .collect();
+    let began = Instant::now();
     let answered = (0..20).any(|_| get(addr).is_ok_and(|answer| answer.ends_with("/new 0")));
     assert!(answered, "beside the flood");
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "only after the flood had run out of time"
+    );
     drop(flood);
     let answered = (0..20).any(|_| get(addr).is_ok_and(|answer| answer.ends_with("/new 0")));
     assert!(answered, "after the flood");
