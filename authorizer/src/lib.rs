@@ -1,1 +1,31 @@
-//! Authorizer.
+//! Verifies Gatewright's access tokens offline and answers API Gateway with the policy that their scopes earn.
+//!
+//! The pieces, from the outside in:
+//!
+//! - [`handler::Authorizer`] takes the event of one call and gives the answer that API Gateway expects;
+//! - [`event`] and [`answer`] are the two ends of that exchange, and [`gateway`] is the other side of it;
+//! - [`verifier::Verifier`] turns a bearer token into an [`token::AccessToken`] with the keys of [`jwks`];
+//! - [`policy::Policy`] is the policy file: it judges one request and compiles a token's whole rights;
+//! - [`jose`] and [`reason`] are what everything above speaks.
+//!
+//! Nothing in here reads a clock except [`fetch`] (feature `fetch`): the time is an argument.
+
+pub mod answer;
+pub mod event;
+#[cfg(feature = "fetch")]
+pub mod fetch;
+pub mod gateway;
+pub mod handler;
+pub mod iam;
+pub mod jose;
+pub mod jwks;
+pub mod policy;
+pub mod reason;
+pub mod token;
+pub mod verifier;
+
+pub use handler::{Authorizer, AuthorizerError};
+pub use policy::Policy;
+pub use reason::Reason;
+pub use token::{AccessToken, Scopes, TokenRules};
+pub use verifier::Verifier;

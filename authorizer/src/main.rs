@@ -1,2 +1,100 @@
-//! Bootstrap.
-fn main() {}
+//! The Lambda function: reads the policy file, then answers one event at a time.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gatewright_authorizer::fetch::{HttpKeys, SystemClock, unix_now};
+use gatewright_authorizer::jwks::{Clock, FetchKeys};
+use gatewright_authorizer::{Authorizer, AuthorizerError, Policy, Verifier};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+
+/// Where the policy file is.
+const POLICY_VARIABLE: &str = "GATEWRIGHT_POLICY";
+
+fn main() -> ExitCode {
+    init_log();
+    match start() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error, "the authorizer doesn't start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start() -> Result<(), String> {
+    let authorizer = Arc::new(authorizer()?);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| format!("no async runtime: {error}"))?;
+    let handler = service_fn(move |event: LambdaEvent<Value>| {
+        let authorizer = Arc::clone(&authorizer);
+        async move {
+            authorizer
+                .answer(&event.payload, unix_now())
+                .await
+                .map_err(Failure)
+        }
+    });
+    runtime
+        .block_on(lambda_runtime::run(handler))
+        .map_err(|error| format!("the Lambda runtime failed: {error}"))
+}
+
+/// Refuses to start without a sound policy: an authorizer that guards nothing would look like one that works.
+fn authorizer() -> Result<Authorizer, String> {
+    let path = std::env::var(POLICY_VARIABLE)
+        .map_err(|_| format!("{POLICY_VARIABLE} is not set; set it to the path of the policy file in the deployment package"))?;
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| format!("the policy file {path} can't be read: {error}; put it into the package or correct {POLICY_VARIABLE}"))?;
+    let policy = Policy::parse(&text)
+        .map_err(|error| format!("the policy file {path} can't be used: {error}"))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let fetch = |issuer: &str| -> Arc<dyn FetchKeys> { Arc::new(HttpKeys::new(issuer)) };
+    let verifier = Verifier::new(policy.issuers(), fetch, &clock);
+    Ok(Authorizer::new(policy, verifier).timed_by(clock))
+}
+
+/// JSON lines on standard output. `AWS_LAMBDA_LOG_LEVEL` sets our level; the runtime's own crates stay at `info` or
+/// above, because their traces hold whole events, tokens included.
+fn init_log() {
+    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let (ours, theirs) = match level.as_str() {
+        "trace" => ("trace", "info"),
+        "debug" => ("debug", "info"),
+        "warn" => ("warn", "warn"),
+        "error" | "fatal" => ("error", "error"),
+        _ => ("info", "info"),
+    };
+    let filter = EnvFilter::new(format!(
+        "{theirs},gatewright={ours},gatewright_authorizer={ours},bootstrap={ours}"
+    ));
+    tracing_subscriber::fmt()
+        .json()
+        .with_env_filter(filter)
+        .with_current_span(false)
+        .with_span_list(false)
+        .init();
+}
+
+/// An error as the runtime reports it: a type to filter by, and exactly the text that API Gateway looks for.
+#[derive(Debug)]
+struct Failure(AuthorizerError);
+
+impl From<Failure> for Diagnostic {
+    fn from(Failure(error): Failure) -> Self {
+        let error_type = match error {
+            AuthorizerError::Unauthorized(_) => "Gatewright.Unauthorized",
+            AuthorizerError::Fault(_) => "Gatewright.Fault",
+        };
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}

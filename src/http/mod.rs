@@ -1,5 +1,61 @@
-//! HTTP.
+//! HTTP: extractors, handlers, headers, pages. Handlers are extract → flow → response, and decide nothing
+//! about the protocol.
 
+pub mod authorize;
+pub mod cookies;
+mod cors;
+mod documents;
+pub mod extract;
 pub mod guard;
+pub mod headers;
+mod login;
+mod logout;
+pub mod oauth_error;
+pub mod page_error;
+pub mod pages;
+pub mod redirect;
 pub mod server;
 pub mod signals;
+pub mod state;
+mod token;
+mod userinfo;
+
+use crate::flows::discovery::paths;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post};
+pub use state::App;
+
+/// Every path of the server.
+pub fn router(app: App) -> Router {
+    let callable_by_scripts = Router::new()
+        .route(paths::TOKEN, post(token::token))
+        .route(paths::REVOCATION, post(token::revoke))
+        .route(paths::USERINFO, get(userinfo::userinfo).post(userinfo::userinfo))
+        .layer(from_fn_with_state(app.clone(), cors::registered_origins));
+    let endpoints = Router::new()
+        .route(paths::AUTHORIZATION, get(authorize::authorize).post(authorize::authorize))
+        .route("/continue", get(authorize::resume))
+        .route("/login", get(login::reload).post(login::submit))
+        .route("/consent", get(login::reload).post(authorize::decide))
+        .route(paths::END_SESSION, get(logout::logout).post(logout::logout))
+        .route(paths::INTROSPECTION, post(token::introspect))
+        .route(paths::JWKS, get(documents::jwks))
+        .route(paths::OPENID_CONFIGURATION, get(documents::metadata))
+        .route(paths::AUTHORIZATION_SERVER, get(documents::metadata))
+        .route("/health/live", get(documents::live))
+        .route("/health/ready", get(documents::ready))
+        .merge(callable_by_scripts);
+    let base = app.base_path.to_string();
+    let mut root = Router::new()
+        .route(pages::STYLESHEET_PATH.as_str(), get(documents::stylesheet))
+        .route(pages::FAVICON_PATH, get(documents::favicon));
+    root = if base.is_empty() {
+        root.route("/", get(documents::home)).merge(endpoints)
+    } else {
+        // RFC 8414 §3.1 puts the well-known part before the issuer's path.
+        let inserted = format!("{}{base}", paths::AUTHORIZATION_SERVER);
+        root.route(&inserted, get(documents::metadata)).nest(&base, endpoints)
+    };
+    root.fallback(documents::not_found).with_state(app)
+}

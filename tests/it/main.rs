@@ -1,9 +1,7 @@
-//! Integration tests.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic
-)]
+//! The integration tests: one binary, so that they link once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(clippy::pedantic)]
 
+mod endpoint;
 mod http_server;
+mod support;

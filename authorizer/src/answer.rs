@@ -1,0 +1,156 @@
+//! Builds exactly what each kind of call expects: no null members, flat string contexts, within the size limits.
+//!
+//! The context tells the API who calls: `sub`, `client_id`, `scope`, `iss`, `exp`, and on a denial `reason`, `rule`
+//! and `missing` for the gateway's error page. API Gateway caches the context together with the policy, so the last
+//! three are those of the request that filled the cache.
+
+use serde_json::{Map, Value, json};
+
+use crate::event::{Call, Kind};
+use crate::policy::{Coverage, Decision, HttpV2Answer, Policy, Rights, Verdict};
+use crate::reason::Reason;
+use crate::token::AccessToken;
+
+/// Largest answer that API Gateway takes, in bytes.
+pub const MAX_ANSWER: usize = 8192;
+/// Largest context value, in bytes; longer ones are left out.
+const MAX_CONTEXT_VALUE: usize = 1024;
+/// The principal of a call without a valid token.
+const NOBODY: &str = "unauthenticated";
+
+/// An answer and what it was based on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What API Gateway gets.
+    pub body: Value,
+    /// The verdict on the present request.
+    pub decision: Decision,
+    /// How far a policy answer may be cached; `None` for simple answers and for refused tokens.
+    pub coverage: Option<Coverage>,
+}
+
+/// Answers a call of a valid token.
+pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken) -> Answer {
+    let decision = policy.judge(token, call.method, &call.path);
+    if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
+        return simple(decision, |decision| context_of(token, decision));
+    }
+    let base = call.arn.base();
+    let resource = format!("{base}/{}{}", call.method, call.path);
+    let present = decision
+        .is_allow()
+        .then_some((call.method, call.path.as_str()));
+    let context = context_of(token, &decision);
+    let frame = policy_answer(&token.subject, &Value::Null, &context);
+    let budget = MAX_ANSWER.saturating_sub(frame.to_string().len());
+
+    // The document must say of the present request what the policy says, whatever compiled it, and must not allow the
+    // resource that the gateway asks about when the path that was judged is another.
+    let agrees = |rights: &Rights| {
+        let allowed = decision.is_allow();
+        rights.permits(&resource) == allowed && (allowed || !rights.permits(call.resource))
+    };
+    let rights = Some(policy.rights(token, &base, present, budget)).filter(agrees);
+    let rights = rights.unwrap_or_else(|| policy.rights_for_one(&base, present));
+    if !agrees(&rights) {
+        return inexpressible(&base, token);
+    }
+    let body = policy_answer(&token.subject, &rights.document(), &context);
+    Answer {
+        body,
+        decision,
+        coverage: Some(rights.coverage().clone()),
+    }
+}
+
+/// Denies a call without a valid token, where a denial is what the API expects.
+pub fn to_refused_token(policy: &Policy, call: &Call<'_>, reason: Reason) -> Answer {
+    let decision = refusal(reason);
+    if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
+        return simple(decision, |decision| context_of_denial(decision, Map::new()));
+    }
+    let context = context_of_denial(&decision, Map::new());
+    let body = policy_answer(NOBODY, &Rights::none(&call.arn.base()).document(), &context);
+    Answer {
+        body,
+        decision,
+        coverage: None,
+    }
+}
+
+/// A path that can't be a resource ARN is one that we can't answer for.
+fn inexpressible(base: &str, token: &AccessToken) -> Answer {
+    let decision = refusal(Reason::PathRefused);
+    let context = context_of(token, &decision);
+    let body = policy_answer(&token.subject, &Rights::none(base).document(), &context);
+    Answer {
+        body,
+        decision,
+        coverage: Some(Coverage::Exact { rules: Vec::new() }),
+    }
+}
+
+fn refusal(reason: Reason) -> Decision {
+    let words = reason.explain().to_owned();
+    Decision {
+        verdict: Verdict::Deny,
+        rule: None,
+        reason: Some(reason),
+        missing: Vec::new(),
+        words,
+    }
+}
+
+fn simple(decision: Decision, context: impl Fn(&Decision) -> Map<String, Value>) -> Answer {
+    let body = json!({"isAuthorized": decision.is_allow(), "context": context(&decision)});
+    Answer {
+        body,
+        decision,
+        coverage: None,
+    }
+}
+
+fn policy_answer(principal: &str, document: &Value, context: &Map<String, Value>) -> Value {
+    json!({"principalId": principal, "policyDocument": document, "context": context})
+}
+
+fn context_of(token: &AccessToken, decision: &Decision) -> Map<String, Value> {
+    let mut context = Map::new();
+    put(&mut context, "sub", &token.subject);
+    put(&mut context, "client_id", &token.client_id);
+    put(&mut context, "iss", &token.issuer);
+    put(&mut context, "exp", &token.expires_at.to_string());
+    put(&mut context, "scope", &token.scope.to_string());
+    if decision.is_allow() {
+        context
+    } else {
+        context_of_denial(decision, context)
+    }
+}
+
+fn context_of_denial(decision: &Decision, mut context: Map<String, Value>) -> Map<String, Value> {
+    if let Some(reason) = decision.reason {
+        put(&mut context, "reason", reason.as_str());
+    }
+    if let Some(rule) = &decision.rule {
+        put(&mut context, "rule", rule);
+    }
+    if let Some(missing) = decision.missing.first() {
+        put(
+            &mut context,
+            "missing",
+            &[missing.all_of.as_slice(), missing.one_of.as_slice()]
+                .concat()
+                .join(" "),
+        );
+    }
+    context
+}
+
+/// Strings only, without control characters: a context value may become a header.
+fn put(context: &mut Map<String, Value>, name: &str, value: &str) {
+    let fits = !value.is_empty() && value.len() <= MAX_CONTEXT_VALUE;
+    if fits && !value.chars().any(char::is_control) {
+        context.insert(name.to_owned(), Value::from(value));
+    }
+}

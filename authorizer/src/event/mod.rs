@@ -1,0 +1,241 @@
+//! One call of API Gateway to its authorizer, read tolerantly where AWS is loose and strictly where it matters.
+//!
+//! A field that a kind of call must have makes the event unrecognised when it's missing: that is an error, never an
+//! allow, and never filled in. Header names come in any case, and header maps may be null.
+//!
+//! # Which path is judged
+//!
+//! - REST: the path of the method ARN, on which API Gateway evaluates the policy.
+//! - HTTP APIs: the path of the request context, without the stage where it stands in front. Whether it does is
+//!   settled by the route ARN and the route key; if they leave two readings, the path is refused.
+//!
+//! Every other path that the event carries must be clean too.
+
+mod arn;
+mod bearer;
+
+use serde_json::Value;
+
+use crate::policy::{PathTemplate, is_refused};
+use crate::reason::Reason;
+
+pub use arn::MethodArn;
+
+/// The kinds of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// REST API, TOKEN authorizer.
+    RestToken,
+    /// REST API, REQUEST authorizer.
+    RestRequest,
+    /// HTTP API, payload format 1.0.
+    HttpV1,
+    /// HTTP API, payload format 2.0.
+    HttpV2,
+}
+
+impl Kind {
+    /// The name in the decision log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RestToken => "rest_token",
+            Self::RestRequest => "rest_request",
+            Self::HttpV1 => "http_1.0",
+            Self::HttpV2 => "http_2.0",
+        }
+    }
+
+    /// Whether it's a REST API.
+    pub fn is_rest(self) -> bool {
+        matches!(self, Self::RestToken | Self::RestRequest)
+    }
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call<'e> {
+    /// Which kind of API and authorizer sent it.
+    pub kind: Kind,
+    /// The API and stage.
+    pub arn: MethodArn,
+    /// The whole ARN as it came: what the gateway evaluates the policy on.
+    pub resource: &'e str,
+    /// The HTTP method.
+    pub method: &'e str,
+    /// The raw path that the gateway routes, without the stage.
+    pub path: String,
+    /// The bearer token, or why there is none.
+    pub token: Result<&'e str, Reason>,
+    /// The gateway's id of the request; TOKEN events have none.
+    pub request_id: Option<&'e str>,
+    /// The route or resource that the gateway matched, for the log.
+    pub route: Option<&'e str>,
+}
+
+impl<'e> Call<'e> {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// [`Reason::EventUnrecognised`].
+    pub fn parse(event: &'e Value) -> Result<Self, Reason> {
+        let text = |name: &str| event.get(name).and_then(Value::as_str);
+        let call = match (
+            text("type"),
+            event
+                .get("version")
+                .filter(|v| !v.is_null())
+                .map(Value::as_str),
+        ) {
+            (Some("TOKEN"), None) => rest_token(event),
+            (Some("REQUEST"), None) => rest_request(event),
+            (Some("REQUEST"), Some(Some("1.0"))) => http_v1(event),
+            (Some("REQUEST"), Some(Some("2.0"))) => http_v2(event),
+            _ => None,
+        };
+        call.ok_or(Reason::EventUnrecognised)
+    }
+}
+
+fn rest_token(event: &Value) -> Option<Call<'_>> {
+    let (arn, resource, method, path) = method_arn(event)?;
+    let token = match event.get("authorizationToken") {
+        None | Some(Value::Null) => Err(Reason::TokenMissing),
+        Some(Value::String(value)) => bearer::token(value),
+        Some(_) => return None,
+    };
+    Some(Call {
+        kind: Kind::RestToken,
+        arn,
+        resource,
+        method,
+        path,
+        token,
+        request_id: None,
+        route: None,
+    })
+}
+
+fn rest_request(event: &Value) -> Option<Call<'_>> {
+    let (arn, resource, method, path) = method_arn(event)?;
+    if is_web_socket(event) || text(event, &["httpMethod"]).is_some_and(|own| own != method) {
+        return None;
+    }
+    let path = all_clean(
+        path,
+        [
+            text(event, &["path"]),
+            text(event, &["requestContext", "path"]),
+        ],
+    );
+    Some(Call {
+        kind: Kind::RestRequest,
+        arn,
+        resource,
+        method,
+        path,
+        token: bearer::from_headers(event),
+        request_id: text(event, &["requestContext", "requestId"]),
+        route: text(event, &["resource"]),
+    })
+}
+
+fn http_v1(event: &Value) -> Option<Call<'_>> {
+    let resource = text(event, &["methodArn"])?;
+    let (arn, rest) = MethodArn::parse(resource)?;
+    let method =
+        text(event, &["httpMethod"]).or_else(|| text(event, &["requestContext", "httpMethod"]))?;
+    let raw = text(event, &["path"]).or_else(|| text(event, &["requestContext", "path"]))?;
+    let route = text(event, &["requestContext", "routeKey"]).or_else(|| text(event, &["resource"]));
+    let path = http_path(raw, &arn, rest, route);
+    Some(Call {
+        kind: Kind::HttpV1,
+        resource,
+        method,
+        path: all_clean(path, [text(event, &["requestContext", "path"]), None]),
+        arn,
+        token: bearer::from_headers(event),
+        request_id: text(event, &["requestContext", "requestId"]),
+        route,
+    })
+}
+
+fn http_v2(event: &Value) -> Option<Call<'_>> {
+    let resource = text(event, &["routeArn"])?;
+    let (arn, rest) = MethodArn::parse(resource)?;
+    let method = text(event, &["requestContext", "http", "method"])?;
+    let raw =
+        text(event, &["requestContext", "http", "path"]).or_else(|| text(event, &["rawPath"]))?;
+    let route = text(event, &["routeKey"]).or_else(|| text(event, &["requestContext", "routeKey"]));
+    let path = http_path(raw, &arn, rest, route);
+    Some(Call {
+        kind: Kind::HttpV2,
+        resource,
+        method,
+        path: all_clean(path, [text(event, &["rawPath"]), None]),
+        arn,
+        token: bearer::from_headers(event),
+        request_id: text(event, &["requestContext", "requestId"]),
+        route,
+    })
+}
+
+fn text<'e>(event: &'e Value, names: &[&str]) -> Option<&'e str> {
+    names
+        .iter()
+        .try_fold(event, |value, name| value.get(name))?
+        .as_str()
+}
+
+/// A `$connect` is answered differently, and this version doesn't know how.
+fn is_web_socket(event: &Value) -> bool {
+    let context = event.get("requestContext");
+    context.is_some_and(|context| {
+        context.get("connectionId").is_some() || context.get("eventType").is_some()
+    })
+}
+
+/// REST: the ARN of the method, with its method and path.
+fn method_arn(event: &Value) -> Option<(MethodArn, &str, &str, String)> {
+    let resource = text(event, &["methodArn"])?;
+    let (arn, rest) = MethodArn::parse(resource)?;
+    let (method, path) = rest.split_once('/')?;
+    let named = !method.is_empty() && method.bytes().all(|b| b.is_ascii_uppercase());
+    named.then(|| (arn, resource, method, format!("/{path}")))
+}
+
+/// The path of an HTTP API's request without the stage; an empty path, which is always refused, when that's unclear.
+fn http_path(raw: &str, arn: &MethodArn, arn_rest: &str, route: Option<&str>) -> String {
+    let inside = match raw
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_prefix(arn.stage.as_str()))
+    {
+        _ if arn.stage == "$default" => return raw.to_owned(),
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        None | Some(_) => return raw.to_owned(),
+    };
+    let in_arn = arn_rest.split_once('/').map(|(_, path)| format!("/{path}"));
+    let agrees = |path: &str| in_arn.as_deref() == Some(path);
+    let routed = |path: &str| {
+        let template = route.and_then(|route| PathTemplate::parse(route.split_once(' ')?.1).ok());
+        template.is_none_or(|template| {
+            let segments: Vec<&str> = path.split('/').skip(1).filter(|_| path != "/").collect();
+            template.matches(&segments)
+        })
+    };
+    let chosen = match (agrees(inside), agrees(raw)) {
+        (true, _) => Some(inside).filter(|path| routed(path)),
+        (_, true) => Some(raw).filter(|path| routed(path)),
+        _ => Some(if routed(inside) { inside } else { raw })
+            .filter(|_| routed(inside) != routed(raw)),
+    };
+    chosen.unwrap_or_default().to_owned()
+}
+
+/// The path, unless another form of it that the event carries is one that is refused.
+fn all_clean(path: String, others: [Option<&str>; 2]) -> String {
+    match others.into_iter().flatten().find(|other| is_refused(other)) {
+        Some(refused) => refused.to_owned(),
+        None => path,
+    }
+}

@@ -1,0 +1,136 @@
+//! The events that API Gateway builds from a request.
+
+use serde_json::{Map, Value, json};
+
+/// A request as it arrived, with the API that it's for.
+pub(super) struct Request<'r> {
+    pub api: &'r str,
+    pub stage: &'r str,
+    pub method: &'r str,
+    pub path: &'r str,
+    pub query: &'r str,
+    pub headers: &'r [(String, String)],
+    pub source_ip: &'r str,
+    pub id: &'r str,
+    pub now: i64,
+}
+
+const REGION: &str = "local-1";
+const ACCOUNT: &str = "000000000000";
+
+impl Request<'_> {
+    /// The resource that the policy is evaluated on.
+    pub fn arn(&self) -> String {
+        format!(
+            "arn:aws:execute-api:{REGION}:{ACCOUNT}:{}/{}/{}{}",
+            self.api, self.stage, self.method, self.path
+        )
+    }
+
+    /// The identity source `Authorization`: all its values, joined as HTTP APIs do.
+    pub fn identity(&self) -> Option<String> {
+        let named = self
+            .headers
+            .iter()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        let values: Vec<&str> = named.map(|(_, value)| value.as_str()).collect();
+        Some(values.join(",")).filter(|joined| !joined.is_empty())
+    }
+
+    /// REST API, TOKEN authorizer.
+    pub fn rest_token(&self) -> Value {
+        json!({"type": "TOKEN", "authorizationToken": self.identity(), "methodArn": self.arn()})
+    }
+
+    /// REST API, REQUEST authorizer: header names keep their case, and the single-value map has the last value.
+    pub fn rest_request(&self) -> Value {
+        let mut single = Map::new();
+        let mut multi: Map<String, Value> = Map::new();
+        for (name, value) in self.headers {
+            single.insert(name.clone(), Value::from(value.as_str()));
+            if let Value::Array(values) = multi.entry(name.as_str()).or_insert_with(|| json!([])) {
+                values.push(Value::from(value.as_str()));
+            }
+        }
+        json!({
+            "type": "REQUEST",
+            "methodArn": self.arn(),
+            "resource": self.path,
+            "path": self.path,
+            "httpMethod": self.method,
+            "headers": single,
+            "multiValueHeaders": multi,
+            "queryStringParameters": self.parameters(),
+            "pathParameters": {},
+            "stageVariables": {},
+            "requestContext": {
+                "path": format!("/{}{}", self.stage, self.path),
+                "accountId": ACCOUNT,
+                "resourcePath": self.path,
+                "stage": self.stage,
+                "requestId": self.id,
+                "identity": {"sourceIp": self.source_ip},
+                "httpMethod": self.method,
+                "apiId": self.api,
+            },
+        })
+    }
+
+    /// HTTP API, payload 2.0: lower-case header names, duplicates joined by commas, the stage in front of the path.
+    pub fn http_v2(&self) -> Value {
+        let mut headers: Map<String, Value> = Map::new();
+        for (name, value) in self.headers {
+            let joined = match headers
+                .get(&name.to_ascii_lowercase())
+                .and_then(Value::as_str)
+            {
+                Some(before) => format!("{before},{value}"),
+                None => value.clone(),
+            };
+            headers.insert(name.to_ascii_lowercase(), Value::from(joined));
+        }
+        let path = if self.stage == "$default" {
+            self.path.to_owned()
+        } else {
+            format!("/{}{}", self.stage, self.path)
+        };
+        json!({
+            "version": "2.0",
+            "type": "REQUEST",
+            "routeArn": self.arn(),
+            "identitySource": [self.identity()],
+            "routeKey": "$default",
+            "rawPath": path,
+            "rawQueryString": self.query,
+            "headers": headers,
+            "queryStringParameters": self.parameters(),
+            "requestContext": {
+                "accountId": ACCOUNT,
+                "apiId": self.api,
+                "domainName": "localhost",
+                "domainPrefix": self.api,
+                "http": {
+                    "method": self.method,
+                    "path": path,
+                    "protocol": "HTTP/1.1",
+                    "sourceIp": self.source_ip,
+                    "userAgent": headers.get("user-agent").cloned().unwrap_or_default(),
+                },
+                "requestId": self.id,
+                "routeKey": "$default",
+                "stage": self.stage,
+                "timeEpoch": self.now.saturating_mul(1000),
+            },
+        })
+    }
+
+    /// Query parameters, undecoded; of repeated ones the last.
+    fn parameters(&self) -> Map<String, Value> {
+        let pairs = self.query.split('&').filter(|pair| !pair.is_empty());
+        let pair = |pair: &str| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (name.to_owned(), Value::from(value))
+        };
+        pairs.map(pair).collect()
+    }
+}

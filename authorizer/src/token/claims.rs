@@ -1,0 +1,120 @@
+//! Claims, each with the one type that it may have.
+
+use serde_json::{Map, Value};
+
+use super::{AccessToken, Scopes, TokenRules};
+use crate::reason::Reason;
+
+/// Longest identifier claim (`sub`, `client_id`, `jti`), in bytes.
+const MAX_IDENTIFIER: usize = 512;
+
+/// Reads claims and holds them to the rules: for a verified payload, or to explain claims that nobody signed.
+///
+/// # Errors
+/// The first reason for which the claims are refused.
+pub fn claims_of(
+    payload: Map<String, Value>,
+    rules: &TokenRules,
+    now: i64,
+) -> Result<AccessToken, Reason> {
+    let issuer = required_string(&payload, "iss")?;
+    if issuer != rules.issuer {
+        return Err(Reason::IssuerMismatch);
+    }
+    let audiences = audiences(&payload)?;
+    if !audiences.iter().any(|aud| rules.audiences.contains(aud)) {
+        return Err(Reason::AudienceMismatch);
+    }
+    let expires_at = seconds(&payload, "exp")?.ok_or(Reason::ClaimMissing)?;
+    let issued_at = seconds(&payload, "iat")?.ok_or(Reason::ClaimMissing)?;
+    let not_before = seconds(&payload, "nbf")?;
+    check_times(expires_at, issued_at, not_before, rules.leeway_s, now)?;
+
+    let subject = identifier(&payload, "sub")?;
+    let client_id = identifier(&payload, "client_id")?;
+    let jti = identifier(&payload, "jti")?;
+    let scope = match payload.get("scope") {
+        None => Scopes::default(),
+        Some(Value::String(scope)) => Scopes::parse(scope)
+            .filter_valid()
+            .ok_or(Reason::ClaimMalformed)?,
+        Some(_) => return Err(Reason::ClaimMalformed),
+    };
+    if payload.contains_key("cnf") {
+        return Err(Reason::SenderConstrained);
+    }
+    Ok(AccessToken {
+        issuer: issuer.to_owned(),
+        subject,
+        audiences,
+        client_id,
+        scope,
+        expires_at,
+        issued_at,
+        not_before,
+        jti,
+        kid: String::new(),
+        alg: None,
+        claims: payload,
+    })
+}
+
+fn check_times(exp: i64, iat: i64, nbf: Option<i64>, leeway: i64, now: i64) -> Result<(), Reason> {
+    if now.saturating_sub(leeway) >= exp {
+        return Err(Reason::Expired);
+    }
+    if nbf.is_some_and(|nbf| nbf > now.saturating_add(leeway)) {
+        return Err(Reason::NotYetValid);
+    }
+    if iat > now.saturating_add(leeway) {
+        return Err(Reason::IssuedInFuture);
+    }
+    Ok(())
+}
+
+fn required_string<'a>(payload: &'a Map<String, Value>, name: &str) -> Result<&'a str, Reason> {
+    match payload.get(name) {
+        None => Err(Reason::ClaimMissing),
+        Some(Value::String(value)) => Ok(value),
+        Some(_) => Err(Reason::ClaimMalformed),
+    }
+}
+
+/// A non-empty string of bounded length without control characters.
+fn identifier(payload: &Map<String, Value>, name: &str) -> Result<String, Reason> {
+    let value = required_string(payload, name)?;
+    if value.is_empty() || value.len() > MAX_IDENTIFIER || value.chars().any(char::is_control) {
+        return Err(Reason::ClaimMalformed);
+    }
+    Ok(value.to_owned())
+}
+
+/// `aud`: one string or a non-empty list of strings (RFC 7519 §4.1.3).
+fn audiences(payload: &Map<String, Value>) -> Result<Vec<String>, Reason> {
+    match payload.get("aud") {
+        None => Err(Reason::ClaimMissing),
+        Some(Value::String(one)) if !one.is_empty() => Ok(vec![one.clone()]),
+        Some(Value::Array(list)) if !list.is_empty() => list
+            .iter()
+            .map(|aud| {
+                aud.as_str()
+                    .filter(|aud| !aud.is_empty())
+                    .map(str::to_owned)
+            })
+            .collect::<Option<Vec<_>>>()
+            .ok_or(Reason::ClaimMalformed),
+        Some(_) => Err(Reason::ClaimMalformed),
+    }
+}
+
+/// Unix seconds: a JSON integer, not negative. Floats, strings and `null` are refused.
+fn seconds(payload: &Map<String, Value>, name: &str) -> Result<Option<i64>, Reason> {
+    match payload.get(name) {
+        None => Ok(None),
+        Some(value) => value
+            .as_i64()
+            .filter(|s| *s >= 0)
+            .map(Some)
+            .ok_or(Reason::ClaimMalformed),
+    }
+}

@@ -1,0 +1,166 @@
+//! Access tokens (RFC 9068): from a compact JWS to claims that can be relied on.
+//!
+//! The order is fixed: size and shape, algorithm, media type, key, signature, and only then the claims, each with
+//! the one type that its specification gives it. It must not know about HTTP or API Gateway.
+
+mod claims;
+mod scopes;
+
+use serde_json::{Map, Value};
+
+use crate::jose::{Algorithm, JoseError, JwkSet, Jws};
+use crate::reason::Reason;
+
+pub use claims::claims_of;
+pub use scopes::Scopes;
+
+/// Leeway for clocks that disagree, in seconds.
+pub const DEFAULT_LEEWAY_S: i64 = 5;
+/// Largest token, in bytes.
+pub const DEFAULT_MAX_BYTES: usize = 8192;
+
+/// What a token of one issuer must satisfy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRules {
+    /// The issuer, compared byte for byte.
+    pub issuer: String,
+    /// The token's audience must name at least one of these.
+    pub audiences: Vec<String>,
+    /// The algorithms that this issuer signs with.
+    pub algorithms: Vec<Algorithm>,
+    /// The media type in the header, `at+jwt`.
+    pub typ: String,
+    /// Seconds by which clocks may disagree.
+    pub leeway_s: i64,
+    /// Largest token in bytes; longer ones are refused before anything is read.
+    pub max_bytes: usize,
+}
+
+impl TokenRules {
+    /// Rules with the usual media type (`at+jwt`), leeway (5 s) and size limit (8 KB).
+    pub fn new(
+        issuer: impl Into<String>,
+        audiences: Vec<String>,
+        algorithms: Vec<Algorithm>,
+    ) -> Self {
+        Self {
+            issuer: issuer.into(),
+            audiences,
+            algorithms,
+            typ: "at+jwt".to_owned(),
+            leeway_s: DEFAULT_LEEWAY_S,
+            max_bytes: DEFAULT_MAX_BYTES,
+        }
+    }
+}
+
+/// The claims of a token that satisfied its issuer's rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AccessToken {
+    /// `iss`
+    pub issuer: String,
+    /// `sub`
+    pub subject: String,
+    /// `aud`, at least one.
+    pub audiences: Vec<String>,
+    /// `client_id`
+    pub client_id: String,
+    /// `scope`; empty when the token has none.
+    pub scope: Scopes,
+    /// `exp`, Unix seconds.
+    pub expires_at: i64,
+    /// `iat`, Unix seconds.
+    pub issued_at: i64,
+    /// `nbf`, Unix seconds.
+    pub not_before: Option<i64>,
+    /// `jti`
+    pub jti: String,
+    /// The key that signed it; empty for claims that nobody signed ([`claims_of`]).
+    pub kid: String,
+    /// The algorithm that signed it; `None` for claims that nobody signed.
+    pub alg: Option<Algorithm>,
+    /// Every claim, as it came.
+    pub claims: Map<String, Value>,
+}
+
+/// Verifies a compact access token with the keys of its issuer. `now` is in Unix seconds.
+///
+/// # Errors
+/// The first reason for which the token is refused.
+pub fn verify(
+    token: &str,
+    keys: &JwkSet,
+    rules: &TokenRules,
+    now: i64,
+) -> Result<AccessToken, Reason> {
+    let jws = parse(token, rules.max_bytes)?;
+    let kid = check_header(&jws, rules)?;
+    check_signature(&jws, kid, keys)?;
+    let payload = jws.payload().map_err(Reason::from)?;
+    signed_claims(&jws, payload, rules, now)
+}
+
+/// Size, shape and header.
+pub(crate) fn parse(token: &str, max_bytes: usize) -> Result<Jws<'_>, Reason> {
+    if token.is_empty() {
+        return Err(Reason::TokenMissing);
+    }
+    Jws::parse(token, max_bytes).map_err(Reason::from)
+}
+
+/// The algorithm and media type that the issuer uses; gives the `kid`, which an access token must have.
+pub(crate) fn check_header<'a>(jws: &'a Jws<'_>, rules: &TokenRules) -> Result<&'a str, Reason> {
+    if !rules.algorithms.contains(&jws.alg()) {
+        return Err(Reason::AlgorithmRefused);
+    }
+    if !jws
+        .typ()
+        .is_some_and(|typ| same_media_type(typ, &rules.typ))
+    {
+        return Err(Reason::TypeRefused);
+    }
+    jws.kid().ok_or(Reason::KeyIdMissing)
+}
+
+/// Picks the key and verifies.
+pub(crate) fn check_signature(jws: &Jws<'_>, kid: &str, keys: &JwkSet) -> Result<(), Reason> {
+    let key = keys.find(Some(kid), jws.alg()).ok_or(Reason::KeyUnknown)?;
+    jws.verify(key).map_err(Reason::from)
+}
+
+/// The claims of a token whose signature has been verified.
+pub(crate) fn signed_claims(
+    jws: &Jws<'_>,
+    payload: Map<String, Value>,
+    rules: &TokenRules,
+    now: i64,
+) -> Result<AccessToken, Reason> {
+    let mut token = claims_of(payload, rules, now)?;
+    token.alg = Some(jws.alg());
+    jws.kid().unwrap_or_default().clone_into(&mut token.kid);
+    Ok(token)
+}
+
+/// RFC 7515 §4.1.9: case-insensitive, and `application/` may be left out.
+fn same_media_type(typ: &str, expected: &str) -> bool {
+    let short = |name: &str| -> String {
+        let lower = name.to_ascii_lowercase();
+        lower
+            .strip_prefix("application/")
+            .map_or(lower.clone(), str::to_owned)
+    };
+    short(typ) == short(expected)
+}
+
+impl From<JoseError> for Reason {
+    fn from(error: JoseError) -> Self {
+        match error {
+            JoseError::TooLarge => Self::TokenTooLarge,
+            JoseError::Malformed => Self::TokenMalformed,
+            JoseError::Header => Self::HeaderRefused,
+            JoseError::Algorithm => Self::AlgorithmRefused,
+            JoseError::KeyMismatch => Self::KeyUnknown,
+            JoseError::Signature => Self::SignatureInvalid,
+        }
+    }
+}

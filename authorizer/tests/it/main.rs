@@ -1,0 +1,35 @@
+//! The authorizer's tests: one file for each family of claims.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::panic,
+    clippy::too_many_lines,
+    clippy::disallowed_methods
+)]
+
+mod support;
+
+mod answers;
+#[cfg(feature = "lambda")]
+mod bootstrap;
+mod credentials;
+#[cfg(feature = "lambda")]
+mod decision_log;
+mod events;
+#[cfg(feature = "fetch")]
+mod fetching;
+mod front_door;
+mod jwk;
+mod jwks_cache;
+mod jwt_claims;
+mod jwt_header;
+mod paths;
+mod policy_file;
+mod policy_properties;
+mod readme;
+mod vectors;
+mod whole_rights;

@@ -1,0 +1,91 @@
+//! Events as AWS documents them.
+
+use serde_json::{Value, json};
+
+pub const BASE: &str = "arn:aws:execute-api:eu-west-1:123456789012:abcdef123/prod";
+
+pub fn rest_token(authorization: &str, method: &str, path: &str) -> Value {
+    json!({"type": "TOKEN", "authorizationToken": authorization, "methodArn": format!("{BASE}/{method}{path}")})
+}
+
+pub fn rest_request(authorization: &str, method: &str, path: &str) -> Value {
+    json!({
+        "type": "REQUEST",
+        "methodArn": format!("{BASE}/{method}{path}"),
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Accept": "*/*", "Authorization": authorization},
+        "multiValueHeaders": {"Accept": ["*/*"], "Authorization": [authorization]},
+        "queryStringParameters": null,
+        "multiValueQueryStringParameters": null,
+        "pathParameters": null,
+        "stageVariables": null,
+        "requestContext": {
+            "path": format!("/prod{path}"), "accountId": "123456789012", "resourceId": "05c7jb", "stage": "prod",
+            "requestId": "req-1", "identity": {"sourceIp": "203.0.113.1"}, "resourcePath": "/{proxy+}",
+            "httpMethod": method, "apiId": "abcdef123",
+        },
+    })
+}
+
+pub fn http_v1(authorization: &str, method: &str, path: &str) -> Value {
+    json!({
+        "version": "1.0",
+        "type": "REQUEST",
+        "methodArn": format!("{BASE}/{method}{path}"),
+        "identitySource": authorization,
+        "authorizationToken": authorization,
+        "resource": "/{proxy+}",
+        "path": format!("/prod{path}"),
+        "httpMethod": method,
+        "headers": {"Authorization": authorization},
+        "queryStringParameters": {},
+        "pathParameters": {},
+        "stageVariables": {},
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "abcdef123", "domainName": "x", "httpMethod": method,
+            "identity": {"sourceIp": "203.0.113.1"}, "path": format!("/prod{path}"), "requestId": "req-1",
+            "routeKey": "$default", "stage": "prod",
+        },
+    })
+}
+
+pub fn http_v2(authorization: &str, method: &str, path: &str) -> Value {
+    let arn = BASE.replace("/prod", "/$default");
+    json!({
+        "version": "2.0",
+        "type": "REQUEST",
+        "routeArn": format!("{arn}/{method}{path}"),
+        "identitySource": [authorization],
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "cookies": null,
+        "headers": {"authorization": authorization},
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "abcdef123", "domainName": "x", "domainPrefix": "abcdef123",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.1", "userAgent": "curl"},
+            "requestId": "req-1", "routeKey": "$default", "stage": "$default", "time": "x", "timeEpoch": 1,
+        },
+    })
+}
+
+/// Every kind, for the same request.
+pub fn all(authorization: &str, method: &str, path: &str) -> [Value; 4] {
+    [
+        rest_token(authorization, method, path),
+        rest_request(authorization, method, path),
+        http_v1(authorization, method, path),
+        http_v2(authorization, method, path),
+    ]
+}
+
+/// The resource that the gateway evaluates for such an event.
+pub fn resource(event: &Value) -> String {
+    let arn = event
+        .get("routeArn")
+        .or_else(|| event.get("methodArn"))
+        .unwrap();
+    arn.as_str().unwrap().to_owned()
+}

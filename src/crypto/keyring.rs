@@ -1,0 +1,59 @@
+//! The keys of one moment: who signs, and what the JWKS says.
+
+use super::signing_key::SigningKey;
+use super::token::sha256;
+use gatewright_authorizer::jose::{Algorithm, JwkSet, PublicKey};
+use serde_json::{Value, json};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// An immutable snapshot; a new one replaces it when the keys change.
+#[derive(Debug)]
+pub struct Keyring {
+    active: Vec<Arc<SigningKey>>,
+    published: JwkSet,
+    jwks: Bytes,
+    etag: Arc<str>,
+    version: Vec<(String, String)>,
+}
+
+impl Keyring {
+    /// A snapshot of the keys that sign and the public JWKs of all that verify. `version` tells snapshots
+    /// apart: kid and state of each.
+    pub fn new(
+        active: Vec<Arc<SigningKey>>,
+        published: &[Value],
+        version: Vec<(String, String)>,
+    ) -> Self {
+        let jwks = json!({ "keys": published }).to_string();
+        let etag = format!("\"{}\"", sha256(&jwks)).into();
+        let jwks = Bytes::from(jwks);
+        let keys = published.iter().filter_map(|jwk| PublicKey::from_jwk(jwk).ok()).collect();
+        Self { active, published: JwkSet::from_keys(keys), jwks, etag, version }
+    }
+
+    /// The key that signs with this algorithm.
+    pub fn signer(&self, algorithm: Algorithm) -> Option<&Arc<SigningKey>> {
+        self.active.iter().find(|key| key.algorithm() == algorithm)
+    }
+    /// The keys that sign.
+    pub fn active(&self) -> &[Arc<SigningKey>] {
+        &self.active
+    }
+    /// The public keys that tokens may still be verified with.
+    pub fn published(&self) -> &JwkSet {
+        &self.published
+    }
+    /// The JWKS document, prepared.
+    pub fn jwks(&self) -> &Bytes {
+        &self.jwks
+    }
+    /// Its entity tag.
+    pub fn etag(&self) -> &Arc<str> {
+        &self.etag
+    }
+    /// Kid and state of each key.
+    pub fn version(&self) -> &[(String, String)] {
+        &self.version
+    }
+}

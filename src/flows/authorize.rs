@@ -1,0 +1,294 @@
+//! The authorization endpoint (RFC 6749 §4.1, OIDC Core §3.1.2, RFC 9207).
+
+use super::checks::{self, Refusal};
+use super::clients::RegisteredClient;
+use super::interaction::Interaction;
+use super::{FlowError, Issuer};
+use crate::crypto::token::{AuthorizationCode, sha256};
+use crate::domain::authorization::{AuthorizationRequest, ResponseMode};
+use crate::domain::form::Form;
+use crate::domain::grant::{CodeGrant, Grant};
+use crate::domain::redirect_uri::VerifiedRedirectUri;
+use crate::domain::session::Session;
+use crate::domain::{Account, Client, ErrorCode, FamilyId};
+use crate::store::{accounts, codes, consents};
+use std::sync::Arc;
+
+/// Why a request can't be answered at its redirect URI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UnverifiedReason {
+    /// No such client, or not one that people log in to.
+    UnknownClient,
+    /// Not a redirect URI of this client.
+    RedirectUri,
+    /// `client_id` or `redirect_uri` came twice.
+    SentTwice,
+    /// `state` or `nonce` is longer than is carried.
+    TooLong,
+}
+
+/// A refusal at the authorization endpoint.
+#[derive(Debug)]
+pub enum AuthorizeError {
+    /// Client or redirect URI not established: show a page, never redirect.
+    Unverified(UnverifiedReason),
+    /// Safe to report to the client (RFC 6749 §4.1.2.1).
+    Reportable(AuthorizationResponse),
+    /// Not the caller's fault.
+    Failed(FlowError),
+}
+
+/// What goes back to the client through the browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizationResponse {
+    /// Where.
+    pub to: VerifiedRedirectUri,
+    /// How.
+    pub mode: ResponseMode,
+    /// `code` or `error`, `state`, `iss`.
+    pub parameters: Vec<(&'static str, String)>,
+}
+
+/// What happens next.
+pub enum Next {
+    /// The person must log in.
+    Login(Box<Interaction>, Arc<RegisteredClient>),
+    /// The person must agree.
+    Consent(Box<Interaction>, Arc<RegisteredClient>, Box<Account>),
+    /// The client gets its answer.
+    Respond(AuthorizationResponse),
+}
+
+/// Checks a request and says what happens next.
+///
+/// # Errors
+/// [`AuthorizeError`]
+pub async fn authorize(
+    issuer: &Issuer,
+    form: &Form,
+    session: Option<&Session>,
+    now: i64,
+) -> Result<Next, AuthorizeError> {
+    let registered = checks::known_client(issuer, form).await?;
+    let client = &registered.client;
+    let (redirect_uri, redirect_uri_named) = checks::registered_redirect_uri(form, client)?;
+    checks::echo_fits(form)?;
+    // From here on, errors may redirect.
+    let mode = checks::response_mode(form);
+    let to = redirect_uri.clone();
+    let checked = (|| -> Result<AuthorizationRequest, Refusal> {
+        checks::sent_once(form)?;
+        checks::no_request_object(form)?;
+        checks::response_type_is_code(form)?;
+        Ok(AuthorizationRequest {
+            client_id: client.client_id.clone(),
+            redirect_uri,
+            redirect_uri_named,
+            response_mode: mode?,
+            state: form.raw("state").map(str::to_owned),
+            nonce: form.raw("nonce").map(str::to_owned),
+            scope: checks::permitted_scope(form, client)?,
+            resources: checks::permitted_audiences(form, client, &issuer.url)?,
+            code_challenge: checks::s256_challenge(form, client)?,
+            prompt: checks::prompt(form)?,
+            max_age: checks::max_age(form)?,
+            login_hint: form.get("login_hint").map(str::to_owned),
+            hinted_subject: checks::hinted_subject(issuer, form)?,
+            requested_at: now,
+        })
+    })();
+    let request = checked.map_err(|(code, words)| {
+        let reply = Reply { to: &to, mode: mode.unwrap_or_default(), state: form.raw("state") };
+        AuthorizeError::Reportable(reply.error(issuer, code, words))
+    })?;
+    proceed(issuer, Interaction::begin(request, now), registered, session, now).await
+}
+
+/// Goes on with an interaction after a page.
+///
+/// # Errors
+/// [`AuthorizeError`]
+pub async fn resume(
+    issuer: &Issuer,
+    interaction: Interaction,
+    session: Option<&Session>,
+    now: i64,
+) -> Result<Next, AuthorizeError> {
+    let registered = client_of(issuer, &interaction).await?;
+    proceed(issuer, interaction, registered, session, now).await
+}
+
+/// The client of an interaction, if it still is one and its redirect URI still stands.
+///
+/// # Errors
+/// [`AuthorizeError::Unverified`] if not.
+pub async fn client_of(
+    issuer: &Issuer,
+    interaction: &Interaction,
+) -> Result<Arc<RegisteredClient>, AuthorizeError> {
+    let request = &interaction.request;
+    let registered = issuer
+        .clients
+        .find(&issuer.store, request.client_id.as_str())
+        .await?
+        .ok_or(AuthorizeError::Unverified(UnverifiedReason::UnknownClient))?;
+    match registered.client.verify_redirect_uri(request.redirect_uri.as_str()) {
+        Some(_) => Ok(registered),
+        None => Err(AuthorizeError::Unverified(UnverifiedReason::RedirectUri)),
+    }
+}
+
+async fn proceed(
+    issuer: &Issuer,
+    interaction: Interaction,
+    registered: Arc<RegisteredClient>,
+    session: Option<&Session>,
+    now: i64,
+) -> Result<Next, AuthorizeError> {
+    let request = &interaction.request;
+    let reply = Reply::to(request);
+    let reportable = |code, words| AuthorizeError::Reportable(reply.error(issuer, code, words));
+    let Some(session) = session.filter(|session| !must_log_in(&interaction, session, now)) else {
+        if request.prompt.none {
+            return Err(reportable(ErrorCode::LoginRequired, "nobody is logged in, and prompt=none"));
+        }
+        return Ok(Next::Login(Box::new(interaction), registered));
+    };
+    if request.hinted_subject.as_ref().is_some_and(|hinted| *hinted != session.subject) {
+        return Err(reportable(
+            ErrorCode::LoginRequired,
+            "somebody else is logged in than id_token_hint names",
+        ));
+    }
+    let Some(account) = accounts::by_subject(&issuer.store, &session.subject).await? else {
+        return Err(reportable(ErrorCode::LoginRequired, "the account no longer exists"));
+    };
+    let client = &registered.client;
+    if must_consent(issuer, client, request, &account).await? {
+        if request.prompt.none {
+            return Err(reportable(ErrorCode::ConsentRequired, "consent is needed, and prompt=none"));
+        }
+        return Ok(Next::Consent(Box::new(interaction), registered, Box::new(account)));
+    }
+    let response = grant_code(issuer, request, session, &account, now).await?;
+    Ok(Next::Respond(response))
+}
+
+/// Whether the password must be asked: again, unless it was given within this very interaction.
+pub(super) fn must_log_in(interaction: &Interaction, session: &Session, now: i64) -> bool {
+    if interaction.authenticated.as_ref() == Some(&session.session_id) {
+        return false;
+    }
+    let request = &interaction.request;
+    let too_old = request
+        .max_age
+        .is_some_and(|max_age| max_age == 0 || now - session.auth_time > max_age);
+    request.prompt.login || too_old
+}
+
+async fn must_consent(
+    issuer: &Issuer,
+    client: &Client,
+    request: &AuthorizationRequest,
+    account: &Account,
+) -> Result<bool, FlowError> {
+    if request.prompt.consent {
+        return Ok(true);
+    }
+    if client.first_party {
+        return Ok(false);
+    }
+    let given = consents::find(
+        &issuer.store,
+        &account.subject,
+        &client.client_id,
+        request.redirect_uri.registered(),
+    )
+    .await?;
+    let fingerprint = fingerprint(client);
+    Ok(!given.is_some_and(|consent| consent.covers(&request.scope, &request.resources, &fingerprint)))
+}
+
+/// What a person saw of the client when they agreed; any change asks again.
+pub(super) fn fingerprint(client: &Client) -> String {
+    let audiences: Vec<&str> = client.audiences.iter().map(|a| a.as_str()).collect();
+    sha256(&format!(
+        "{}\n{}\n{}\n{}",
+        client.client_id,
+        client.client_type.as_str(),
+        client.name,
+        audiences.join(" ")
+    ))
+}
+
+/// Issues a code for what the person granted.
+pub(super) async fn grant_code(
+    issuer: &Issuer,
+    request: &AuthorizationRequest,
+    session: &Session,
+    account: &Account,
+    now: i64,
+) -> Result<AuthorizationResponse, FlowError> {
+    let code = AuthorizationCode::generate(&issuer.entropy)?;
+    let grant = Grant {
+        family_id: FamilyId::new(issuer.entropy.id()?),
+        client_id: request.client_id.clone(),
+        subject: account.subject.clone(),
+        scope: request.scope.clone(),
+        resources: request.resources.clone(),
+        registered_redirect_uri: request.redirect_uri.registered().to_owned(),
+        auth_time: session.auth_time,
+        session_id: session.session_id.clone(),
+        nonce: request.nonce.clone(),
+        password_changed_at: account.password_changed_at,
+    };
+    let stored = CodeGrant {
+        grant,
+        redirect_uri: request.redirect_uri.as_str().to_owned(),
+        redirect_uri_named: request.redirect_uri_named,
+        code_challenge: request.code_challenge.clone(),
+    };
+    let expires_at = now + issuer.settings.code_s;
+    codes::insert(&issuer.store, code.digest().as_str(), &stored, now, expires_at).await?;
+    Ok(Reply::to(request).code(issuer, &code))
+}
+
+/// Where and how an answer goes.
+pub(super) struct Reply<'a> {
+    to: &'a VerifiedRedirectUri,
+    mode: ResponseMode,
+    state: Option<&'a str>,
+}
+
+impl<'a> Reply<'a> {
+    pub(super) fn to(request: &'a AuthorizationRequest) -> Self {
+        Self {
+            to: &request.redirect_uri,
+            mode: request.response_mode,
+            state: request.state.as_deref(),
+        }
+    }
+
+    pub(super) fn error(&self, issuer: &Issuer, code: ErrorCode, words: &'static str) -> AuthorizationResponse {
+        self.answer(
+            issuer,
+            vec![("error", code.as_str().to_owned()), ("error_description", words.to_owned())],
+        )
+    }
+
+    fn code(&self, issuer: &Issuer, code: &AuthorizationCode) -> AuthorizationResponse {
+        self.answer(issuer, vec![("code", code.expose().to_owned())])
+    }
+
+    fn answer(
+        &self,
+        issuer: &Issuer,
+        mut parameters: Vec<(&'static str, String)>,
+    ) -> AuthorizationResponse {
+        if let Some(state) = self.state {
+            parameters.push(("state", state.to_owned()));
+        }
+        parameters.push(("iss", issuer.url.clone()));
+        AuthorizationResponse { to: self.to.clone(), mode: self.mode, parameters }
+    }
+}

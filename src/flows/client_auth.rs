@@ -1,0 +1,226 @@
+//! Client authentication (RFC 6749 §2.3, RFC 7523, OIDC Core §9).
+
+use super::clients::RegisteredClient;
+use super::error::refuse;
+use super::{Issuer, TokenError};
+use crate::crypto::token::{equal, sha256};
+use crate::domain::client::{AuthMethod, ClientType};
+use crate::domain::form::{self, Form};
+use crate::domain::{ClientId, ErrorCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use gatewright_authorizer::jose::Jws;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// `client_assertion_type` of RFC 7523.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+/// Largest assertion looked at, bytes.
+const ASSERTION_MAX_BYTES: usize = 8192;
+/// An assertion may live this long at most, seconds.
+const ASSERTION_MAX_S: i64 = 300;
+/// How far a client's clock may be ahead, seconds.
+const AHEAD_S: i64 = 60;
+/// How far it may be behind, seconds.
+const BEHIND_S: i64 = 10;
+
+/// What a request says of its client.
+pub struct Presented<'a> {
+    /// The `Authorization` header, if any.
+    pub authorization: Option<&'a str>,
+    /// The body.
+    pub form: &'a Form,
+}
+
+enum Credential {
+    None,
+    Secret { secret: String, basic: bool },
+    Assertion(String),
+}
+
+/// Establishes which client asks. Public clients pass by naming themselves.
+///
+/// # Errors
+/// [`TokenError::Client`] for whoever isn't a client or can't prove it; `invalid_request` for several ways at
+/// once (RFC 6749 §2.3).
+pub async fn authenticate(
+    issuer: &Issuer,
+    presented: &Presented<'_>,
+    now: i64,
+) -> Result<Arc<RegisteredClient>, TokenError> {
+    let basic = matches!(presented.authorization, Some(value) if is_basic(value));
+    let refused = TokenError::Client { basic };
+    let (client_id, credential) = read(presented)?;
+    let Some(registered) = issuer.clients.find(&issuer.store, &client_id).await? else {
+        // The same work as for a wrong secret.
+        if let Credential::Secret { secret, .. } = &credential {
+            let _ = equal(&issuer.master.client_secret_digest(&client_id, secret), "");
+        }
+        return Err(refused);
+    };
+    let client = &registered.client;
+    let proven = match (client.auth_method, credential) {
+        (AuthMethod::None, Credential::None) => client.client_type == ClientType::Public,
+        (AuthMethod::ClientSecret, Credential::Secret { secret, .. })
+        | (AuthMethod::ClientSecretBasic, Credential::Secret { secret, basic: true })
+        | (AuthMethod::ClientSecretPost, Credential::Secret { secret, basic: false }) => {
+            verify_secret(issuer, &registered, &secret, now)
+        }
+        (AuthMethod::PrivateKeyJwt, Credential::Assertion(assertion)) => {
+            verify_assertion(issuer, &registered, &assertion, now).await?
+        }
+        _ => false,
+    };
+    if proven {
+        Ok(registered)
+    } else {
+        tracing::info!(client_id = client.client_id.as_str(), "client authentication failed");
+        Err(refused)
+    }
+}
+
+fn is_basic(authorization: &str) -> bool {
+    authorization
+        .get(..6)
+        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "))
+}
+
+/// Finds the one credential in a request and the client it is for.
+fn read(presented: &Presented<'_>) -> Result<(String, Credential), TokenError> {
+    let form = presented.form;
+    let body_id = form.get("client_id");
+    let body_secret = form.raw("client_secret");
+    let assertion = form.get("client_assertion");
+    let assertion_type = form.get("client_assertion_type");
+    let ways = usize::from(presented.authorization.is_some())
+        + usize::from(body_secret.is_some())
+        + usize::from(assertion.is_some() || assertion_type.is_some());
+    if ways > 1 {
+        return refuse(ErrorCode::InvalidRequest, "authenticate the client in one way only");
+    }
+    if let Some(authorization) = presented.authorization {
+        let refused = TokenError::Client { basic: is_basic(authorization) };
+        let Some((id, secret)) = parse_basic(authorization) else {
+            return Err(refused);
+        };
+        if body_id.is_some_and(|other| other != id) {
+            return refuse(ErrorCode::InvalidRequest, "client_id differs from the one in HTTP Basic");
+        }
+        return Ok((id, Credential::Secret { secret, basic: true }));
+    }
+    if let Some(secret) = body_secret {
+        let Some(id) = body_id else {
+            return Err(TokenError::Client { basic: false });
+        };
+        return Ok((id.to_owned(), Credential::Secret { secret: secret.to_owned(), basic: false }));
+    }
+    if let Some(assertion) = assertion {
+        if assertion_type != Some(JWT_BEARER) {
+            return Err(TokenError::Client { basic: false });
+        }
+        let subject = unverified_subject(assertion).ok_or(TokenError::Client { basic: false })?;
+        if body_id.is_some_and(|other| other != subject) {
+            return refuse(ErrorCode::InvalidRequest, "client_id differs from the assertion's sub");
+        }
+        return Ok((subject, Credential::Assertion(assertion.to_owned())));
+    }
+    match body_id {
+        Some(id) => Ok((id.to_owned(), Credential::None)),
+        None => Err(TokenError::Client { basic: false }),
+    }
+}
+
+/// Basic credentials: both halves are form-encoded before base64 (RFC 6749 §2.3.1).
+fn parse_basic(authorization: &str) -> Option<(String, String)> {
+    let encoded = is_basic(authorization).then(|| authorization.get(6..)).flatten()?;
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let id = form::decode(id.as_bytes()).ok()?;
+    let secret = form::decode(secret.as_bytes()).ok()?;
+    (!id.is_empty()).then_some((id, secret))
+}
+
+fn verify_secret(issuer: &Issuer, registered: &RegisteredClient, secret: &str, now: i64) -> bool {
+    let presented = issuer
+        .master
+        .client_secret_digest(registered.client.client_id.as_str(), secret);
+    let mut matched = None;
+    for record in &registered.secrets {
+        let live = record.expires_at.is_none_or(|end| end > now);
+        if equal(&presented, &record.digest) && live && !secret.is_empty() {
+            matched = Some(record);
+        }
+    }
+    if let Some(record) = matched {
+        issuer.clients.note_use(record, now);
+    }
+    matched.is_some()
+}
+
+fn unverified_subject(assertion: &str) -> Option<String> {
+    let payload = Jws::parse(assertion, ASSERTION_MAX_BYTES).ok()?.payload().ok()?;
+    payload.get("sub")?.as_str().map(str::to_owned)
+}
+
+/// RFC 7523 §3, with the issuer as the only audience unless the client is set up otherwise.
+async fn verify_assertion(
+    issuer: &Issuer,
+    registered: &RegisteredClient,
+    assertion: &str,
+    now: i64,
+) -> Result<bool, TokenError> {
+    let client = &registered.client;
+    let Some((payload, expires_at)) = check_assertion(issuer, registered, assertion, now) else {
+        return Ok(false);
+    };
+    let Some(jti) = payload.get("jti").and_then(Value::as_str).filter(|jti| !jti.is_empty()) else {
+        return Ok(false);
+    };
+    let digest = sha256(jti);
+    let first = crate::store::clients::use_assertion(
+        &issuer.store,
+        &ClientId::new(client.client_id.as_str()),
+        &digest,
+        expires_at + BEHIND_S,
+    )
+    .await?;
+    if !first {
+        tracing::warn!(client_id = client.client_id.as_str(), "a client assertion was replayed");
+    }
+    Ok(first)
+}
+
+fn check_assertion(
+    issuer: &Issuer,
+    registered: &RegisteredClient,
+    assertion: &str,
+    now: i64,
+) -> Option<(Map<String, Value>, i64)> {
+    let client = &registered.client;
+    let jws = Jws::parse(assertion, ASSERTION_MAX_BYTES).ok()?;
+    if client.assertion_alg.is_some_and(|alg| alg != jws.alg()) {
+        return None;
+    }
+    let key = registered.keys.as_ref()?.find(jws.kid(), jws.alg())?;
+    jws.verify(key).ok()?;
+    let payload = jws.payload().ok()?;
+    let text = |name: &str| payload.get(name).and_then(Value::as_str);
+    let time = |name: &str| match payload.get(name) {
+        None => Some(None),
+        Some(value) => value.as_i64().map(Some),
+    };
+    let id = client.client_id.as_str();
+    if text("iss") != Some(id) || text("sub") != Some(id) {
+        return None;
+    }
+    let audience = text("aud")?;
+    let token_endpoint = issuer.endpoint("/token");
+    let accepted = audience == issuer.url
+        || client.assertion_accepts_token_endpoint && audience == token_endpoint;
+    let expires_at = time("exp")??;
+    let in_time = expires_at > now - BEHIND_S
+        && expires_at <= now + ASSERTION_MAX_S + BEHIND_S
+        && time("iat")?.is_none_or(|iat| iat <= now + AHEAD_S)
+        && time("nbf")?.is_none_or(|nbf| nbf <= now + AHEAD_S);
+    (accepted && in_time).then_some((payload, expires_at))
+}

@@ -1,0 +1,38 @@
+//! Client credentials (RFC 6749 §4.4): nothing is read from or written to the database on this path.
+
+use super::clients::RegisteredClient;
+use super::error::refuse;
+use super::issue::{AccessTokenContent, TokenResponse};
+use super::token::{asked_resources, asked_scope};
+use super::{FlowError, Issuer, TokenError};
+use crate::domain::ErrorCode;
+use crate::domain::form::Form;
+use crate::domain::scope::OPENID_SCOPES;
+
+/// Issues an access token for the client itself.
+pub(super) fn issue(
+    issuer: &Issuer,
+    registered: &RegisteredClient,
+    form: &Form,
+    now: i64,
+) -> Result<String, TokenError> {
+    let client = &registered.client;
+    let permitted = client.scope.filtered(|token| !OPENID_SCOPES.contains(&token));
+    let asked = asked_scope(form)?.unwrap_or_else(|| permitted.clone());
+    if !asked.is_subset(&permitted) {
+        return refuse(ErrorCode::InvalidScope, "scope goes beyond what this client may have");
+    }
+    let resources = asked_resources(form, client, &issuer.url)?;
+    let scope = issuer.scope_for_audience(client, &resources, &asked);
+    let content = AccessTokenContent { client, scope: &scope, resources: &resources, person: None };
+    let (access_token, expires_in) = issuer.access_token(&content, now)?;
+    let response = TokenResponse {
+        access_token,
+        token_type: "Bearer",
+        expires_in,
+        scope: scope.to_string(),
+        refresh_token: None,
+        id_token: None,
+    };
+    Ok(serde_json::to_string(&response).map_err(FlowError::from)?)
+}

@@ -1,0 +1,115 @@
+//! Clients as the hot path sees them: with secrets and keys, from memory, at most a second old.
+
+use super::FlowError;
+use crate::domain::{Client, ClientId};
+use crate::store::clients::ClientSecretRecord;
+use crate::store::{Store, clients as rows};
+use gatewright_authorizer::jose::JwkSet;
+use moka::future::Cache;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// How long a change made elsewhere may go unseen.
+const STALENESS: Duration = Duration::from_secs(1);
+/// Clients held in memory.
+const CAPACITY: u64 = 10_000;
+
+/// A client with what it authenticates by.
+#[derive(Debug)]
+pub struct RegisteredClient {
+    /// The client.
+    pub client: Client,
+    /// Digests of its secrets.
+    pub secrets: Vec<ClientSecretRecord>,
+    /// Its public keys.
+    pub keys: Option<JwkSet>,
+}
+
+/// A bounded snapshot of the client table. Unknown ids are remembered too, so that asking for one takes the
+/// same time as asking for a known one.
+pub struct ClientCache {
+    entries: Cache<String, Option<Arc<RegisteredClient>>>,
+    uses: Mutex<HashMap<String, i64>>,
+}
+
+impl Default for ClientCache {
+    fn default() -> Self {
+        let entries = Cache::builder().max_capacity(CAPACITY).time_to_live(STALENESS).build();
+        Self { entries, uses: Mutex::default() }
+    }
+}
+
+impl ClientCache {
+    /// Finds an enabled client.
+    ///
+    /// # Errors
+    /// [`FlowError`]
+    pub async fn find(&self, store: &Store, client_id: &str) -> Result<Option<Arc<RegisteredClient>>, FlowError> {
+        if client_id.len() > 64 {
+            return Ok(None);
+        }
+        if let Some(entry) = self.entries.get(client_id).await {
+            return Ok(entry);
+        }
+        let entry = load(store, client_id).await?;
+        self.entries.insert(client_id.to_owned(), entry.clone()).await;
+        Ok(entry)
+    }
+
+    /// Forgets everything: the next look reads the database.
+    pub fn clear(&self) {
+        self.entries.invalidate_all();
+    }
+}
+
+async fn load(store: &Store, client_id: &str) -> Result<Option<Arc<RegisteredClient>>, FlowError> {
+    let client_id = ClientId::new(client_id);
+    let Some(client) = rows::find(store, &client_id).await? else {
+        return Ok(None);
+    };
+    if client.disabled {
+        return Ok(None);
+    }
+    let secrets = rows::secrets(store, &client_id).await?;
+    let keys = client
+        .jwks
+        .as_ref()
+        .and_then(|jwks| JwkSet::parse(jwks.to_string().as_bytes()).ok());
+    Ok(Some(Arc::new(RegisteredClient { client, secrets, keys })))
+}
+
+impl ClientCache {
+    /// Notes that a secret was used, in memory; [`ClientCache::write_uses`] writes it down now and then.
+    pub fn note_use(&self, secret: &ClientSecretRecord, now: i64) {
+        let minute = now - now.rem_euclid(60);
+        if secret.last_used_at.is_some_and(|at| at >= minute) {
+            return;
+        }
+        if let Ok(mut uses) = self.uses.lock()
+            && (uses.len() < 10_000 || uses.contains_key(&secret.secret_id))
+        {
+            uses.insert(secret.secret_id.clone(), minute);
+        }
+    }
+
+    /// Writes down when secrets were last used.
+    ///
+    /// # Errors
+    /// [`FlowError`]; what could not be written is tried again next time.
+    pub async fn write_uses(&self, store: &Store) -> Result<(), FlowError> {
+        let uses: Vec<(String, i64)> = match self.uses.lock() {
+            Ok(mut uses) => uses.drain().collect(),
+            Err(_) => return Ok(()),
+        };
+        for (secret_id, at) in uses {
+            if let Err(error) = rows::note_secret_use(store, &secret_id, at).await {
+                if let Ok(mut uses) = self.uses.lock() {
+                    uses.entry(secret_id).or_insert(at);
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Consent: what the person was shown is what is granted.
+
+use super::authorize::{AuthorizationResponse, AuthorizeError, Reply, client_of, fingerprint, grant_code, must_log_in};
+use super::interaction::Interaction;
+use super::{FlowError, Issuer};
+use crate::domain::consent::Consent;
+use crate::domain::event::{Event, EventKind};
+use crate::domain::session::Session;
+use crate::domain::{ErrorCode, Scope};
+use crate::store::{accounts, consents};
+
+/// Records the person's answer and tells the client.
+///
+/// # Errors
+/// [`AuthorizeError`]
+pub async fn decide(
+    issuer: &Issuer,
+    interaction: &Interaction,
+    session: &Session,
+    allow: bool,
+    now: i64,
+) -> Result<AuthorizationResponse, AuthorizeError> {
+    let registered = client_of(issuer, interaction).await?;
+    let client = &registered.client;
+    let request = &interaction.request;
+    if !allow {
+        let reply = Reply::to(request);
+        return Err(AuthorizeError::Reportable(reply.error(
+            issuer,
+            ErrorCode::AccessDenied,
+            "the person refused",
+        )));
+    }
+    if must_log_in(interaction, session, now) {
+        let reply = Reply::to(request);
+        return Err(AuthorizeError::Reportable(reply.error(
+            issuer,
+            ErrorCode::LoginRequired,
+            "the login has become too old",
+        )));
+    }
+    if !request.scope.is_subset(&client.scope) {
+        let reply = Reply::to(request);
+        return Err(AuthorizeError::Reportable(reply.error(
+            issuer,
+            ErrorCode::InvalidScope,
+            "scope goes beyond what this client may have",
+        )));
+    }
+    let Some(account) = accounts::by_subject(&issuer.store, &session.subject).await? else {
+        return Err(AuthorizeError::Failed(FlowError::Internal("the account is gone".to_owned())));
+    };
+    let redirect_uri = request.redirect_uri.registered();
+    let look = fingerprint(client);
+    let former =
+        consents::find(&issuer.store, &account.subject, &client.client_id, redirect_uri).await?;
+    let former = former.filter(|consent| consent.client_fingerprint == look);
+    let mut audiences = request.resources.clone();
+    let mut scope: Scope = request.scope.clone();
+    if let Some(former) = former {
+        scope = scope.union(&former.scope);
+        for audience in former.audiences {
+            if !audiences.contains(&audience) {
+                audiences.push(audience);
+            }
+        }
+    }
+    let consent = Consent { scope, audiences, client_fingerprint: look };
+    let mut tx = issuer.store.begin().await?;
+    consents::put(&mut tx, &account.subject, &client.client_id, redirect_uri, &consent, now).await?;
+    let event = Event::new(EventKind::ConsentGiven, now)
+        .with("client_id", client.client_id.as_str())
+        .with("sub", account.subject.as_str())
+        .with("scope", request.scope.to_string());
+    issuer.record(&mut tx, event).await?;
+    tx.commit().await?;
+    Ok(grant_code(issuer, request, session, &account, now).await?)
+}

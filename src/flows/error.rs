@@ -1,0 +1,82 @@
+//! What can go wrong in a use case, for us. `http/oauth_error.rs` picks what the caller sees.
+
+use crate::crypto::entropy::NoEntropy;
+use crate::crypto::signing_key::KeyError;
+use crate::domain::ErrorCode;
+use crate::store::StoreError;
+use std::fmt;
+
+/// A failure that no caller caused.
+#[derive(Debug)]
+pub enum FlowError {
+    /// Come back in a moment: the password queue or the database is full.
+    Busy,
+    /// The database is away.
+    Store(StoreError),
+    /// A defect, a damaged row, no entropy, no key.
+    Internal(String),
+}
+
+impl fmt::Display for FlowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("the server is busy; try again in a moment"),
+            Self::Store(error) => error.fmt(f),
+            Self::Internal(detail) => f.write_str(detail),
+        }
+    }
+}
+
+impl std::error::Error for FlowError {}
+
+impl From<StoreError> for FlowError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Busy(_) => Self::Busy,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<NoEntropy> for FlowError {
+    fn from(error: NoEntropy) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<KeyError> for FlowError {
+    fn from(error: KeyError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for FlowError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(format!("a value is not readable: {error}"))
+    }
+}
+
+/// A refusal at the token, introspection or revocation endpoint.
+#[derive(Debug)]
+pub enum TokenError {
+    /// The client isn't who it says, or says nothing. `basic`: answer with a Basic challenge.
+    Client {
+        /// Whether HTTP Basic was used.
+        basic: bool,
+    },
+    /// An RFC code and what the developer should know; nothing secret in it.
+    Refused(ErrorCode, &'static str),
+    /// Not the caller's fault.
+    Failed(FlowError),
+}
+
+impl<E: Into<FlowError>> From<E> for TokenError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// A refusal as a `Result`.
+pub(crate) fn refuse<T>(code: ErrorCode, words: &'static str) -> Result<T, TokenError> {
+    Err(TokenError::Refused(code, words))
+}

@@ -1,0 +1,151 @@
+//! The use cases, one file a protocol act: ordered checks, then one transaction, then a response value.
+//!
+//! Imports `domain`, `crypto`, `store` and the authorizer's library. Knows no HTTP types. Time comes in as
+//! `now`, Unix seconds; chance through [`Issuer::entropy`].
+
+pub mod admin;
+pub mod authorize;
+mod checks;
+pub mod client_auth;
+mod client_credentials;
+pub mod clients;
+mod code_exchange;
+pub mod consent;
+pub mod discovery;
+pub mod error;
+pub mod interaction;
+pub mod introspect;
+mod issue;
+pub mod keys;
+pub mod login;
+pub mod logout;
+mod own_token;
+mod refresh;
+pub mod revoke;
+pub mod scopes;
+pub mod sessions;
+pub mod token;
+pub mod userinfo;
+
+use crate::crypto::password::PasswordHasher;
+use crate::crypto::{Entropy, Keyring, MasterKeys};
+use crate::store::Store;
+use arc_swap::ArcSwap;
+use clients::ClientCache;
+use scopes::ScopeDirectory;
+use std::sync::Arc;
+
+pub use error::{FlowError, TokenError};
+
+/// Lifetimes and limits, seconds unless named otherwise.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Access tokens.
+    pub access_token_s: i64,
+    /// ID tokens.
+    pub id_token_s: i64,
+    /// Authorization codes.
+    pub code_s: i64,
+    /// A refresh token that isn't used.
+    pub refresh_idle_s: i64,
+    /// A family of refresh tokens, whatever happens.
+    pub refresh_absolute_s: i64,
+    /// How long a retry of the last refresh gets the same answer.
+    pub refresh_grace_s: i64,
+    /// A browser session that isn't used.
+    pub session_idle_s: i64,
+    /// A browser session, whatever happens.
+    pub session_absolute_s: i64,
+    /// How long verifiers may cache the JWKS.
+    pub jwks_max_age_s: i64,
+    /// Days between scheduled rotations; 0 for none.
+    pub rotate_every_days: i64,
+    /// Failures of one account in a window before it is throttled.
+    pub account_failures: i64,
+    /// That window.
+    pub account_window_s: i64,
+    /// Accounts that may fail from one address in a window.
+    pub address_accounts: i64,
+    /// That window.
+    pub address_window_s: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        const DAY: i64 = 86_400;
+        Self {
+            access_token_s: 300,
+            id_token_s: 300,
+            code_s: 60,
+            refresh_idle_s: 14 * DAY,
+            refresh_absolute_s: 90 * DAY,
+            refresh_grace_s: 10,
+            session_idle_s: 8 * 3600,
+            session_absolute_s: DAY,
+            jwks_max_age_s: 300,
+            rotate_every_days: 0,
+            account_failures: 5,
+            account_window_s: 900,
+            address_accounts: 15,
+            address_window_s: 900,
+        }
+    }
+}
+
+/// The identity server without its HTTP: what every use case works with.
+pub struct Issuer {
+    /// The issuer identifier, exactly as in `iss`.
+    pub url: String,
+    /// Lifetimes and limits.
+    pub settings: Settings,
+    /// The database.
+    pub store: Store,
+    /// Chance.
+    pub entropy: Entropy,
+    /// Keys derived from the master key.
+    pub master: MasterKeys,
+    /// The password pool.
+    pub passwords: PasswordHasher,
+    /// The signing keys of this moment.
+    pub keyring: ArcSwap<Keyring>,
+    /// Clients, at most a second old.
+    pub clients: ClientCache,
+    /// Which scopes belong to which audiences.
+    pub scopes: ScopeDirectory,
+}
+
+impl Issuer {
+    /// Records an event in the transaction of the act it describes, and logs it.
+    ///
+    /// # Errors
+    /// [`FlowError`]
+    pub(crate) async fn record(
+        &self,
+        tx: &mut crate::store::Tx,
+        event: crate::domain::event::Event,
+    ) -> Result<(), FlowError> {
+        let id = self.entropy.id()?;
+        let detail = serde_json::Value::Object(event.detail.clone()).to_string();
+        tracing::info!(event = event.kind.as_str(), %detail, "security event");
+        crate::store::events::record(tx, &id, &event).await?;
+        Ok(())
+    }
+
+    /// The endpoint at a path below the issuer.
+    pub fn endpoint(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+}
+
+/// Runs a unit of work to its end even if the caller goes away: a spend is never cut in half.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, FlowError>> + Send + 'static,
+) -> Result<T, FlowError> {
+    match tokio::spawn(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(FlowError::Internal(format!("a task ended early: {error}"))),
+    }
+}
+
+/// The issuer as the use cases share it.
+pub type SharedIssuer = Arc<Issuer>;

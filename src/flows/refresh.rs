@@ -1,0 +1,173 @@
+//! Refreshing (RFC 6749 §6, RFC 9700 §4.14): rotation, reuse detection, idempotent retry.
+
+use super::code_exchange::live_account;
+use super::error::refuse;
+use super::token::{AuthenticatedClient, asked_resources, asked_scope};
+use super::{FlowError, SharedIssuer, TokenError, to_the_end};
+use crate::crypto::seal::SealingKey;
+use crate::crypto::token::RefreshToken;
+use crate::domain::event::{Event, EventKind};
+use crate::domain::form::Form;
+use crate::domain::grant::Grant;
+use crate::domain::refresh::{RefreshTokenRecord, Rotation, Spent};
+use crate::domain::{Client, ClientId, ErrorCode};
+use crate::store::refresh_tokens::{self, Successor};
+use crate::store::consents;
+use std::sync::Arc;
+
+const DEAD: &str = "the refresh token is unknown, expired, used or revoked; log in again";
+
+/// Rotates a refresh token.
+pub(super) async fn rotate(
+    issuer: &SharedIssuer,
+    registered: AuthenticatedClient,
+    form: &Form,
+    now: i64,
+) -> Result<String, TokenError> {
+    let client = &registered.client;
+    let Some(presented) = form.get("refresh_token") else {
+        return refuse(ErrorCode::InvalidRequest, "refresh_token is missing");
+    };
+    let presented = RefreshToken::presented(presented);
+    let digest = presented.digest().as_str().to_owned();
+    // A loser of the race for the token reads what the winner wrote.
+    for _ in 0..2 {
+        let Some(record) = refresh_tokens::find(&issuer.store, &digest, &client.client_id).await? else {
+            return refuse(ErrorCode::InvalidGrant, DEAD);
+        };
+        if record.family_revoked || record.family_expires_at <= now {
+            return refuse(ErrorCode::InvalidGrant, DEAD);
+        }
+        if let Some(spent) = &record.spent {
+            return retried(issuer, &record.grant, spent, &presented, now).await;
+        }
+        if record.expires_at <= now {
+            return refuse(ErrorCode::InvalidGrant, DEAD);
+        }
+        let (rotation, response) = attempt(issuer, client, form, &record, &presented, now).await?;
+        if rotation == Rotation::Rotated {
+            return Ok(response);
+        }
+    }
+    refuse(ErrorCode::InvalidGrant, DEAD)
+}
+
+async fn attempt(
+    issuer: &SharedIssuer,
+    client: &Client,
+    form: &Form,
+    record: &RefreshTokenRecord,
+    presented: &RefreshToken,
+    now: i64,
+) -> Result<(Rotation, String), TokenError> {
+    let grant = &record.grant;
+    if !grant.scope.is_subset(&client.scope) || !consent_stands(issuer, client, grant).await? {
+        return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
+    }
+    let account = live_account(issuer, grant).await?;
+    let scope = match asked_scope(form)? {
+        None => grant.scope.clone(),
+        Some(asked) if asked.is_subset(&grant.scope) => asked,
+        Some(_) => return refuse(ErrorCode::InvalidScope, "scope goes beyond what was granted"),
+    };
+    let resources = match asked_resources(form, client, &issuer.url)? {
+        named if named.is_empty() => grant.resources.clone(),
+        named if grant.resources.is_empty() || named.iter().all(|r| grant.resources.contains(r)) => named,
+        _ => return refuse(ErrorCode::InvalidTarget, "resource goes beyond what was granted"),
+    };
+
+    let successor = RefreshToken::generate(&issuer.entropy)?;
+    let response = issuer.person_response(
+        client,
+        &account,
+        grant,
+        (&scope, &resources),
+        Some(successor.expose()),
+        now,
+    )?;
+    let presented_digest = presented.digest().as_str().to_owned();
+    let sealed_response = sealing_key(presented)?.seal(
+        &issuer.entropy,
+        &context(&presented_digest),
+        response.as_bytes(),
+    )?;
+    let successor_digest = successor.digest().as_str().to_owned();
+    let expires_at = (now + issuer.settings.refresh_idle_s).min(record.family_expires_at);
+    let client_id: ClientId = client.client_id.clone();
+    let shared = Arc::clone(issuer);
+    let rotation = to_the_end(async move {
+        let successor = Successor {
+            presented_digest: &presented_digest,
+            successor_digest: &successor_digest,
+            sealed_response: &sealed_response,
+            expires_at,
+        };
+        Ok(refresh_tokens::rotate(&shared.store, &client_id, &successor, now).await?)
+    })
+    .await?;
+    Ok((rotation, response))
+}
+
+/// A spent token came again: the same answer for the immediate predecessor within the grace, else the family
+/// is over.
+async fn retried(
+    issuer: &SharedIssuer,
+    grant: &Grant,
+    spent: &Spent,
+    presented: &RefreshToken,
+    now: i64,
+) -> Result<String, TokenError> {
+    let in_grace = now < spent.at + issuer.settings.refresh_grace_s && now >= spent.at - 1;
+    if in_grace
+        && !spent.successor_used
+        && let Some(sealed) = &spent.sealed_response
+    {
+        let context = context(presented.digest().as_str());
+        let response = sealing_key(presented)?
+            .open(&context, sealed)
+            .ok()
+            .and_then(|bytes| String::from_utf8(bytes).ok())
+            .ok_or_else(|| FlowError::Internal("a stored response can't be opened".to_owned()))?;
+        live_account(issuer, grant).await?;
+        return Ok(response);
+    }
+    let shared = Arc::clone(issuer);
+    let grant = grant.clone();
+    to_the_end(async move {
+        let mut tx = shared.store.begin().await?;
+        refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "refresh_replayed").await?;
+        let event = Event::new(EventKind::RefreshReplayed, now)
+            .with("client_id", grant.client_id.as_str())
+            .with("sub", grant.subject.as_str())
+            .with("grant_id", grant.family_id.as_str());
+        shared.record(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(())
+    })
+    .await?;
+    refuse(ErrorCode::InvalidGrant, DEAD)
+}
+
+fn sealing_key(presented: &RefreshToken) -> Result<SealingKey, FlowError> {
+    SealingKey::from_token(presented.expose())
+        .ok_or_else(|| FlowError::Internal("no key can be derived from a token".to_owned()))
+}
+
+fn context(presented_digest: &str) -> String {
+    format!("refresh_token.sealed_response {presented_digest}")
+}
+
+/// Whether the consent that the grant rests on is still there.
+async fn consent_stands(issuer: &SharedIssuer, client: &Client, grant: &Grant) -> Result<bool, FlowError> {
+    if client.first_party {
+        return Ok(true);
+    }
+    let consent = consents::find(
+        &issuer.store,
+        &grant.subject,
+        &grant.client_id,
+        &grant.registered_redirect_uri,
+    )
+    .await?;
+    Ok(consent.is_some_and(|consent| grant.scope.is_subset(&consent.scope)))
+}

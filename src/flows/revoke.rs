@@ -1,0 +1,62 @@
+//! Revocation (RFC 7009).
+
+use super::client_auth::{self, Presented};
+use super::error::refuse;
+use super::token::no_duplicates;
+use super::{SharedIssuer, TokenError, own_token, to_the_end};
+use crate::crypto::token::{RefreshToken, sha256};
+use crate::domain::event::{Event, EventKind};
+use crate::domain::{ClientId, ErrorCode};
+use crate::store::{refresh_tokens, revocations};
+use std::sync::Arc;
+
+/// Ends a token of the calling client. A refresh token takes its whole family along; an access token is
+/// refused by introspection and userinfo at once, and by whoever verifies offline when it expires. The hint is
+/// not needed: the two kinds can't be confused.
+///
+/// # Errors
+/// [`TokenError`]; an unknown token is none.
+pub async fn revoke(issuer: &SharedIssuer, presented: &Presented<'_>, now: i64) -> Result<(), TokenError> {
+    no_duplicates(presented.form)?;
+    let registered = client_auth::authenticate(issuer, presented, now).await?;
+    let client_id = registered.client.client_id.clone();
+    let Some(token) = presented.form.get("token") else {
+        return refuse(ErrorCode::InvalidRequest, "token is missing");
+    };
+    let digest = RefreshToken::presented(token).digest();
+    if let Some((family_id, owner)) = refresh_tokens::family_of_token(&issuer.store, digest.as_str()).await? {
+        if owner == client_id {
+            let shared = Arc::clone(issuer);
+            to_the_end(async move {
+                let mut tx = shared.store.begin().await?;
+                if refresh_tokens::revoke_family(&mut tx, &family_id, now, "revoked").await? {
+                    let event = revoked(&client_id, now).with("grant_id", family_id.as_str());
+                    shared.record(&mut tx, event).await?;
+                }
+                tx.commit().await?;
+                Ok(())
+            })
+            .await?;
+        }
+        return Ok(());
+    }
+    if let Some(token) = own_token::verify(issuer, token, now)
+        && token.client_id == client_id.as_str()
+    {
+        let shared = Arc::clone(issuer);
+        to_the_end(async move {
+            let mut tx = shared.store.begin().await?;
+            revocations::insert(&mut tx, &sha256(&token.jti), token.expires_at).await?;
+            let event = revoked(&client_id, now).with("jti_digest", sha256(&token.jti));
+            shared.record(&mut tx, event).await?;
+            tx.commit().await?;
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+fn revoked(client_id: &ClientId, now: i64) -> Event {
+    Event::new(EventKind::TokenRevoked, now).with("client_id", client_id.as_str())
+}

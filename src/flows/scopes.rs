@@ -1,0 +1,44 @@
+//! Scopes belong to audiences: the policy files of the APIs say which.
+
+use crate::domain::resource::Audience;
+use crate::domain::scope::{OPENID_SCOPES, Scope};
+use gatewright_authorizer::policy::Policy;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which audiences each API scope means something to. Empty without policy files: then every scope that a
+/// client may ask for belongs to every audience it has.
+#[derive(Clone, Debug, Default)]
+pub struct ScopeDirectory {
+    audiences: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl ScopeDirectory {
+    /// Reads the scopes of each policy and the audiences it guards.
+    pub fn from_policies(policies: &[Policy]) -> Self {
+        let mut directory = Self::default();
+        for policy in policies {
+            for scope in policy.scopes() {
+                let audiences = directory.audiences.entry(scope.to_owned()).or_default();
+                audiences.extend(policy.audiences().into_iter().map(str::to_owned));
+            }
+        }
+        directory
+    }
+
+    /// The part of a scope that means something to these audiences. OpenID's own scopes always stay; so does
+    /// a scope that no policy names.
+    #[must_use]
+    pub fn narrow(&self, scope: &Scope, audiences: &[Audience]) -> Scope {
+        scope.filtered(|token| {
+            OPENID_SCOPES.contains(&token)
+                || self.audiences.get(token).is_none_or(|known| {
+                    audiences.iter().any(|audience| known.contains(audience.as_str()))
+                })
+        })
+    }
+
+    /// Every API scope that a policy names, alphabetically.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.audiences.keys().map(String::as_str)
+    }
+}

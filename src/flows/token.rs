@@ -1,0 +1,89 @@
+//! The token endpoint (RFC 6749 §3.2): one form, one client, one grant.
+
+use super::client_auth::{self, Presented};
+use super::clients::RegisteredClient;
+use super::error::refuse;
+use super::{SharedIssuer, TokenError, client_credentials, code_exchange, refresh};
+use crate::domain::client::GrantType;
+use crate::domain::form::Form;
+use crate::domain::resource::Audience;
+use crate::domain::{Client, ErrorCode, Scope};
+
+/// Parameters that may come more than once (RFC 8707 §2).
+pub const REPEATABLE: &[&str] = &["resource"];
+
+/// Answers a token request with the JSON to send.
+///
+/// # Errors
+/// [`TokenError`]
+pub async fn token(issuer: &SharedIssuer, presented: &Presented<'_>, now: i64) -> Result<String, TokenError> {
+    let form = presented.form;
+    no_duplicates(form)?;
+    let client = client_auth::authenticate(issuer, presented, now).await?;
+    let Some(grant_type) = form.get("grant_type") else {
+        return refuse(ErrorCode::InvalidRequest, "grant_type is missing");
+    };
+    let grant: GrantType = match grant_type.parse() {
+        Ok(grant) => grant,
+        Err(_) => {
+            return refuse(
+                ErrorCode::UnsupportedGrantType,
+                "use authorization_code, client_credentials or refresh_token",
+            );
+        }
+    };
+    if !client.client.may_use(grant) {
+        return refuse(ErrorCode::UnauthorizedClient, "this client may not use this grant_type");
+    }
+    match grant {
+        GrantType::AuthorizationCode => code_exchange::redeem(issuer, client, form, now).await,
+        GrantType::ClientCredentials => client_credentials::issue(issuer, &client, form, now),
+        GrantType::RefreshToken => refresh::rotate(issuer, client, form, now).await,
+    }
+}
+
+/// Refuses parameters that came more than once (RFC 6749 §3.2).
+///
+/// # Errors
+/// `invalid_request`
+pub fn no_duplicates(form: &Form) -> Result<(), TokenError> {
+    match form.duplicates(REPEATABLE).next() {
+        None => Ok(()),
+        Some(_) => refuse(ErrorCode::InvalidRequest, "a parameter was sent more than once"),
+    }
+}
+
+/// The scope that a token request asks for; `None` if it names none.
+pub(super) fn asked_scope(form: &Form) -> Result<Option<Scope>, TokenError> {
+    match form.get("scope").map(Scope::parse) {
+        None => Ok(None),
+        Some(Ok(scope)) => Ok(Some(scope)),
+        Some(Err(_)) => refuse(ErrorCode::InvalidScope, "scope has a character that scopes can't have"),
+    }
+}
+
+/// The resources that a request names, each of them the client's own.
+pub(super) fn asked_resources(form: &Form, client: &Client, issuer: &str) -> Result<Vec<Audience>, TokenError> {
+    permitted_resources(form, client, issuer).ok_or(TokenError::Refused(
+        ErrorCode::InvalidTarget,
+        "resource is not an audience of this client",
+    ))
+}
+
+/// The same, as a plain yes or no.
+pub(super) fn permitted_resources(form: &Form, client: &Client, issuer: &str) -> Option<Vec<Audience>> {
+    let mut resources = Vec::new();
+    for resource in form.all("resource") {
+        let audience = Audience::parse(resource).ok()?;
+        if resource != issuer && !client.audiences.contains(&audience) {
+            return None;
+        }
+        if !resources.contains(&audience) {
+            resources.push(audience);
+        }
+    }
+    Some(resources)
+}
+
+/// What the grants get.
+pub(super) type AuthenticatedClient = std::sync::Arc<RegisteredClient>;

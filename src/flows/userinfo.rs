@@ -1,0 +1,45 @@
+//! Userinfo (OIDC Core §5.3).
+
+use super::{FlowError, Issuer, own_token};
+use crate::domain::{Scope, Subject, claims};
+use crate::store::accounts;
+use serde_json::{Map, Value};
+
+/// What a bearer of a token gets to know.
+pub enum Userinfo {
+    /// The claims.
+    Claims(Map<String, Value>),
+    /// The token is not one that userinfo takes.
+    InvalidToken,
+    /// The token lacks `openid`.
+    InsufficientScope,
+}
+
+/// Answers for the person that the token names.
+///
+/// # Errors
+/// [`FlowError`]
+pub async fn userinfo(issuer: &Issuer, presented: &str, now: i64) -> Result<Userinfo, FlowError> {
+    let Some(token) = own_token::verify(issuer, presented, now) else {
+        return Ok(Userinfo::InvalidToken);
+    };
+    let subject = Subject::new(token.subject.as_str());
+    let account = match accounts::by_subject(&issuer.store, &subject).await? {
+        Some(account) if !account.disabled => account,
+        _ => return Ok(Userinfo::InvalidToken),
+    };
+    if !own_token::is_live(issuer, &token).await? {
+        return Ok(Userinfo::InvalidToken);
+    }
+    if !token.scope.contains("openid") {
+        return Ok(Userinfo::InsufficientScope);
+    }
+    if !token.audiences.contains(&issuer.url) {
+        return Ok(Userinfo::InvalidToken);
+    }
+    let words: Vec<&str> = token.scope.iter().collect();
+    let scope = Scope::parse(&words.join(" ")).unwrap_or_default();
+    let mut released = claims::released(&account, &scope);
+    released.insert("sub".to_owned(), Value::from(account.subject.as_str()));
+    Ok(Userinfo::Claims(released))
+}

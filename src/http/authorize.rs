@@ -1,0 +1,253 @@
+//! The authorization endpoint and the pages it leads through.
+
+use super::cookies;
+use super::extract::Inbound;
+use super::headers::{PagePolicy, form_action_source, page};
+use super::page_error::{self, EXPIRED, FORGED, MALFORMED};
+use super::pages::{ConsentPage, LoginError, LoginPage, describe_scope};
+use super::redirect;
+use super::state::{App, origin_of};
+use crate::crypto::token::equal;
+use crate::domain::client::Client;
+use crate::domain::form::encode;
+use crate::domain::session::Session;
+use crate::domain::Account;
+use crate::flows::authorize::{self, AuthorizeError, Next};
+use crate::flows::interaction::Interaction;
+use crate::flows::{FlowError, consent, sessions};
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::header::SET_COOKIE;
+use http::{Method, StatusCode};
+
+/// Fields that the consent form has; any other was added by somebody.
+const CONSENT_FIELDS: [&str; 2] = ["csrf", "decision"];
+
+/// `GET` and `POST /authorize`
+pub async fn authorize(State(app): State<App>, inbound: Inbound) -> Response {
+    let form = match inbound.parameters() {
+        Ok(form) => form,
+        Err(_) => return page_error::show(&MALFORMED, &inbound.request_id),
+    };
+    // Cookies with SameSite=Lax don't come with a POST from another site, but with the GET that follows it.
+    if inbound.method == Method::POST && !inbound.is_same_origin(&app.origin) {
+        let names: Vec<&str> = form.names().collect();
+        let pairs: Vec<String> = names
+            .iter()
+            .map(|name| format!("{}={}", encode(name), encode(form.raw(name).unwrap_or_default())))
+            .collect();
+        let distinct = form.duplicates(&[]).next().is_none();
+        if distinct && pairs.iter().map(String::len).sum::<usize>() < 8192 {
+            return redirect::see_other(&app.path(&format!("/authorize?{}", pairs.join("&"))));
+        }
+    }
+    let session = match session_of(&app, &inbound).await {
+        Ok(session) => session,
+        Err(error) => return page_error::failed(&error, &inbound.request_id),
+    };
+    let next = authorize::authorize(&app.issuer, form, session.as_ref(), inbound.now).await;
+    respond(&app, &inbound, session.as_ref(), next)
+}
+
+/// `GET /continue`: goes on after a login.
+pub async fn resume(State(app): State<App>, inbound: Inbound) -> Response {
+    let Some(interaction) = interaction_of_query(&app, &inbound) else {
+        return page_error::show(&EXPIRED, &inbound.request_id);
+    };
+    let session = match session_of(&app, &inbound).await {
+        Ok(session) => session,
+        Err(error) => return page_error::failed(&error, &inbound.request_id),
+    };
+    let next = authorize::resume(&app.issuer, interaction, session.as_ref(), inbound.now).await;
+    respond(&app, &inbound, session.as_ref(), next)
+}
+
+/// `POST /consent`
+pub async fn decide(State(app): State<App>, inbound: Inbound) -> Response {
+    let forged = || page_error::show(&FORGED, &inbound.request_id);
+    let session = match session_of(&app, &inbound).await {
+        Ok(session) => session,
+        Err(error) => return page_error::failed(&error, &inbound.request_id),
+    };
+    let (Ok(form), Ok(query), Some(session)) = (&inbound.body, &inbound.query, session) else {
+        return forged();
+    };
+    let untouched = form.names().all(|name| CONSENT_FIELDS.contains(&name))
+        && form.duplicates(&[]).next().is_none()
+        && query.names().eq(["interaction"]);
+    let sealed = query.get("interaction").unwrap_or_default();
+    let purpose = consent_purpose(&session);
+    if !untouched || !csrf_holds(&app, &inbound, &purpose, sealed) {
+        return forged();
+    }
+    let allow = match form.get("decision") {
+        Some("allow") => true,
+        Some("deny") => false,
+        _ => return forged(),
+    };
+    let Some(interaction) = interaction_of_query(&app, &inbound) else {
+        return page_error::show(&EXPIRED, &inbound.request_id);
+    };
+    let decided = consent::decide(&app.issuer, &interaction, &session, allow, inbound.now).await;
+    respond(&app, &inbound, Some(&session), decided.map(Next::Respond))
+}
+
+/// The live session of the browser.
+pub(super) async fn session_of(app: &App, inbound: &Inbound) -> Result<Option<Session>, FlowError> {
+    match cookies::get(&inbound.headers, app.cookies.session) {
+        None => Ok(None),
+        Some(cookie) => sessions::find(&app.issuer, cookie, inbound.now).await,
+    }
+}
+
+fn interaction_of_query(app: &App, inbound: &Inbound) -> Option<Interaction> {
+    let sealed = inbound.query.as_ref().ok()?.get("interaction")?;
+    let browser = cookies::get(&inbound.headers, app.cookies.browser)?;
+    Interaction::open(&app.issuer, browser, sealed, inbound.now)
+}
+
+/// Whether a form came from our own page in this browser, for this purpose and content.
+pub(super) fn csrf_holds(app: &App, inbound: &Inbound, purpose: &str, content: &str) -> bool {
+    let presented = inbound.body.as_ref().ok().and_then(|form| form.get("csrf"));
+    let browser = cookies::get(&inbound.headers, app.cookies.browser);
+    let (Some(presented), Some(browser)) = (presented, browser) else {
+        return false;
+    };
+    let expected = app.issuer.master.csrf_token(browser, purpose, content);
+    inbound.is_same_origin(&app.origin) && equal(presented, &expected)
+}
+
+fn consent_purpose(session: &Session) -> String {
+    format!("consent {}", session.session_id)
+}
+
+fn respond(
+    app: &App,
+    inbound: &Inbound,
+    session: Option<&Session>,
+    next: Result<Next, AuthorizeError>,
+) -> Response {
+    let id = &inbound.request_id;
+    match next {
+        Ok(Next::Login(interaction, client)) => {
+            let login = interaction.request.login_hint.clone().unwrap_or_default();
+            let shown = LoginForm { interaction: &interaction, client: &client.client, login: &login, error: None };
+            show_login(app, inbound, &shown, StatusCode::OK)
+        }
+        Ok(Next::Consent(interaction, client, account)) => match session {
+            Some(session) => show_consent(app, inbound, &interaction, &client.client, &account, session),
+            None => page_error::show(&EXPIRED, id),
+        },
+        Ok(Next::Respond(response)) | Err(AuthorizeError::Reportable(response)) => {
+            redirect::to_client(&response, &app.issuer.entropy, id)
+        }
+        Err(AuthorizeError::Unverified(reason)) => page_error::unverified(reason, id),
+        Err(AuthorizeError::Failed(error)) => page_error::failed(&error, id),
+    }
+}
+
+/// What the login page shows.
+pub(super) struct LoginForm<'a> {
+    pub interaction: &'a Interaction,
+    pub client: &'a Client,
+    pub login: &'a str,
+    pub error: Option<LoginError>,
+}
+
+/// The browser's binding cookie, and whether it has to be set.
+pub(super) fn browser_cookie(app: &App, inbound: &Inbound) -> Result<(String, bool), FlowError> {
+    match cookies::get(&inbound.headers, app.cookies.browser) {
+        Some(cookie) if cookie.len() == 43 => Ok((cookie.to_owned(), false)),
+        _ => Ok((app.issuer.entropy.token()?, true)),
+    }
+}
+
+pub(super) fn show_login(
+    app: &App,
+    inbound: &Inbound,
+    shown: &LoginForm<'_>,
+    status: StatusCode,
+) -> Response {
+    let id = &inbound.request_id;
+    let prepared = (|| {
+        let (browser, is_new) = browser_cookie(app, inbound)?;
+        let sealed = shown.interaction.seal(&app.issuer, &browser)?;
+        Ok::<_, FlowError>((browser, is_new, sealed))
+    })();
+    let (browser, is_new, sealed) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return page_error::failed(&error, id),
+    };
+    let csrf = app.issuer.master.csrf_token(&browser, "login", &sealed);
+    let form = LoginPage {
+        csrf: &csrf,
+        interaction: &sealed,
+        action: &app.path("/login"),
+        client_name: &shown.client.name,
+        client_uri: None,
+        login: shown.login,
+        error: shown.error,
+        reauthenticate_as: None,
+    };
+    let Ok(html) = form.render() else {
+        return page_error::failed(&FlowError::Internal("a page can't be made".to_owned()), id);
+    };
+    let source = form_action_source(shown.interaction.request.redirect_uri.as_str());
+    let mut response = page(status, html, &PagePolicy { form_action: Some(&source), script_nonce: None });
+    if is_new && let Some(cookie) = app.cookies.set(app.cookies.browser, &browser) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn show_consent(
+    app: &App,
+    inbound: &Inbound,
+    interaction: &Interaction,
+    client: &Client,
+    account: &Account,
+    session: &Session,
+) -> Response {
+    let id = &inbound.request_id;
+    let prepared = (|| {
+        let (browser, is_new) = browser_cookie(app, inbound)?;
+        let sealed = interaction.seal(&app.issuer, &browser)?;
+        Ok::<_, FlowError>((browser, is_new, sealed))
+    })();
+    let (browser, is_new, sealed) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return page_error::failed(&error, id),
+    };
+    let request = &interaction.request;
+    let csrf = app.issuer.master.csrf_token(&browser, &consent_purpose(session), &sealed);
+    let audiences = if request.resources.is_empty() { &client.audiences } else { &request.resources };
+    let name = account.claims.get("name").and_then(serde_json::Value::as_str);
+    let redirect_uri = request.redirect_uri.as_str();
+    let form = ConsentPage {
+        csrf: &csrf,
+        action: &app.path(&format!("/consent?interaction={}", encode(&sealed))),
+        client_name: &client.name,
+        client_uri: None,
+        redirect_host: redirect_uri.split_once("://").map_or(redirect_uri, |_| host_of(redirect_uri)),
+        user_display: name.unwrap_or(&account.username),
+        scopes: request.scope.iter().filter(|s| *s != "openid").map(describe_scope).collect(),
+        audiences: audiences.iter().map(|audience| audience.as_str().to_owned()).collect(),
+        offline: request.scope.contains("offline_access"),
+        switch_href: None,
+    };
+    let Ok(html) = form.render() else {
+        return page_error::failed(&FlowError::Internal("a page can't be made".to_owned()), id);
+    };
+    let source = form_action_source(redirect_uri);
+    let mut response =
+        page(StatusCode::OK, html, &PagePolicy { form_action: Some(&source), script_nonce: None });
+    if is_new && let Some(cookie) = app.cookies.set(app.cookies.browser, &browser) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
+fn host_of(uri: &str) -> &str {
+    origin_of(uri).split_once("://").map_or(uri, |(_, host)| host)
+}

@@ -1,0 +1,151 @@
+//! A request, read once and strictly.
+
+use super::guard::{ClientAddr, RequestId};
+use super::state::App;
+use crate::domain::form::{Form, FormError};
+use axum::body::Body;
+use axum::extract::{FromRef, FromRequest, Request};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, Method, StatusCode};
+use http_body_util::BodyExt;
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// Largest body read, bytes. The guard in front refuses larger ones first.
+const BODY_MAX_BYTES: usize = 65_536;
+
+/// Why a body is no form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// Another `Content-Type` than `application/x-www-form-urlencoded`.
+    NotAForm,
+    /// Not decodable.
+    Malformed(FormError),
+    /// The client went away, was too slow, or sent too much.
+    Unreadable(StatusCode),
+}
+
+impl BodyError {
+    /// What to tell the caller.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NotAForm => "send the parameters as application/x-www-form-urlencoded in the body",
+            Self::Malformed(error) => error.words(),
+            Self::Unreadable(_) => "the body could not be read; send it again",
+        }
+    }
+    /// The status it deserves.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Unreadable(status) => status,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// One request: its parameters, and what is known of its sender.
+pub struct Inbound {
+    /// Method.
+    pub method: Method,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Parameters of the query.
+    pub query: Result<Form, FormError>,
+    /// The query as it came.
+    pub raw_query: String,
+    /// Parameters of the body; empty for GET.
+    pub body: Result<Form, BodyError>,
+    /// Joins answer and log.
+    pub request_id: Arc<str>,
+    /// The sender's address.
+    pub address: IpAddr,
+    /// Unix seconds: the one time of this request.
+    pub now: i64,
+}
+
+impl Inbound {
+    /// The parameters of an endpoint that takes GET and POST.
+    ///
+    /// # Errors
+    /// Words for the caller.
+    pub fn parameters(&self) -> Result<&Form, &'static str> {
+        if self.method == Method::POST {
+            self.body.as_ref().map_err(|error| error.words())
+        } else {
+            self.query.as_ref().map_err(|error| error.words())
+        }
+    }
+
+    /// The `Authorization` header; `Err` if it came twice or isn't text.
+    ///
+    /// # Errors
+    /// The header is unusable.
+    pub fn authorization(&self) -> Result<Option<&str>, ()> {
+        let mut values = self.headers.get_all(AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
+            (Some(_), Some(_)) => Err(()),
+        }
+    }
+
+    /// Whether a browser says that the request comes from a page of ours, or doesn't say. Our pages send no
+    /// referrer, so their forms come with `Origin: null`; that alone proves nothing, and the CSRF token decides.
+    pub fn is_same_origin(&self, origin: &str) -> bool {
+        let text = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+        let origin = text("origin").is_none_or(|sent| sent == origin || sent == "null");
+        site && origin
+    }
+}
+
+impl<S> FromRequest<S> for Inbound
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let app = App::from_ref(state);
+        let (parts, body) = request.into_parts();
+        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
+        let body = if parts.method == Method::POST {
+            read_form(&parts.headers, body).await
+        } else {
+            Ok(Form::default())
+        };
+        let request_id = parts.extensions.get::<RequestId>().map_or_else(|| "-".into(), |id| Arc::clone(&id.0));
+        let address = parts
+            .extensions
+            .get::<ClientAddr>()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0);
+        Ok(Self {
+            query: Form::parse(raw_query.as_bytes()),
+            raw_query,
+            body,
+            method: parts.method,
+            headers: parts.headers,
+            request_id,
+            address,
+            now: app.now(),
+        })
+    }
+}
+
+async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media = content_type.split(';').next().unwrap_or_default().trim();
+    let is_form = media.eq_ignore_ascii_case("application/x-www-form-urlencoded");
+    let bytes = http_body_util::Limited::new(body, BODY_MAX_BYTES)
+        .collect()
+        .await
+        .map_err(|_| BodyError::Unreadable(StatusCode::BAD_REQUEST))?
+        .to_bytes();
+    if !is_form {
+        // An empty POST needs no type.
+        return if bytes.is_empty() && media.is_empty() { Ok(Form::default()) } else { Err(BodyError::NotAForm) };
+    }
+    Form::parse(&bytes).map_err(BodyError::Malformed)
+}

@@ -1,0 +1,97 @@
+//! `POST /login`: the password form.
+
+use super::authorize::{LoginForm, csrf_holds, show_login};
+use super::cookies;
+use super::extract::Inbound;
+use super::page_error::{self, ADDRESS_THROTTLED, EXPIRED, FORGED, TOO_LONG};
+use super::pages::LoginError;
+use super::redirect::see_other;
+use super::state::App;
+use crate::domain::form::encode;
+use crate::flows::authorize::{AuthorizeError, client_of};
+use crate::flows::interaction::Interaction;
+use crate::flows::login::{self, Attempt, Login};
+use crate::flows::FlowError;
+use axum::extract::State;
+use axum::response::Response;
+use http::header::{RETRY_AFTER, SET_COOKIE};
+use http::{HeaderValue, StatusCode};
+
+/// Judges a login and goes on with the authorization it was asked for.
+pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
+    let id = &inbound.request_id;
+    let Ok(form) = &inbound.body else {
+        return page_error::show(&FORGED, id);
+    };
+    let sealed = form.get("interaction").unwrap_or_default();
+    if form.duplicates(&[]).next().is_some() || !csrf_holds(&app, &inbound, "login", sealed) {
+        return page_error::show(&FORGED, id);
+    }
+    let browser = cookies::get(&inbound.headers, app.cookies.browser).unwrap_or_default();
+    let Some(interaction) = Interaction::open(&app.issuer, browser, sealed, inbound.now) else {
+        return page_error::show(&EXPIRED, id);
+    };
+    let attempt = Attempt {
+        login: form.raw("login").unwrap_or_default(),
+        password: form.raw("password").unwrap_or_default(),
+        address: inbound.address,
+        device: cookies::get(&inbound.headers, app.cookies.device),
+        former_session: cookies::get(&inbound.headers, app.cookies.session),
+    };
+    match login::login(&app.issuer, &attempt, inbound.now).await {
+        Ok(Login::Succeeded { session, cookie, device }) => {
+            let interaction = Interaction { authenticated: Some(session.session_id), ..interaction };
+            let sealed = match interaction.seal(&app.issuer, browser) {
+                Ok(sealed) => sealed,
+                Err(error) => return page_error::failed(&error, id),
+            };
+            let mut response =
+                see_other(&app.path(&format!("/continue?interaction={}", encode(&sealed))));
+            let names = app.cookies;
+            let set = [names.set(names.session, cookie.expose()), names.set_long(names.device, &device)];
+            for header in set.into_iter().flatten() {
+                response.headers_mut().append(SET_COOKIE, header);
+            }
+            response
+        }
+        Ok(Login::Failed) => again(&app, &inbound, &interaction, attempt.login, LoginError::WrongCredentials).await,
+        Err(FlowError::Busy) => again(&app, &inbound, &interaction, attempt.login, LoginError::Busy).await,
+        Ok(Login::AddressThrottled) => {
+            let mut response = page_error::show(&ADDRESS_THROTTLED, id);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("900"));
+            response
+        }
+        Ok(Login::TooLong) => page_error::show(&TOO_LONG, id),
+        Err(error) => page_error::failed(&error, id),
+    }
+}
+
+/// `GET /login`: somebody reloaded the page of a form.
+pub async fn reload(State(_): State<App>, inbound: Inbound) -> Response {
+    page_error::show(&EXPIRED, &inbound.request_id)
+}
+
+async fn again(
+    app: &App,
+    inbound: &Inbound,
+    interaction: &Interaction,
+    login: &str,
+    error: LoginError,
+) -> Response {
+    let client = match client_of(&app.issuer, interaction).await {
+        Ok(client) => client,
+        Err(AuthorizeError::Unverified(reason)) => return page_error::unverified(reason, &inbound.request_id),
+        Err(AuthorizeError::Failed(error)) => return page_error::failed(&error, &inbound.request_id),
+        Err(AuthorizeError::Reportable(_)) => return page_error::show(&EXPIRED, &inbound.request_id),
+    };
+    let status = match error {
+        LoginError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let shown = LoginForm { interaction, client: &client.client, login, error: Some(error) };
+    let mut response = show_login(app, inbound, &shown, status);
+    if error == LoginError::Busy {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    response
+}

@@ -1,0 +1,137 @@
+//! Error pages on our own origin: nothing of the request is echoed, nobody is redirected.
+
+use super::headers::{PagePolicy, page};
+use super::oauth_error::status_of;
+use super::pages::ErrorPage;
+use crate::flows::FlowError;
+use crate::flows::authorize::UnverifiedReason;
+use askama::Template;
+use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
+
+/// What a person is told.
+pub struct Words {
+    /// Status of the answer.
+    pub status: StatusCode,
+    /// Headline.
+    pub title: &'static str,
+    /// What happened.
+    pub message: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+/// The form came from elsewhere, or was altered.
+pub const FORGED: Words = Words {
+    status: StatusCode::FORBIDDEN,
+    title: "This form can't be accepted",
+    message: "It didn't come from a page of this server in this browser, or it was altered.",
+    remedy: "Go back to the application and start again. Cookies must be allowed for this site.",
+};
+/// The interaction is too old, or another browser's.
+pub const EXPIRED: Words = Words {
+    status: StatusCode::BAD_REQUEST,
+    title: "This page has expired",
+    message: "It was open too long, or it was begun in another browser.",
+    remedy: "Go back to the application and start again.",
+};
+/// Too many accounts failed from one address.
+pub const ADDRESS_THROTTLED: Words = Words {
+    status: StatusCode::TOO_MANY_REQUESTS,
+    title: "Too many attempts",
+    message: "Too many sign-ins have failed from your network.",
+    remedy: "Wait a quarter of an hour and try again.",
+};
+/// A field is longer than anything real.
+pub const TOO_LONG: Words = Words {
+    status: StatusCode::BAD_REQUEST,
+    title: "That's too long",
+    message: "User names and passwords have at most 1,024 bytes.",
+    remedy: "Go back and check what was typed or pasted.",
+};
+/// No such page.
+pub const NOT_FOUND: Words = Words {
+    status: StatusCode::NOT_FOUND,
+    title: "There is nothing here",
+    message: "This address is not a page of this server.",
+    remedy: "Go back to the application you came from.",
+};
+/// The parameters can't be read.
+pub const MALFORMED: Words = Words {
+    status: StatusCode::BAD_REQUEST,
+    title: "This request can't be read",
+    message: "The application sent parameters that are not a well-formed request.",
+    remedy: "Go back to the application. If it happens again, tell its developers the request id.",
+};
+
+/// Shows a page.
+pub fn show(words: &Words, request_id: &str) -> Response {
+    let error = ErrorPage {
+        title: words.title,
+        message: words.message,
+        remedy: words.remedy,
+        request_id,
+        status: words.status.as_u16(),
+    };
+    match error.render() {
+        Ok(html) => page(words.status, html, &PagePolicy::default()),
+        Err(_) => words.status.into_response(),
+    }
+}
+
+/// A request whose client or redirect URI isn't established.
+pub fn unverified(reason: UnverifiedReason, request_id: &str) -> Response {
+    tracing::info!(?reason, "authorization request refused on our own page");
+    let (title, message) = match reason {
+        UnverifiedReason::UnknownClient => (
+            "Unknown application",
+            "The application that sent you here isn't registered with this server.",
+        ),
+        UnverifiedReason::RedirectUri => (
+            "Unregistered return address",
+            "The application asked to send you to an address that isn't registered for it.",
+        ),
+        UnverifiedReason::SentTwice => (
+            "Ambiguous request",
+            "The application named itself or its return address more than once.",
+        ),
+        UnverifiedReason::TooLong => (
+            "Request too long",
+            "The application sent a state or nonce of more than 4,096 bytes.",
+        ),
+    };
+    let words = Words {
+        status: StatusCode::BAD_REQUEST,
+        title,
+        message,
+        remedy: "Go back to the application. If it happens again, tell its developers the request id.",
+    };
+    show(&words, request_id)
+}
+
+/// A failure of ours.
+pub fn failed(error: &FlowError, request_id: &str) -> Response {
+    let (status, _, _) = status_of(error);
+    tracing::error!(%error, request_id, "request failed");
+    let busy = status == StatusCode::SERVICE_UNAVAILABLE;
+    let words = Words {
+        status,
+        title: if busy { "Busy right now" } else { "Something went wrong" },
+        message: if busy {
+            "The server has more to do than it can at this moment."
+        } else {
+            "The server failed to answer. This is not your fault."
+        },
+        remedy: if busy {
+            "Wait a few seconds, go back, and try again."
+        } else {
+            "Try again. If it happens again, tell the server's operator the request id."
+        },
+    };
+    let mut response = show(&words, request_id);
+    if busy {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}

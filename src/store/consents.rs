@@ -1,0 +1,87 @@
+//! Remembered consents: per person, client and redirect URI.
+
+use super::{Store, StoreError, Tx, params};
+use crate::domain::consent::Consent;
+use crate::domain::{ClientId, Scope, Subject};
+
+const FIND: &str = "
+    SELECT scope, audiences, client_fingerprint
+      FROM consent
+     WHERE subject = $1
+       AND client_id = $2
+       AND redirect_uri = $3";
+const PUT: &str = "
+    INSERT INTO consent (subject, client_id, redirect_uri, scope, audiences, client_fingerprint, granted_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (subject, client_id, redirect_uri) DO UPDATE
+       SET scope = excluded.scope,
+           audiences = excluded.audiences,
+           client_fingerprint = excluded.client_fingerprint,
+           granted_at = excluded.granted_at";
+const REMOVE: &str = "
+    DELETE FROM consent
+     WHERE subject = $1
+       AND client_id = $2";
+
+/// The consent given before, if any.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn find(
+    store: &Store,
+    subject: &Subject,
+    client_id: &ClientId,
+    redirect_uri: &str,
+) -> Result<Option<Consent>, StoreError> {
+    let row: Option<(String, String, String)> = store
+        .fetch_optional(FIND, params![subject.as_str(), client_id.as_str(), redirect_uri])
+        .await?;
+    row.map(|(scope, audiences, client_fingerprint)| {
+        Ok(Consent {
+            scope: Scope::parse(&scope)
+                .map_err(|_| StoreError::Internal("a stored scope is malformed".to_owned()))?,
+            audiences: serde_json::from_str(&audiences)?,
+            client_fingerprint,
+        })
+    })
+    .transpose()
+}
+
+/// Remembers a consent in place of the former.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn put(
+    tx: &mut Tx,
+    subject: &Subject,
+    client_id: &ClientId,
+    redirect_uri: &str,
+    consent: &Consent,
+    now: i64,
+) -> Result<(), StoreError> {
+    tx.execute(
+        PUT,
+        params![
+            subject.as_str(),
+            client_id.as_str(),
+            redirect_uri,
+            consent.scope.to_string(),
+            serde_json::to_string(&consent.audiences)?,
+            &consent.client_fingerprint,
+            now,
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Forgets what a person allowed a client.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn remove(tx: &mut Tx, subject: &Subject, client_id: &ClientId) -> Result<u64, StoreError> {
+    tx.execute(REMOVE, params![subject.as_str(), client_id.as_str()]).await
+}
+
+/// The statements of this file, for the test that prepares each on both databases.
+pub const STATEMENTS: &[&str] = &[FIND, PUT, REMOVE];

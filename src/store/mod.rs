@@ -1,0 +1,28 @@
+//! SQL, one file per table family, on SQLite and PostgreSQL with one text.
+//!
+//! Owns statements, transactions and migrations. Decides nothing about the protocol, and imports only
+//! `domain` and `crypto`. Times are Unix seconds and come from the caller.
+
+pub mod accounts;
+mod backend;
+pub mod clients;
+pub mod codes;
+pub mod consents;
+mod error;
+pub mod events;
+pub mod refresh_tokens;
+pub mod revocations;
+pub mod sessions;
+pub mod settings;
+pub mod signing_keys;
+pub mod sweep;
+pub mod throttle;
+
+pub use backend::{Backend, Param, Store, StoreOptions, Tx};
+pub use error::StoreError;
+
+/// Builds the parameter list of a statement, in the order of its `$n`.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::Param::from($value)),*] };
+}
+pub(crate) use params;

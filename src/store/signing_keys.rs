@@ -1,0 +1,156 @@
+//! Signing keys: public half in the clear, private half sealed.
+
+use super::{Store, StoreError, Tx, params};
+
+/// A key as stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// RFC 7638 thumbprint.
+    pub kid: String,
+    /// `ES256`, `RS256` or `EdDSA`.
+    pub algorithm: String,
+    /// `pending`, `active`, `retiring` or `gone`.
+    pub state: String,
+    /// The public JWK, JSON.
+    pub public_jwk: String,
+    /// PKCS#8, sealed.
+    pub sealed_private: String,
+    /// Unix seconds.
+    pub created_at: i64,
+    /// When it may begin to sign, Unix seconds.
+    pub activates_at: i64,
+    /// When it ceased to sign, Unix seconds.
+    pub retired_at: Option<i64>,
+    /// When it leaves the JWKS, Unix seconds.
+    pub gone_at: Option<i64>,
+}
+
+type KeyRow = (String, String, String, String, String, i64, i64, Option<i64>, Option<i64>);
+
+const INSERT: &str = "
+    INSERT INTO signing_key (kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT DO NOTHING";
+const ALL: &str = "
+    SELECT kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at, retired_at, gone_at
+      FROM signing_key
+     ORDER BY created_at, kid";
+const RETIRE_ACTIVE: &str = "
+    UPDATE signing_key
+       SET state = 'retiring',
+           retired_at = $2,
+           gone_at = $3
+     WHERE algorithm = $1
+       AND state = 'active'
+       AND EXISTS (SELECT 1
+                     FROM signing_key p
+                    WHERE p.algorithm = $1
+                      AND p.state = 'pending'
+                      AND p.activates_at <= $2)
+    RETURNING kid";
+const ACTIVATE: &str = "
+    UPDATE signing_key
+       SET state = 'active'
+     WHERE algorithm = $1
+       AND state = 'pending'
+       AND activates_at <= $2
+    RETURNING kid";
+const FORGET: &str = "
+    UPDATE signing_key
+       SET state = 'gone',
+           sealed_private = ''
+     WHERE state = 'retiring'
+       AND gone_at <= $1";
+const WITHDRAW: &str = "
+    UPDATE signing_key
+       SET state = 'gone',
+           gone_at = $2,
+           sealed_private = ''
+     WHERE kid = $1
+       AND state IN ('pending', 'retiring')";
+
+/// Adds a key unless its algorithm has one in that state already, or its kid was ever used. True if added.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn insert(tx: &mut Tx, key: &KeyRecord) -> Result<bool, StoreError> {
+    let rows = tx
+        .execute(
+            INSERT,
+            params![
+                &key.kid,
+                &key.algorithm,
+                &key.state,
+                &key.public_jwk,
+                &key.sealed_private,
+                key.created_at,
+                key.activates_at,
+            ],
+        )
+        .await?;
+    Ok(rows == 1)
+}
+
+/// Every key there ever was, oldest first.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn all(store: &Store) -> Result<Vec<KeyRecord>, StoreError> {
+    let rows: Vec<KeyRow> = store.fetch_all(ALL, vec![]).await?;
+    Ok(rows
+        .into_iter()
+        .map(
+            |(kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at, retired_at, gone_at)| {
+                KeyRecord {
+                    kid,
+                    algorithm,
+                    state,
+                    public_jwk,
+                    sealed_private,
+                    created_at,
+                    activates_at,
+                    retired_at,
+                    gone_at,
+                }
+            },
+        )
+        .collect())
+}
+
+/// Puts the pending key of an algorithm in the active one's place, if its time has come. Returns the kids of
+/// the key that begins and the key that ceases.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn promote(
+    tx: &mut Tx,
+    algorithm: &str,
+    now: i64,
+    gone_at: i64,
+) -> Result<Option<(String, Option<String>)>, StoreError> {
+    let retired: Option<(String,)> = tx
+        .fetch_optional(RETIRE_ACTIVE, params![algorithm, now, gone_at])
+        .await?;
+    let activated: Option<(String,)> = tx.fetch_optional(ACTIVATE, params![algorithm, now]).await?;
+    Ok(activated.map(|(kid,)| (kid, retired.map(|(old,)| old))))
+}
+
+/// Takes retired keys out of the JWKS when the last token they signed has expired, and destroys their
+/// private halves.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn forget_expired(store: &Store, now: i64) -> Result<u64, StoreError> {
+    store.execute(FORGET, params![now]).await
+}
+
+/// Takes a key out of the JWKS at once. False for an active or unknown key.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn withdraw(tx: &mut Tx, kid: &str, now: i64) -> Result<bool, StoreError> {
+    Ok(tx.execute(WITHDRAW, params![kid, now]).await? == 1)
+}
+
+/// The statements of this file, for the test that prepares each on both databases.
+pub const STATEMENTS: &[&str] = &[INSERT, ALL, RETIRE_ACTIVE, ACTIVATE, FORGET, WITHDRAW];
