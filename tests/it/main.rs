@@ -3,4 +3,5 @@
 #![allow(clippy::pedantic)]
 
 mod endpoint;
+mod http_server;
 mod support;
