@@ -16,6 +16,7 @@ mod migrate;
 pub mod open;
 pub mod out;
 mod policy;
+pub mod runtime;
 pub mod serve;
 mod user;
 mod user_fields;
@@ -104,7 +105,7 @@ impl Cli {
     fn dispatch(self) -> Result<ExitCode, CliError> {
         let config = &self.config;
         match self.command {
-            Command::Demo(args) => demo::run(&args, config),
+            Command::Demo(args) => demo::run(&args),
             Command::Serve(args) => serve::run(&args, config),
             Command::Migrate(args) => block_on(migrate::run(&args, config)),
             Command::Client(command) => block_on(client::run(command, config)),

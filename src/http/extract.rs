@@ -4,7 +4,7 @@ use super::guard::{ClientAddr, RequestId};
 use super::state::App;
 use crate::domain::form::{Form, FormError};
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
@@ -90,19 +90,25 @@ impl Inbound {
         }
     }
 
-    /// Whether a browser says that the request comes from a page of ours, or doesn't say.
+    /// Whether a browser says that the request comes from a page of ours, or doesn't say. Our pages send no
+    /// referrer, so their forms come with `Origin: null`; that alone proves nothing, and the CSRF token decides.
     pub fn is_same_origin(&self, origin: &str) -> bool {
-        let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-        let origin = text("origin").is_none_or(|sent| sent == origin);
+        let origin = text("origin").is_none_or(|sent| sent == origin || sent == "null");
         site && origin
     }
 }
 
-impl FromRequest<App> for Inbound {
+impl<S> FromRequest<S> for Inbound
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = Infallible;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let app = App::from_ref(state);
         let (parts, body) = request.into_parts();
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let body = if parts.method == Method::POST {

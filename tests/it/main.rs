@@ -1,1 +1,6 @@
-//! Integration tests.
+//! The integration tests: one binary, so that they link once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(clippy::pedantic)]
+
+mod endpoint;
+mod support;

@@ -53,6 +53,7 @@ use crate::token::{AccessToken, Scopes, TokenRules};
 pub use coverage::CoverageNote;
 pub use error::PolicyError;
 pub use explain::{Explanation, explain};
+#[cfg(feature = "fetch")]
 pub(crate) use file::is_loopback;
 pub use judge::{Decision, Missing, Verdict};
 pub use method::{Method, Methods};

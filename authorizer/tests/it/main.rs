@@ -17,6 +17,8 @@ mod answers;
 #[cfg(feature = "lambda")]
 mod bootstrap;
 mod credentials;
+#[cfg(feature = "lambda")]
+mod decision_log;
 mod events;
 #[cfg(feature = "fetch")]
 mod fetching;

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 
+#[cfg_attr(not(feature = "lambda"), allow(dead_code))]
 pub struct Request {
     pub method: String,
     pub path: String,

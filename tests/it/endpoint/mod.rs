@@ -1,0 +1,3 @@
+//! Each endpoint does what it is for.
+
+mod flow;
