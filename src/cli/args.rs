@@ -12,17 +12,22 @@ use std::str::FromStr;
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(next_help_heading = "Configuration")]
 pub struct ConfigArgs {
-    /// TOML file with the settings [env: `GATEWRIGHT_CONFIG`]
-    #[arg(long, value_name = "FILE", global = true)]
+    /// TOML file with the settings.
+    #[arg(long, value_name = "FILE", global = true, help = "TOML file with the settings [env: GATEWRIGHT_CONFIG]")]
     pub config: Option<PathBuf>,
-    /// `sqlite://PATH` or `postgres://…`; a URL with a password is better given as `GATEWRIGHT_DATABASE_URL`
-    #[arg(long, value_name = "URL", global = true)]
+    /// The database.
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        help = "sqlite://PATH or postgres://…; keep a password out of sight [env: GATEWRIGHT_DATABASE_URL]"
+    )]
     pub database_url: Option<String>,
-    /// Who issues the tokens, as clients see it [env: `GATEWRIGHT_ISSUER`]
-    #[arg(long, value_name = "URL", global = true)]
+    /// Who issues the tokens, as clients see it.
+    #[arg(long, value_name = "URL", global = true, help = "Who issues the tokens, as clients see it [env: GATEWRIGHT_ISSUER]")]
     pub issuer: Option<String>,
-    /// Address and port of the server [env: `GATEWRIGHT_LISTEN`]
-    #[arg(long, value_name = "ADDRESS", global = true)]
+    /// Address and port of the server.
+    #[arg(long, value_name = "ADDRESS", global = true, help = "Address and port of the server [env: GATEWRIGHT_LISTEN]")]
     pub listen: Option<String>,
 }
 
@@ -82,16 +87,14 @@ pub fn claim(text: &str) -> Result<(String, Value), String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err("write NAME=JSON, such as --claim level=3".to_owned());
     };
-    match serde_json::from_str(value) {
-        Ok(value) => Ok((name.to_owned(), value)),
-        Err(_) => {
-            let quoted = Value::from(value.trim_matches(['"', '\'']));
-            Err(format!(
-                "the value is not JSON; a text needs its double quotes inside the shell's single ones: \
-                 --claim {name}='{quoted}'"
-            ))
-        }
+    if let Ok(value) = serde_json::from_str(value) {
+        return Ok((name.to_owned(), value));
     }
+    let quoted = Value::from(value.trim_matches(['"', '\'']));
+    Err(format!(
+        "the value is not JSON; a text needs its double quotes inside the shell's single ones: \
+         --claim {name}='{quoted}'"
+    ))
 }
 
 /// An option's list; an empty text stands for an empty list.

@@ -5,6 +5,8 @@ use super::error::CliError;
 use super::out;
 use crate::domain::Client;
 use crate::domain::client::{AuthMethod, ClientType, GrantType, PkcePolicy};
+use crate::domain::redirect_uri::RedirectUri;
+use crate::domain::resource::Audience;
 use crate::flows::admin::ClientChange;
 use gatewright_authorizer::jose::Algorithm;
 use serde_json::Value;
@@ -19,8 +21,13 @@ pub struct ClientFields {
     /// Whether it can keep a secret [default: confidential]
     #[arg(long = "type", value_name = "TYPE", value_parser = one_of::<ClientType>(ClientType::NAMES))]
     client_type: Option<ClientType>,
-    /// How it authenticates: `client_secret` takes Basic and the body [default: what suits type and keys]
-    #[arg(long, value_name = "METHOD", value_parser = one_of::<AuthMethod>(AuthMethod::NAMES))]
+    /// How it authenticates.
+    #[arg(
+        long,
+        value_name = "METHOD",
+        value_parser = one_of::<AuthMethod>(AuthMethod::NAMES),
+        help = "How it authenticates; client_secret is Basic or body [default: what suits type and keys]"
+    )]
     auth_method: Option<AuthMethod>,
     /// Where codes may be sent; repeat for several
     #[arg(long = "redirect-uri", value_name = "URI")]
@@ -52,8 +59,8 @@ pub struct ClientFields {
     /// How long its access tokens live, or "default" for the server's setting
     #[arg(long, value_name = "SECONDS", value_parser = lifetime)]
     access_token_lifetime: Option<Lifetime>,
-    /// Its public keys for `private_key_jwt`: a file with a JWK set
-    #[arg(long, value_name = "FILE")]
+    /// Its public keys.
+    #[arg(long, value_name = "FILE", help = "Its public keys for private_key_jwt: a file with a JWK set")]
     jwks: Option<PathBuf>,
     /// The one algorithm that its assertions may use [default: any that its keys are for]
     #[arg(long, value_name = "ALG", value_parser = algorithm(&["ES256", "RS256", "PS256", "EdDSA"]))]
@@ -123,10 +130,10 @@ pub fn describe(client: &Client) -> String {
         ("type", client.client_type.as_str().to_owned()),
         ("authenticates by", client.auth_method.as_str().to_owned()),
         ("grants", join(client.grants.iter().map(|grant| grant.as_str()).collect())),
-        ("redirect URIs", join(client.redirect_uris.iter().map(|uri| uri.as_str()).collect())),
-        ("after logout", join(client.post_logout_redirect_uris.iter().map(|uri| uri.as_str()).collect())),
+        ("redirect URIs", join(client.redirect_uris.iter().map(RedirectUri::as_str).collect())),
+        ("after logout", join(client.post_logout_redirect_uris.iter().map(RedirectUri::as_str).collect())),
         ("scope", client.scope.to_string()),
-        ("audiences", join(client.audiences.iter().map(|audience| audience.as_str()).collect())),
+        ("audiences", join(client.audiences.iter().map(Audience::as_str).collect())),
         ("PKCE", client.pkce.as_str().to_owned()),
         ("first party", yes(client.first_party)),
         ("access tokens", client.access_token_alg.to_string()),

@@ -8,6 +8,7 @@ use crate::flows::keys::{ALGORITHMS, PendingKey};
 use crate::store::signing_keys::KeyRecord;
 use gatewright_authorizer::jose::Algorithm;
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -156,12 +157,9 @@ fn say(keys: &[PendingKey], output: OutputArgs) -> Result<(), CliError> {
     let mut text = String::new();
     for key in keys {
         let what = if key.created { "published" } else { "pending already" };
-        text.push_str(&format!(
-            "{} key {} {what}; it signs from {}\n",
-            key.algorithm,
-            key.kid,
-            out::rfc3339(key.activates_at)
-        ));
+        let from = out::rfc3339(key.activates_at);
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{} key {} {what}; it signs from {from}", key.algorithm, key.kid);
     }
     out::print(&text)
 }

@@ -6,7 +6,7 @@ use super::out;
 use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
 use gatewright_authorizer::jose::JwkSet;
 use gatewright_authorizer::jwks::{Clock, FetchKeys};
-use gatewright_authorizer::policy::{CoverageNote, Explanation, Policy, PolicyError, explain};
+use gatewright_authorizer::policy::{CoverageNote, Explanation, Policy, PolicyError, Rule, explain};
 use gatewright_authorizer::{AccessToken, Reason, Verifier};
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -101,7 +101,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
             "issuers": issuers,
             "audiences": policy.audiences(),
             "scopes": policy.scopes(),
-            "rules": policy.rules().iter().map(|rule| rule.id()).collect::<Vec<_>>(),
+            "rules": policy.rules().iter().map(Rule::id).collect::<Vec<_>>(),
             "coverage": coverage,
         }))?;
         return Ok(ExitCode::SUCCESS);
@@ -137,17 +137,14 @@ fn in_words(note: &CoverageNote) -> String {
 async fn explain_call(args: &ExplainArgs) -> Result<ExitCode, CliError> {
     let policy = Policy::parse(&read_file(&args.policy)?).map_err(|error| unusable(&args.policy, &error))?;
     let presented = presented(args)?;
-    let verifier = match &args.jwks {
-        Some(path) => {
-            let keys = JwkSet::parse(read_file(path)?.as_bytes()).map_err(|error| {
-                CliError::usage(format!("{}: {error}: give a JWK set with public keys", path.display()))
-            })?;
-            Verifier::with_fixed_keys(policy.issuers().iter().map(|issuer| (issuer.token_rules(), keys.clone())))
-        }
-        None => {
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-            Verifier::new(policy.issuers(), |url| Arc::new(HttpKeys::new(url)) as Arc<dyn FetchKeys>, &clock)
-        }
+    let verifier = if let Some(path) = &args.jwks {
+        let keys = JwkSet::parse(read_file(path)?.as_bytes()).map_err(|error| {
+            CliError::usage(format!("{}: {error}: give a JWK set with public keys", path.display()))
+        })?;
+        Verifier::with_fixed_keys(policy.issuers().iter().map(|issuer| (issuer.token_rules(), keys.clone())))
+    } else {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        Verifier::new(policy.issuers(), |url| Arc::new(HttpKeys::new(url)) as Arc<dyn FetchKeys>, &clock)
     };
     let token = verifier.verify(presented.trim(), now()).await;
     let explanation = explain(&policy, &token, &args.method, &args.path);

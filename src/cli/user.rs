@@ -8,6 +8,7 @@ use crate::domain::Account;
 use crate::flows::admin::users::{self, Ended, NewUser, UserChange};
 use crate::flows::admin::{Admin, passwords, user_sessions};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 /// People read from the database at a time.
@@ -220,7 +221,8 @@ fn say(what: &str, account: &Account, ended: Option<Ended>, output: OutputArgs) 
     }
     let mut text = format!("user {} {what}\n", account.username);
     if let Some(Ended { sessions, families }) = ended {
-        text.push_str(&format!("{sessions} sessions ended, {families} refresh tokens revoked\n"));
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{sessions} sessions ended, {families} refresh tokens revoked");
     }
     out::print(&format!("{text}\n{}", describe(account)))
 }

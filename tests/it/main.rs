@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 #![allow(clippy::pedantic)]
 
+mod cli;
 mod endpoint;
 mod http_server;
 mod support;

@@ -1,6 +1,7 @@
 //! What was found, and how it is told.
 
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,9 +70,10 @@ impl Findings {
     pub(super) fn words(&self) -> String {
         let mut text = String::new();
         for Finding { check, state, found, remedy } in &self.0 {
-            text.push_str(&format!("{:4}  {check:13}  {found}\n", state.as_str()));
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(text, "{:4}  {check:13}  {found}", state.as_str());
             if let Some(remedy) = remedy {
-                text.push_str(&format!("{:21}→ {remedy}\n", ""));
+                let _ = writeln!(text, "{:21}→ {remedy}", "");
             }
         }
         text.push_str(match self.worst() {

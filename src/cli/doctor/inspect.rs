@@ -211,7 +211,7 @@ pub(super) fn file_modes(config: &Config, findings: &mut Findings) {
     let mut look = |what: &str, path: &Path, grave: bool| {
         let Ok(metadata) = std::fs::metadata(path) else { return };
         let mode = metadata.permissions().mode() & 0o7777;
-        if mode & 0o077 == 0 {
+        if mode.trailing_zeros() >= 6 {
             return;
         }
         all_well = false;

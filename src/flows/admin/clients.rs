@@ -7,7 +7,7 @@ use crate::domain::{Client, ClientId};
 use crate::store::{StoreError, clients as rows};
 
 /// How often a change is made anew on top of somebody else's.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 20;
 
 /// A client just registered, and its first secret if it authenticates by one.
 #[derive(Debug)]

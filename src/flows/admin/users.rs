@@ -7,7 +7,7 @@ use crate::store::{StoreError, accounts as rows, refresh_tokens, sessions};
 use serde_json::{Map, Value, json};
 
 /// How often a change is made anew on top of somebody else's.
-const ATTEMPTS: usize = 5;
+const ATTEMPTS: usize = 20;
 
 /// A person to be.
 #[derive(Clone, Debug, Default)]
