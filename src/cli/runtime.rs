@@ -97,6 +97,14 @@ pub async fn issuer(config: &Config, opened: Opened) -> Result<SharedIssuer, Cli
     Ok(issuer)
 }
 
+/// Listens for SIGTERM and SIGINT from here on.
+///
+/// # Errors
+/// [`CliError::Failed`]
+pub fn shutdown_signal() -> Result<impl Future<Output = ()>, CliError> {
+    signals::shutdown().map_err(failed)
+}
+
 /// Binds the listener.
 ///
 /// # Errors
@@ -124,21 +132,24 @@ pub fn threads() -> Result<tokio::runtime::Runtime, CliError> {
 ///
 /// # Errors
 /// [`CliError`]
-pub async fn run(config: &Config, app: App, router: Router, listener: TcpListener) -> Result<(), CliError> {
+pub async fn run(
+    config: &Config,
+    app: App,
+    router: Router,
+    listener: TcpListener,
+    signal: impl Future<Output = ()>,
+) -> Result<(), CliError> {
     let mut server_settings = ServerSettings::new(&config.http);
     if let Some(files) = &config.tls {
         let tls = Tls::load(files).map_err(|error| CliError::usage(error.to_string()))?;
         let reloaded = Arc::clone(&tls);
-        signals::on_hangup(move || match reloaded.reload() {
-            Ok(()) => tracing::info!("certificate and key read again"),
-            Err(error) => tracing::error!(%error, "the new certificate is refused; the old one stays"),
-        })
+        // It logs the outcome, and keeps the old pair if the new one is refused.
+        signals::on_hangup(move || drop(reloaded.reload()))
         .map_err(failed)?;
         server_settings.tls = Some(tls);
     }
     let issuer = Arc::clone(&app.issuer);
     let work = background(&issuer);
-    let signal = signals::shutdown().map_err(failed)?;
     let leaving = async move {
         signal.await;
         app.leave();

@@ -35,6 +35,7 @@ pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> 
 }
 
 async fn serve(args: &ServeArgs, config: &Config) -> Result<(), CliError> {
+    let signal = runtime::shutdown_signal()?;
     let migrate = if args.migrate { Migrate::Any } else { Migrate::Embedded };
     let opened = open_migrating(config, migrate).await?;
     for announcement in &opened.announcements {
@@ -44,5 +45,5 @@ async fn serve(args: &ServeArgs, config: &Config) -> Result<(), CliError> {
     let app = App::new(issuer, runtime::system_clock(), config.cors.origins.clone());
     let listener = runtime::bind(config).await?;
     tracing::info!(listen = %config.listen, issuer = %config.issuer, "ready");
-    runtime::run(config, app.clone(), router(app), listener).await
+    runtime::run(config, app.clone(), router(app), listener, signal).await
 }

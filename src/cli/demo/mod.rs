@@ -96,6 +96,7 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
 
 async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
+    let signal = runtime::shutdown_signal()?;
     let dir = DataDir::prepare(args.data_dir.as_deref(), args.port)?;
     let mut config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
@@ -139,7 +140,7 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
         .route("/api/{*path}", any(gateway::call))
         .with_state(demo.clone());
     let whole = own.fallback_service(demo.issuer_router.clone());
-    let outcome = runtime::run(&config, app, whole, listener).await;
+    let outcome = runtime::run(&config, app, whole, listener, signal).await;
     drop(dir);
     outcome
 }
