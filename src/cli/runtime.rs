@@ -1,8 +1,8 @@
 //! A running node: from a configuration to a listener, its background work, and a clean end.
 
+use super::error::CliError;
+use super::open::Opened;
 use crate::config::Config;
-use crate::crypto::password::{HashSettings, PasswordHasher};
-use crate::crypto::{Entropy, MasterKeys};
 use crate::flows::clients::ClientCache;
 use crate::flows::scopes::ScopeDirectory;
 use crate::flows::{Issuer, Settings, SharedIssuer, keys};
@@ -10,7 +10,7 @@ use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings, Tls};
 use crate::http::state::Clock;
 use crate::http::{App, signals};
-use crate::store::{Store, sweep};
+use crate::store::sweep;
 use arc_swap::ArcSwap;
 use axum::Router;
 use gatewright_authorizer::fetch::unix_now;
@@ -28,25 +28,8 @@ const USES_EVERY: Duration = Duration::from_secs(10);
 /// How often it removes what has expired.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
-/// Why a node doesn't run: what is wrong and what to do.
-#[derive(Debug)]
-pub enum RunError {
-    /// The configuration, or what it names.
-    Configuration(String),
-    /// Anything else.
-    Failed(String),
-}
-
-impl Display for RunError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Configuration(words) | Self::Failed(words) => f.write_str(words),
-        }
-    }
-}
-
-fn failed(error: impl Display) -> RunError {
-    RunError::Failed(error.to_string())
+fn failed(error: impl Display) -> CliError {
+    CliError::failed(error.to_string())
 }
 
 /// The system's clock.
@@ -74,35 +57,16 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
-/// The password pool, from the configuration.
-///
-/// # Errors
-/// [`RunError::Configuration`] for costs that argon2 doesn't take.
-pub fn passwords(config: &Config, entropy: &Entropy) -> Result<PasswordHasher, RunError> {
-    let settings = HashSettings {
-        memory_kib: config.password.memory_kib,
-        iterations: config.password.iterations,
-        parallelism: config.password.parallelism,
-        slots: config.password.slots,
-        queue: config.password.queue,
-    };
-    PasswordHasher::new(settings, entropy.clone()).map_err(|_| {
-        RunError::Configuration(
-            "password: argon2id does not take these costs; memory_kib must be at least 8 × parallelism".to_owned(),
-        )
-    })
-}
-
 /// Reads the policy file that tells the issuer its scopes.
 ///
 /// # Errors
-/// [`RunError::Configuration`] with line and column.
-pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, RunError> {
+/// [`CliError::Usage`] with line and column.
+pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, CliError> {
     let Some(file) = file else {
         return Ok(ScopeDirectory::default());
     };
     let refuse = |error: &dyn Display| {
-        RunError::Configuration(format!("policy.file {}: {error}", file.display()))
+        CliError::usage(format!("policy.file {}: {error}", file.display()))
     };
     let text = std::fs::read_to_string(file).map_err(|error| refuse(&error))?;
     let policy = Policy::parse(&text).map_err(|error| refuse(&error))?;
@@ -112,16 +76,16 @@ pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, RunError> {
 /// Builds the identity server on an open, migrated database: makes the first keys, opens those there are.
 ///
 /// # Errors
-/// [`RunError`]; a key that can't be opened is one, and never replaced.
-pub async fn issuer(config: &Config, store: Store, master: MasterKeys) -> Result<SharedIssuer, RunError> {
-    let entropy = Entropy::system();
+/// [`CliError`]; a key that can't be opened is one, and never replaced.
+pub async fn issuer(config: &Config, opened: Opened) -> Result<SharedIssuer, CliError> {
+    let Opened { store, master, entropy, passwords, .. } = opened;
     let now = unix_now();
     keys::ensure_first_keys(&store, &master, &entropy, now).await.map_err(failed)?;
     let keyring = keys::load(&store, &master).await.map_err(failed)?;
     let issuer = Arc::new(Issuer {
         url: config.issuer.clone(),
         settings: settings(config),
-        passwords: passwords(config, &entropy)?,
+        passwords,
         keyring: ArcSwap::from_pointee(keyring),
         clients: ClientCache::default(),
         scopes: scopes(config.policy.file.as_deref())?,
@@ -133,38 +97,59 @@ pub async fn issuer(config: &Config, store: Store, master: MasterKeys) -> Result
     Ok(issuer)
 }
 
+/// Listens for SIGTERM and SIGINT from here on.
+///
+/// # Errors
+/// [`CliError::Failed`]
+pub fn shutdown_signal() -> Result<impl Future<Output = ()>, CliError> {
+    signals::shutdown().map_err(failed)
+}
+
 /// Binds the listener.
 ///
 /// # Errors
-/// [`RunError::Configuration`] that says what else to listen on.
-pub async fn bind(config: &Config) -> Result<TcpListener, RunError> {
+/// [`CliError::Usage`] that says what else to listen on.
+pub async fn bind(config: &Config) -> Result<TcpListener, CliError> {
     TcpListener::bind(config.listen).await.map_err(|error| {
-        RunError::Configuration(format!(
+        CliError::usage(format!(
             "listen {}: {error}; choose another address or port, or stop what listens there",
             config.listen
         ))
     })
 }
 
+/// The runtime that a server runs on, one thread a core.
+///
+/// # Errors
+/// [`CliError::Failed`]
+pub fn threads() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        CliError::Failed(format!("no runtime can be started ({error}): check the limits on threads and files"))
+    })
+}
+
 /// Serves until a signal, then turns new traffic away, lets requests in flight complete, and closes the database.
 ///
 /// # Errors
-/// [`RunError`]
-pub async fn run(config: &Config, app: App, router: Router, listener: TcpListener) -> Result<(), RunError> {
+/// [`CliError`]
+pub async fn run(
+    config: &Config,
+    app: App,
+    router: Router,
+    listener: TcpListener,
+    signal: impl Future<Output = ()>,
+) -> Result<(), CliError> {
     let mut server_settings = ServerSettings::new(&config.http);
     if let Some(files) = &config.tls {
-        let tls = Tls::load(files).map_err(|error| RunError::Configuration(error.to_string()))?;
+        let tls = Tls::load(files).map_err(|error| CliError::usage(error.to_string()))?;
         let reloaded = Arc::clone(&tls);
-        signals::on_hangup(move || match reloaded.reload() {
-            Ok(()) => tracing::info!("certificate and key read again"),
-            Err(error) => tracing::error!(%error, "the new certificate is refused; the old one stays"),
-        })
+        // It logs the outcome, and keeps the old pair if the new one is refused.
+        signals::on_hangup(move || drop(reloaded.reload()))
         .map_err(failed)?;
         server_settings.tls = Some(tls);
     }
     let issuer = Arc::clone(&app.issuer);
     let work = background(&issuer);
-    let signal = signals::shutdown().map_err(failed)?;
     let leaving = async move {
         signal.await;
         app.leave();

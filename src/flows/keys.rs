@@ -16,7 +16,8 @@ pub const ALGORITHMS: [Algorithm; 3] = [Algorithm::Es256, Algorithm::Rs256, Algo
 const SKEW_S: i64 = 60;
 /// How late a node may notice that a key was published. Seconds.
 const POLL_S: i64 = 2;
-const MASTER_KEY_ID: &str = "master_key_id";
+/// The setting that names the master key that sealed the database.
+pub(crate) const MASTER_KEY_ID: &str = "master_key_id";
 
 /// Refuses a database that another master key sealed, and remembers the first.
 ///

@@ -90,11 +90,12 @@ impl Inbound {
         }
     }
 
-    /// Whether a browser says that the request comes from a page of ours, or doesn't say.
+    /// Whether a browser says that the request comes from a page of ours, or doesn't say. Our pages send no
+    /// referrer, so their forms come with `Origin: null`; that alone proves nothing, and the CSRF token decides.
     pub fn is_same_origin(&self, origin: &str) -> bool {
-        let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-        let origin = text("origin").is_none_or(|sent| sent == origin);
+        let origin = text("origin").is_none_or(|sent| sent == origin || sent == "null");
         site && origin
     }
 }

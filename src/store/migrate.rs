@@ -1,7 +1,7 @@
 //! Migrations: one set for both databases, applied by one node at a time.
 
 use super::{Store, StoreError};
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migration, Migrator};
 use std::path::PathBuf;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
@@ -39,8 +39,13 @@ impl Store {
         Ok(MIGRATIONS
             .iter()
             .filter(|m| !applied.iter().any(|(version,)| *version == m.version))
-            .map(|m| format!("{:04}_{}", m.version, m.description.replace(' ', "_")))
+            .map(migration_name)
             .collect())
+    }
+
+    /// Names of every migration of this version, oldest first: what a database that isn't there yet lacks.
+    pub fn known_migrations() -> Vec<String> {
+        MIGRATIONS.iter().map(migration_name).collect()
     }
 
     /// Applies what is missing. Of several nodes that start together one works and the others wait.
@@ -63,6 +68,10 @@ impl Store {
         drop(lock);
         Ok(pending)
     }
+}
+
+fn migration_name(migration: &Migration) -> String {
+    format!("{:04}_{}", migration.version, migration.description.replace(' ', "_"))
 }
 
 async fn migration_lock(path: PathBuf) -> Result<std::fs::File, StoreError> {

@@ -5,7 +5,9 @@
 
 mod architecture;
 mod attack;
+mod cli;
 mod endpoint;
+mod http_server;
 mod property;
 mod store;
 mod support;

@@ -4,12 +4,11 @@ mod gateway;
 mod pages;
 mod seed;
 
-use super::runtime::{self, RunError};
+use super::error::CliError;
+use super::open::open;
+use super::runtime;
 use crate::config::Config;
-use crate::crypto::MasterKeys;
-use crate::flows::keys;
 use crate::http::{App, router};
-use crate::store::{Store, StoreOptions};
 use axum::Router;
 use axum::routing::{any, get};
 use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
@@ -22,6 +21,7 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 
 /// Options of `demo`.
@@ -69,7 +69,7 @@ impl Drop for DataDir {
 }
 
 impl DataDir {
-    fn prepare(given: Option<&Path>, port: u16) -> Result<Self, RunError> {
+    fn prepare(given: Option<&Path>, port: u16) -> Result<Self, CliError> {
         use std::os::unix::fs::DirBuilderExt;
         let (path, temporary) = match given {
             Some(path) => (path.to_owned(), false),
@@ -79,18 +79,24 @@ impl DataDir {
             }
         };
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| {
-            RunError::Configuration(format!("data folder {}: {error}; give another --data-dir", path.display()))
+            CliError::usage(format!("data folder {}: {error}; give another --data-dir", path.display()))
         })?;
         Ok(Self { path, temporary })
     }
 }
 
-/// Runs the demo until a signal.
+/// Runs the demo until a signal. It takes no configuration: everything is made up for the run.
 ///
 /// # Errors
-/// [`RunError`]
-pub async fn run(args: &DemoArgs) -> Result<(), RunError> {
-    let failed = |error: &dyn std::fmt::Display| RunError::Failed(error.to_string());
+/// [`CliError`]
+pub fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
+    runtime::threads()?.block_on(demonstrate(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
+    let signal = runtime::shutdown_signal()?;
     let dir = DataDir::prepare(args.data_dir.as_deref(), args.port)?;
     let mut config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
@@ -108,14 +114,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), RunError> {
     config.policy.file = Some(policy_file.clone());
     let _log = crate::telemetry::init(&config.log).map_err(|error| failed(&error))?;
 
-    let (master_key, _) = crate::config::master_key::resolve(&config).map_err(|error| failed(&error))?;
-    let master = MasterKeys::derive(master_key.expose())
-        .ok_or_else(|| RunError::Failed("no keys can be derived from the master key".to_owned()))?;
-    let options = StoreOptions { url: config.database.url.clone(), max_connections: 1, durable: true };
-    let store = Store::open(&options).await.map_err(|error| failed(&error))?;
-    store.migrate().await.map_err(|error| failed(&error))?;
-    keys::check_master_key(&store, &master).await.map_err(|error| failed(&error))?;
-    let issuer = runtime::issuer(&config, store, master).await?;
+    let issuer = runtime::issuer(&config, open(&config).await?).await?;
 
     let policy = Policy::parse(&policy_text).map_err(|error| failed(&error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -141,7 +140,7 @@ pub async fn run(args: &DemoArgs) -> Result<(), RunError> {
         .route("/api/{*path}", any(gateway::call))
         .with_state(demo.clone());
     let whole = own.fallback_service(demo.issuer_router.clone());
-    let outcome = runtime::run(&config, app, whole, listener).await;
+    let outcome = runtime::run(&config, app, whole, listener, signal).await;
     drop(dir);
     outcome
 }

@@ -77,7 +77,7 @@ on_both_databases! {
             let (app, ada) = (app.clone(), ada.clone());
             async move {
                 let mut tx = app.issuer.store.begin().await.unwrap();
-                accounts::update(&mut tx, &Account { disabled, ..ada }).await.unwrap();
+                accounts::update(&mut tx, &Account { disabled, ..ada.clone() }, ada.updated_at).await.unwrap();
                 tx.commit().await.unwrap();
             }
         };

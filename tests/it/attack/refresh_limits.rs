@@ -151,7 +151,7 @@ on_both_databases! {
             let (app, ada) = (app.clone(), ada.clone());
             async move {
                 let mut tx = app.issuer.store.begin().await.unwrap();
-                assert!(accounts::update(&mut tx, &Account { disabled, ..ada }).await.unwrap());
+                assert!(accounts::update(&mut tx, &Account { disabled, ..ada.clone() }, ada.updated_at).await.unwrap());
                 tx.commit().await.unwrap();
             }
         };

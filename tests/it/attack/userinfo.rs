@@ -107,11 +107,11 @@ on_both_databases! {
         app.rewrite(&public_client("web")).await;
 
         let mut tx = app.issuer.store.begin().await.unwrap();
-        accounts::update(&mut tx, &Account { disabled: true, ..ada.clone() }).await.unwrap();
+        accounts::update(&mut tx, &Account { disabled: true, ..ada.clone() }, ada.updated_at).await.unwrap();
         tx.commit().await.unwrap();
         is_t401(&userinfo(&app, &token).await);
         let mut tx = app.issuer.store.begin().await.unwrap();
-        accounts::update(&mut tx, &ada).await.unwrap();
+        accounts::update(&mut tx, &ada, ada.updated_at).await.unwrap();
         tx.commit().await.unwrap();
         assert_eq!(userinfo(&app, &token).await.status, 200);
         let mut tx = app.issuer.store.begin().await.unwrap();
