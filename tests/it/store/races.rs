@@ -267,6 +267,15 @@ on_both_databases! {
         assert_eq!(refresh_tokens::live_leaves(&app.issuer.store, &family.family_id).await.unwrap(), 1);
     }
 
+    async fn a_family_of_nobody_is_a_conflict_and_no_failure(app: TestApp) {
+        let ada = app.with_ada_and_web().await;
+        let removed = Account { subject: gatewright::domain::Subject::new("removed"), ..ada };
+        let mut tx = app.issuer.store.begin().await.unwrap();
+        let family = grant(&app, &removed);
+        let orphan = refresh_tokens::insert_family(&mut tx, &family, app.now(), app.now() + 10).await;
+        assert!(matches!(orphan, Err(StoreError::Conflict)));
+    }
+
     /// A transaction that fails after the spend leaves no trace of it.
     async fn a_spend_that_does_not_commit_did_not_happen(app: TestApp) {
         let ada = app.with_ada_and_web().await;
