@@ -1,6 +1,6 @@
 //! Refreshing (RFC 6749 §6, RFC 9700 §4.14): rotation, reuse detection, idempotent retry.
 
-use super::code_exchange::live_account;
+use super::code_exchange::{live_account, still_permitted};
 use super::error::refuse;
 use super::token::{AuthenticatedClient, asked_resources, asked_scope};
 use super::{FlowError, SharedIssuer, TokenError, to_the_end};
@@ -61,7 +61,7 @@ async fn attempt(
     now: i64,
 ) -> Result<(Rotation, String), TokenError> {
     let grant = &record.grant;
-    if !grant.scope.is_subset(&client.scope) || !consent_stands(issuer, client, grant).await? {
+    if !still_permitted(issuer, client, grant) || !consent_stands(issuer, client, grant).await? {
         return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
     }
     let account = live_account(issuer, grant).await?;
