@@ -5,7 +5,7 @@ use super::token::{AuthenticatedClient, asked_resources};
 use super::{FlowError, Issuer, SharedIssuer, TokenError, to_the_end};
 use crate::crypto::token::{AuthorizationCode, RefreshToken, equal, sha256};
 use crate::domain::client::GrantType;
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::EventKind;
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant, Redemption};
 use crate::domain::pkce::is_code_verifier;
@@ -137,12 +137,9 @@ async fn replayed(issuer: &SharedIssuer, grant: &Grant, now: i64) -> Result<(), 
     let grant = grant.clone();
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
-        refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "code_replayed").await?;
-        let event = Event::new(EventKind::CodeReplayed, now)
-            .with("client_id", grant.client_id.as_str())
-            .with("sub", grant.subject.as_str())
-            .with("grant_id", grant.family_id.as_str());
-        shared.record(&mut tx, event).await?;
+        if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "code_replayed").await? {
+            shared.record(&mut tx, grant.event(EventKind::CodeReplayed, now)).await?;
+        }
         tx.commit().await?;
         Ok(())
     })

@@ -23,6 +23,10 @@ pub async fn userinfo(issuer: &Issuer, presented: &str, now: i64) -> Result<User
     let Some(token) = own_token::verify(issuer, presented, now) else {
         return Ok(Userinfo::InvalidToken);
     };
+    // A client's own token is about no person, whatever the client is called.
+    if !token.claims.contains_key("grant_id") {
+        return Ok(Userinfo::InvalidToken);
+    }
     let subject = Subject::new(token.subject.as_str());
     let account = match accounts::by_subject(&issuer.store, &subject).await? {
         Some(account) if !account.disabled => account,
