@@ -40,6 +40,9 @@ pub(super) async fn redeem(
     verify_redirect_uri(&stored.code, form)?;
     verify_pkce(&stored.code, form)?;
     let grant = &stored.code.grant;
+    if !still_permitted(issuer, client, grant) {
+        return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
+    }
     let account = live_account(issuer, grant).await?;
     let resources = match asked_resources(form, client, &issuer.url)? {
         named if named.is_empty() => grant.resources.clone(),
@@ -105,6 +108,15 @@ fn verify_pkce(code: &CodeGrant, form: &Form) -> Result<(), TokenError> {
 fn wants_refresh_token(client: &Client, grant: &Grant) -> bool {
     client.may_use(GrantType::RefreshToken)
         && (grant.scope.contains("offline_access") || !grant.scope.contains("openid"))
+}
+
+/// Whether the client may still have all that it was granted.
+pub(super) fn still_permitted(issuer: &Issuer, client: &Client, grant: &Grant) -> bool {
+    grant.scope.is_subset(&client.scope)
+        && grant
+            .resources
+            .iter()
+            .all(|resource| resource.as_str() == issuer.url || client.audiences.contains(resource))
 }
 
 /// The account behind a grant, unless it was disabled, removed, or its password changed since.

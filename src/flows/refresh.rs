@@ -1,6 +1,6 @@
 //! Refreshing (RFC 6749 §6, RFC 9700 §4.14): rotation, reuse detection, idempotent retry.
 
-use super::code_exchange::live_account;
+use super::code_exchange::{live_account, still_permitted};
 use super::error::refuse;
 use super::token::{AuthenticatedClient, asked_resources, asked_scope};
 use super::{FlowError, SharedIssuer, TokenError, to_the_end};
@@ -10,7 +10,6 @@ use crate::domain::event::EventKind;
 use crate::domain::form::Form;
 use crate::domain::grant::Grant;
 use crate::domain::refresh::{RefreshTokenRecord, Rotation, Spent};
-use crate::domain::resource::Audience;
 use crate::domain::{Account, Client, ClientId, ErrorCode};
 use crate::store::refresh_tokens::{self, Successor};
 use crate::store::consents;
@@ -156,13 +155,7 @@ fn context(presented_digest: &str) -> String {
 
 /// The account behind a grant, if the grant still stands: scope, APIs, consent and the account itself.
 async fn standing(issuer: &SharedIssuer, client: &Client, grant: &Grant) -> Result<Account, TokenError> {
-    let permitted = |audience: &Audience| {
-        audience.as_str() == issuer.url || client.audiences.contains(audience)
-    };
-    if !grant.scope.is_subset(&client.scope)
-        || !grant.resources.iter().all(permitted)
-        || !consent_stands(issuer, client, grant).await?
-    {
+    if !still_permitted(issuer, client, grant) || !consent_stands(issuer, client, grant).await? {
         return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
     }
     live_account(issuer, grant).await
