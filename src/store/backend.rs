@@ -195,7 +195,7 @@ impl Store {
         on!(
             self,
             params,
-            |pool, arguments| { Ok(sqlx::query_as_with(sql, arguments).fetch_all(pool).await?) },
+            |pool, arguments| Ok(sqlx::query_as_with(sql, arguments).fetch_all(pool).await?),
             read
         )
     }

@@ -18,6 +18,9 @@ pub struct ClientSecretRecord {
     pub last_used_at: Option<i64>,
 }
 
+/// Columns of a secret in the order of [`ClientSecretRecord`].
+type SecretRow = (String, String, i64, Option<i64>, Option<i64>);
+
 const INSERT: &str = "
     INSERT INTO client (client_id, definition, created_at, updated_at)
     VALUES ($1, $2, $3, $3)";
@@ -154,7 +157,7 @@ pub async fn secrets(
     store: &Store,
     client_id: &ClientId,
 ) -> Result<Vec<ClientSecretRecord>, StoreError> {
-    let rows: Vec<(String, String, i64, Option<i64>, Option<i64>)> = store
+    let rows: Vec<SecretRow> = store
         .fetch_all(SECRETS, params![client_id.as_str()])
         .await?;
     Ok(rows

@@ -183,7 +183,7 @@ fn a_policy_file_is_checked_to_the_line_and_column() {
         program
             .run(&["policy", "check", "--policy", "policy.toml"])
             .succeeds()
-            .contains("2 rules")
+            .contains("Rules: 2.")
     );
     let checked = program
         .run(&["policy", "check", "--policy", "policy.toml", "--json"])
