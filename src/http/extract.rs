@@ -90,11 +90,13 @@ impl Inbound {
         }
     }
 
-    /// Whether a browser says that the request comes from a page of ours, or doesn't say.
+    /// Whether a browser says that the request comes from a page of ours, or doesn't say. `Origin: null` doesn't:
+    /// it is what forms of our own pages send, because of their `Referrer-Policy: no-referrer` (Fetch, "append a
+    /// request Origin header").
     pub fn is_same_origin(&self, origin: &str) -> bool {
-        let text = |name: &str| self.headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
         let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-        let origin = text("origin").is_none_or(|sent| sent == origin);
+        let origin = text("origin").is_none_or(|sent| sent == origin || sent == "null");
         site && origin
     }
 }

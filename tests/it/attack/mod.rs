@@ -1,0 +1,4 @@
+//! Attacks, a file each: what is tried, and exactly what comes of it.
+
+mod cross_site_request;
+mod steps;
