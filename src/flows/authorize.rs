@@ -92,7 +92,7 @@ pub async fn authorize(
             code_challenge: checks::s256_challenge(form, client)?,
             prompt: checks::prompt(form)?,
             max_age: checks::max_age(form)?,
-            login_hint: form.get("login_hint").map(str::to_owned),
+            login_hint: checks::login_hint(form),
             hinted_subject: checks::hinted_subject(issuer, form)?,
             requested_at: now,
         })

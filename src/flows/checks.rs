@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// Longest `state` and `nonce`, bytes.
 pub const ECHO_MAX_BYTES: usize = 4096;
 
+/// Longest `login_hint` that is carried to the form, bytes; what is longer names nobody.
+const LOGIN_HINT_MAX_BYTES: usize = 256;
+
 /// Parameters of an authorization request that mean something here, each to be sent once.
 const KNOWN: &[&str] = &[
     "response_type", "scope", "state", "nonce", "response_mode", "prompt", "max_age", "login_hint",
@@ -168,6 +171,10 @@ pub(super) fn max_age(form: &Form) -> Result<Option<i64>, Refusal> {
         Some(Ok(seconds)) => Ok(Some(i64::from(seconds))),
         Some(Err(_)) => Err((ErrorCode::InvalidRequest, "max_age must be a number of seconds")),
     }
+}
+
+pub(super) fn login_hint(form: &Form) -> Option<String> {
+    form.get("login_hint").filter(|hint| hint.len() <= LOGIN_HINT_MAX_BYTES).map(str::to_owned)
 }
 
 /// The person whom an ID token of ours names, expired or not (OIDC Core §3.1.2.1).
