@@ -1,5 +1,8 @@
 //! Attacks, a file each: what is tried, and exactly what comes of it.
 
+mod account_enumeration;
 mod cross_site_request;
 mod page_injection;
+mod password_change;
+mod password_guessing;
 mod steps;
