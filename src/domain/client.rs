@@ -159,6 +159,11 @@ impl Client {
         self.grants.contains(&grant)
     }
 
+    /// The APIs that a request is for: those it names, else all of the client's.
+    pub fn audiences_for<'a>(&'a self, named: &'a [Audience]) -> &'a [Audience] {
+        if named.is_empty() { &self.audiences } else { named }
+    }
+
     /// Byte-exact match among its own (RFC 9700 §4.1.3); for public clients the port of a loopback literal
     /// is free (RFC 8252 §7.3).
     pub fn verify_redirect_uri(&self, presented: &str) -> Option<VerifiedRedirectUri> {

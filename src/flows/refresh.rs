@@ -158,7 +158,7 @@ fn context(presented_digest: &str) -> String {
 }
 
 /// Whether the consent that the grant rests on is still there.
-async fn consent_stands(issuer: &SharedIssuer, client: &Client, grant: &Grant) -> Result<bool, FlowError> {
+pub(super) async fn consent_stands(issuer: &SharedIssuer, client: &Client, grant: &Grant) -> Result<bool, FlowError> {
     if client.first_party {
         return Ok(true);
     }
