@@ -4,7 +4,7 @@ use super::authorize::{AuthorizeError, UnverifiedReason};
 use super::token::permitted_resources;
 use super::{FlowError, Issuer};
 use crate::domain::authorization::{Prompt, ResponseMode};
-use crate::domain::client::{Client, GrantType, PkcePolicy};
+use crate::domain::client::{Client, ClientType, GrantType, PkcePolicy};
 use crate::domain::form::Form;
 use crate::domain::pkce::CodeChallenge;
 use crate::domain::redirect_uri::VerifiedRedirectUri;
@@ -134,8 +134,8 @@ pub(super) fn permitted_audiences(
 pub(super) fn s256_challenge(form: &Form, client: &Client) -> Result<Option<CodeChallenge>, Refusal> {
     let method = form.raw("code_challenge_method");
     let Some(challenge) = form.raw("code_challenge") else {
-        return match (client.pkce, method) {
-            (PkcePolicy::Optional, None) => Ok(None),
+        return match (client.pkce, client.client_type, method) {
+            (PkcePolicy::Optional, ClientType::Confidential, None) => Ok(None),
             _ => Err((ErrorCode::InvalidRequest, "code_challenge is missing: PKCE is required")),
         };
     };

@@ -7,5 +7,6 @@ mod forged_consent;
 mod page_injection;
 mod password_change;
 mod password_guessing;
+mod pkce_downgrade;
 mod steps;
 mod stolen_code;
