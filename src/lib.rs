@@ -3,6 +3,7 @@
 //! A value flows one way: `domain → crypto → store → flows → http → cli → main`. Each layer imports only from
 //! its left; `tests/it/architecture.rs` enforces it.
 
+pub mod cli;
 pub mod config;
 pub mod crypto;
 pub mod domain;

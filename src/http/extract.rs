@@ -4,16 +4,13 @@ use super::guard::{ClientAddr, RequestId};
 use super::state::App;
 use crate::domain::form::{Form, FormError};
 use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRef, FromRequest, Request};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
-
-/// Largest body read, bytes. The guard in front refuses larger ones first.
-const BODY_MAX_BYTES: usize = 65_536;
 
 /// Why a body is no form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,21 +87,25 @@ impl Inbound {
         }
     }
 
-    /// Whether a browser says that the request comes from a page of ours, or doesn't say. `Origin: null` doesn't:
-    /// it is what forms of our own pages send, because of their `Referrer-Policy: no-referrer` (Fetch, "append a
-    /// request Origin header").
+    /// Whether a browser says that the request comes from a page of ours, or doesn't say. Our pages send no
+    /// referrer, so their forms come with `Origin: null`; that alone proves nothing, and the CSRF token decides.
     pub fn is_same_origin(&self, origin: &str) -> bool {
-        let text = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or("unreadable"));
+        let text = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
         let origin = text("origin").is_none_or(|sent| sent == origin || sent == "null");
         site && origin
     }
 }
 
-impl FromRequest<App> for Inbound {
+impl<S> FromRequest<S> for Inbound
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
     type Rejection = Infallible;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Infallible> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let app = App::from_ref(state);
         let (parts, body) = request.into_parts();
         let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let body = if parts.method == Method::POST {
@@ -130,11 +131,12 @@ impl FromRequest<App> for Inbound {
     }
 }
 
+/// The guard in front has bounded the body.
 async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let is_form = media.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    let bytes = http_body_util::Limited::new(body, BODY_MAX_BYTES)
+    let bytes = body
         .collect()
         .await
         .map_err(|_| BodyError::Unreadable(StatusCode::BAD_REQUEST))?

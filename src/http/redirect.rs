@@ -31,7 +31,7 @@ pub fn after_logout(to: &VerifiedRedirectUri, state: Option<&str>) -> Response {
 }
 
 /// A 303 within our own pages or to a URI verified before.
-pub(super) fn see_other(location: &str) -> Response {
+pub fn see_other(location: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

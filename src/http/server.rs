@@ -72,7 +72,7 @@ impl ServerSettings {
             header_timeout: Duration::from_secs(http.header_timeout_s),
             body_timeout: Duration::from_secs(http.body_timeout_s),
             idle_timeout: Duration::from_secs(http.idle_timeout_s),
-            response_timeout: Duration::from_secs(60),
+            response_timeout: Duration::from_mins(1),
             shutdown_delay: Duration::from_secs(http.shutdown_delay_s),
             drain: Duration::from_secs(http.drain_s),
             tls: None,
@@ -255,7 +255,14 @@ impl Server {
     }
 
     fn spawn(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        tokio::spawn(connection::run(Arc::clone(self), stream, peer, permit));
+        let connection = self.registry.enter();
+        tokio::spawn(connection::run(
+            Arc::clone(self),
+            connection,
+            stream,
+            peer,
+            permit,
+        ));
     }
 }
 

@@ -26,6 +26,11 @@ const BY_LOGIN: &str = "
         OR email = $1
      ORDER BY CASE WHEN username = $1 THEN 0 ELSE 1 END
      LIMIT 1";
+const HAVING_LOGIN: &str = "
+    SELECT subject
+      FROM account
+     WHERE username = $1
+        OR email = $1";
 const PAGE: &str = "
     SELECT subject, username, email, email_verified, claims, disabled, password_changed_at, created_at,
            updated_at
@@ -41,7 +46,8 @@ const UPDATE: &str = "
            claims = $5,
            disabled = $6,
            updated_at = $7
-     WHERE subject = $1";
+     WHERE subject = $1
+       AND updated_at = $8";
 /// The time of the change is always another: codes and sessions are held against it, and seconds are coarse.
 const SET_PASSWORD: &str = "
     UPDATE account
@@ -129,6 +135,15 @@ pub async fn by_login(
         .transpose()
 }
 
+/// Everybody whose user name or address this is, in canonical form: two at most.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn having_login(store: &Store, canonical: &str) -> Result<Vec<Subject>, StoreError> {
+    let rows: Vec<(String,)> = store.fetch_all(HAVING_LOGIN, params![canonical]).await?;
+    Ok(rows.into_iter().map(|(subject,)| Subject::new(subject)).collect())
+}
+
 /// Accounts in the order of their user names, after `after`.
 ///
 /// # Errors
@@ -138,11 +153,12 @@ pub async fn page(store: &Store, after: &str, limit: i64) -> Result<Vec<Account>
     rows.into_iter().map(account).collect()
 }
 
-/// Writes everything but the password.
+/// Writes everything but the password, unless it changed since it was read with `updated_at = read_at`. False
+/// then.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if the user name or the address is taken.
-pub async fn update(tx: &mut Tx, account: &Account) -> Result<bool, StoreError> {
+pub async fn update(tx: &mut Tx, account: &Account, read_at: i64) -> Result<bool, StoreError> {
     let claims = Value::Object(account.claims.clone()).to_string();
     let rows = tx
         .execute(
@@ -155,6 +171,7 @@ pub async fn update(tx: &mut Tx, account: &Account) -> Result<bool, StoreError> 
                 claims,
                 account.disabled,
                 account.updated_at,
+                read_at,
             ],
         )
         .await?;
@@ -203,4 +220,4 @@ pub async fn delete(tx: &mut Tx, subject: &Subject) -> Result<bool, StoreError> 
 
 /// The statements of this file, for the test that prepares each on both databases.
 pub const STATEMENTS: &[&str] =
-    &[INSERT, BY_SUBJECT, BY_LOGIN, PAGE, UPDATE, SET_PASSWORD, LOCK_UNCHANGED, REHASH, DELETE];
+    &[INSERT, BY_SUBJECT, BY_LOGIN, HAVING_LOGIN, PAGE, UPDATE, SET_PASSWORD, LOCK_UNCHANGED, REHASH, DELETE];

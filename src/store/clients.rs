@@ -32,7 +32,8 @@ const UPDATE: &str = "
     UPDATE client
        SET definition = $2,
            updated_at = $3
-     WHERE client_id = $1";
+     WHERE client_id = $1
+       AND updated_at = $4";
 const DELETE: &str = "DELETE FROM client WHERE client_id = $1";
 const ADD_SECRET: &str = "
     INSERT INTO client_secret (secret_id, client_id, digest, created_at, expires_at)
@@ -88,14 +89,14 @@ pub async fn page(store: &Store, after: &str, limit: i64) -> Result<Vec<Client>,
         .collect()
 }
 
-/// Writes a client's definition.
+/// Writes a client's definition, unless it changed since it was read with `updated_at = read_at`. False then.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn update(tx: &mut Tx, client: &Client) -> Result<bool, StoreError> {
+pub async fn update(tx: &mut Tx, client: &Client, read_at: i64) -> Result<bool, StoreError> {
     let definition = serde_json::to_string(client)?;
     let rows = tx
-        .execute(UPDATE, params![client.client_id.as_str(), definition, client.updated_at])
+        .execute(UPDATE, params![client.client_id.as_str(), definition, client.updated_at, read_at])
         .await?;
     Ok(rows == 1)
 }

@@ -231,3 +231,34 @@ fn refuse(status: u16, message: &str) -> Passage {
         body: json!({"message": message}),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_that_aws_would_reject_are_no_verdict() {
+        let arn = "arn:aws:execute-api:local-1:000000000000:api/prod/GET/x";
+        let document = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": arn},
+        ]});
+        let sound =
+            json!({"principalId": "p", "policyDocument": document, "context": {"a": "b", "c": 1}});
+        assert_eq!(policy_verdict(&sound, arn), Some(true));
+        assert_eq!(policy_verdict(&sound, "arn:other"), Some(false));
+        let changes = [
+            ("principalId", Value::Null),
+            ("policyDocument", Value::Null),
+            ("context", json!({"a": ["nested"]})),
+            ("context", json!({"a": null})),
+            ("context", json!({"a": "x".repeat(MAX_ANSWER)})),
+        ];
+        for (name, value) in changes {
+            let mut answer = sound.clone();
+            if let Some(member) = answer.get_mut(name) {
+                *member = value;
+            }
+            assert_eq!(policy_verdict(&answer, arn), None, "{name}");
+        }
+    }
+}

@@ -185,6 +185,38 @@ fn what_iam_can_not_say_is_answered_for_the_present_path_only() {
 }
 
 #[test]
+fn a_denied_route_that_yields_to_an_allowed_one_is_not_denied_by_wildcard() {
+    let policy = policy_of(
+        &(rule("all", "/{x}/{y}", "a")
+            + &rule("shadow", "/{x}/b", "b")
+            + &rule("above", "/a/{y}", "a")),
+    );
+    let token = token_with("a");
+    assert!(policy.judge(&token, "GET", "/a/b").is_allow());
+    assert!(!policy.judge(&token, "GET", "/c/b").is_allow());
+    let rights = policy.rights(&token, BASE, Some(("GET", "/c/d")), BUDGET);
+    for (path, allowed) in [
+        ("/a/b", true),
+        ("/a/c", true),
+        ("/c/d", true),
+        ("/c/b", false),
+        ("/c/e", false),
+    ] {
+        assert_eq!(outcome(&rights, "GET", path).is_allow(), allowed, "{path}");
+    }
+    assert_eq!(
+        rights.coverage(),
+        &Coverage::Exact {
+            rules: vec!["all".to_owned()]
+        }
+    );
+    let notes = policy.coverage();
+    assert!(notes.iter().any(|note| note.rule == "all"
+        && note.with == "above"
+        && note.because_of.as_deref() == Some("shadow")));
+}
+
+#[test]
 fn a_document_that_would_not_fit_is_exact() {
     use std::fmt::Write as _;
     let mut many = String::new();

@@ -134,10 +134,9 @@ fn announced_length_fits(settings: &GuardSettings, headers: &HeaderMap) -> Check
             .and_then(|text| text.parse::<usize>().ok())
     });
     match length {
-        None => Ok(()),
         Some(None) => bad("Content-Length is not a number"),
         Some(Some(length)) if length > settings.body_limit => Err(TOO_LARGE),
-        Some(Some(_)) => Ok(()),
+        _ => Ok(()),
     }
 }
 

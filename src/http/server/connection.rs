@@ -28,7 +28,7 @@ use tower::Service as _;
 
 use super::{
     PeerAddr, Server,
-    registry::{Connection, InFlight},
+    registry::{Connection, InFlight, Phase},
     wire::Wire,
 };
 
@@ -41,39 +41,21 @@ const GOAWAY_GRACE: Duration = Duration::from_secs(1);
 /// Serves one connection. Whatever goes wrong on it concerns its client only.
 pub(super) async fn run(
     server: Arc<Server>,
+    connection: Arc<Connection>,
     stream: TcpStream,
     peer: SocketAddr,
     permit: OwnedSemaphorePermit,
 ) {
-    let connection = server.registry.enter();
-    let served = async {
+    let service = async {
         stream.set_nodelay(true)?;
         match &server.settings.tls {
-            Some(tls) => {
-                let stream = tls.accept(stream).await?;
-                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-                serve(
-                    &server,
-                    &connection,
-                    stream,
-                    BytesMut::new(),
-                    is_http2,
-                    peer,
-                )
-                .await
-            }
-            None => match first_bytes(&connection, stream).await? {
-                Some((stream, read)) => {
-                    let is_http2 = read.starts_with(HTTP2_PREFACE);
-                    serve(&server, &connection, stream, read, is_http2, peer).await
-                }
-                None => Ok(()),
-            },
+            Some(tls) => serve(&server, &connection, tls.accept(stream).await?, peer).await,
+            None => serve(&server, &connection, stream, peer).await,
         }
     };
     tokio::select! {
         biased;
-        outcome = served => if let Err(error) = outcome {
+        outcome = service => if let Err(error) = outcome {
             tracing::debug!(%error, %peer, "connection ended");
         },
         () = connection.told_to_end() => tracing::debug!(%peer, "connection cut"),
@@ -82,55 +64,30 @@ pub(super) async fn run(
     drop(permit);
 }
 
-/// Reads until it is clear whether the client speaks HTTP/2 without TLS. `None` if it goes, or if we do.
-async fn first_bytes(
-    connection: &Connection,
-    mut stream: TcpStream,
-) -> io::Result<Option<(TcpStream, BytesMut)>> {
-    let mut read = BytesMut::new();
-    let mut grace = pin!(async {
-        connection.told_to_close().await;
-        sleep(FIRST_BYTE_GRACE).await;
-    });
-    while read.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&read) {
-        let count = tokio::select! {
-            biased;
-            count = stream.read_buf(&mut read) => count?,
-            () = &mut grace => 0,
-        };
-        if count == 0 {
-            return Ok(None);
-        }
-    }
-    Ok(Some((stream, read)))
-}
-
 async fn serve<IO>(
     server: &Arc<Server>,
     connection: &Arc<Connection>,
-    io: IO,
-    read: BytesMut,
-    is_http2: bool,
+    mut io: IO,
     peer: SocketAddr,
 ) -> io::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let Some(read) = first_bytes(connection, &mut io).await? else {
+        return Ok(());
+    };
     let service = {
         let (server, connection) = (Arc::clone(server), Arc::clone(connection));
         service_fn(move |request| answer(&server, &connection, peer, request))
     };
-    if is_http2 {
+    if read.starts_with(HTTP2_PREFACE) {
         let wire = TokioIo::new(Wire::transparent(io, read));
         let mut http = pin!(server.http2.serve_connection(wire, service));
-        if !connection.is_closing() {
-            tokio::select! {
-                biased;
-                ended = &mut http => return ended.map_err(io::Error::other),
-                () = connection.told_to_close() => {}
-            }
+        tokio::select! {
+            biased;
+            ended = &mut http => return ended.map_err(io::Error::other),
+            () = connection.told_to_close() => http.as_mut().graceful_shutdown(),
         }
-        http.as_mut().graceful_shutdown();
         loop {
             tokio::select! {
                 biased;
@@ -143,15 +100,40 @@ where
     }
     let wire = TokioIo::new(Wire::vetting(io, read, Arc::clone(connection)));
     let mut http = pin!(server.http1.serve_connection(wire, service));
-    if !connection.is_closing() {
-        tokio::select! {
+    tokio::select! {
+        biased;
+        ended = &mut http => return ended.map_err(io::Error::other),
+        () = connection.told_to_close() => {}
+    }
+    // Half a head is on its way: hyper would take the connection for idle. The answer will ask to close.
+    if !matches!(connection.phase(), Phase::Opening | Phase::Head) {
+        http.as_mut().graceful_shutdown();
+    }
+    http.await.map_err(io::Error::other)
+}
+
+/// Reads until it is clear whether the client speaks HTTP/2. `None` if it goes, or, before it said anything, if we do.
+async fn first_bytes(
+    connection: &Connection,
+    io: &mut (impl AsyncRead + Unpin),
+) -> io::Result<Option<BytesMut>> {
+    let mut read = BytesMut::new();
+    while read.len() < HTTP2_PREFACE.len() && HTTP2_PREFACE.starts_with(&read) {
+        let count = tokio::select! {
             biased;
-            ended = &mut http => return ended.map_err(io::Error::other),
-            () = connection.told_to_close() => {}
+            count = io.read_buf(&mut read) => count?,
+            () = closing(connection), if read.is_empty() => 0,
+        };
+        if count == 0 {
+            return Ok(None);
         }
     }
-    http.as_mut().graceful_shutdown();
-    http.await.map_err(io::Error::other)
+    Ok(Some(read))
+}
+
+async fn closing(connection: &Connection) {
+    connection.told_to_close().await;
+    sleep(FIRST_BYTE_GRACE).await;
 }
 
 fn answer(

@@ -147,18 +147,18 @@ impl Connection {
             .map(|(_, refused)| *refused)
     }
 
-    pub fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
-    }
-
+    /// Ready from the first call of [`Connection::close`] on, for everyone who asks in turn.
     pub async fn told_to_close(&self) {
-        self.close.notified().await;
+        while !self.closing.load(Ordering::Relaxed) {
+            self.close.notified().await;
+        }
     }
 
     pub async fn told_to_end(&self) {
         self.cut.notified().await;
     }
 
+    /// Asks it to end after the request that it is on.
     fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
         self.close.notify_one();

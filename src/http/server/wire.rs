@@ -191,7 +191,7 @@ impl<IO> Wire<IO> {
     fn is_waiting(&self) {
         match self.expect {
             Expect::Head { .. } if !self.inbox.is_empty() => {
-                self.change_phase(Phase::Idle, Phase::Head)
+                self.change_phase(Phase::Idle, Phase::Head);
             }
             Expect::Length(_) | Expect::Chunked(_) => self.change_phase(Phase::Busy, Phase::Body),
             _ => {}

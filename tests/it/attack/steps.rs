@@ -142,10 +142,11 @@ pub async fn count(app: &TestApp, sql: &'static str) -> i64 {
         .0
 }
 
-/// Rewrites an account.
+/// Rewrites an account that was last changed when it says.
 pub async fn rewrite_account(app: &TestApp, account: &Account) {
     let mut tx = app.issuer.store.begin().await.unwrap();
-    assert!(accounts::update(&mut tx, account).await.unwrap());
+    let read_at = account.updated_at;
+    assert!(accounts::update(&mut tx, account, read_at).await.unwrap());
     tx.commit().await.unwrap();
 }
 

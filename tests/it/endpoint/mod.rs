@@ -1,3 +1,7 @@
 //! Each endpoint does what it is for.
 
+mod claims;
+mod documents;
 mod flow;
+mod logout;
+mod resources;

@@ -90,7 +90,7 @@ impl TestApp {
     /// Rewrites a client.
     pub async fn rewrite(&self, client: &Client) {
         let mut tx = self.issuer.store.begin().await.unwrap();
-        assert!(clients::update(&mut tx, client).await.unwrap());
+        assert!(clients::update(&mut tx, client, client.updated_at).await.unwrap());
         tx.commit().await.unwrap();
         self.forget_caches();
     }

@@ -1,0 +1,168 @@
+//! `gatewright demo`: the whole product on one port of loopback, with a person, clients, a policy and a sample API.
+
+mod gateway;
+mod pages;
+mod seed;
+
+use super::error::CliError;
+use super::open::open;
+use super::runtime;
+use crate::config::Config;
+use crate::http::{App, router};
+use axum::Router;
+use axum::routing::{any, get};
+use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
+use gatewright_authorizer::gateway::{FrontDoor, FrontDoorKind};
+use gatewright_authorizer::handler::Authorizer;
+use gatewright_authorizer::jwks::{Clock, FetchKeys};
+use gatewright_authorizer::policy::Policy;
+use gatewright_authorizer::verifier::Verifier;
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+
+/// Options of `demo`.
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Port on 127.0.0.1
+    #[arg(long, value_name = "N", default_value_t = 8080)]
+    pub port: u16,
+    /// Where to keep the database, the master key and the policy file; a temporary folder, removed at the
+    /// end, if not given
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// What the demo's own pages share.
+#[derive(Clone)]
+pub(super) struct Demo {
+    app: App,
+    /// The issuer's router, for the demo's client to call as any client would.
+    issuer_router: Router,
+    seed: Arc<seed::Seed>,
+    door: Arc<FrontDoor>,
+    /// Logins under way: `state` → `code_verifier` and `nonce`.
+    logins: Arc<Mutex<HashMap<String, (String, String)>>>,
+}
+
+impl axum::extract::FromRef<Demo> for App {
+    fn from_ref(demo: &Demo) -> Self {
+        demo.app.clone()
+    }
+}
+
+/// A folder that is removed at the end, if the demo made it.
+struct DataDir {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        if self.temporary {
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+impl DataDir {
+    fn prepare(given: Option<&Path>, port: u16) -> Result<Self, CliError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let (path, temporary) = match given {
+            Some(path) => (path.to_owned(), false),
+            None => {
+                let name = format!("gatewright-demo-{}-{port}", std::process::id());
+                (std::env::temp_dir().join(name), true)
+            }
+        };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| {
+            CliError::usage(format!("data folder {}: {error}; give another --data-dir", path.display()))
+        })?;
+        Ok(Self { path, temporary })
+    }
+}
+
+/// Runs the demo until a signal. It takes no configuration: everything is made up for the run.
+///
+/// # Errors
+/// [`CliError`]
+pub fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
+    runtime::threads()?.block_on(demonstrate(args))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
+    let signal = runtime::shutdown_signal()?;
+    let dir = DataDir::prepare(args.data_dir.as_deref(), args.port)?;
+    let mut config = Config {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
+        ..Config::default()
+    };
+    let listener = runtime::bind(&config).await?;
+    // Port 0 lets the system choose.
+    config.listen = listener.local_addr().map_err(|error| failed(&error))?;
+    config.issuer = format!("http://{}", config.listen);
+    config.database.url = format!("sqlite://{}", dir.path.join("gatewright.db").display());
+    config.log.level = "warn".to_owned();
+    let policy_text = seed::policy(&config.issuer);
+    let policy_file = dir.path.join("policy.toml");
+    std::fs::write(&policy_file, &policy_text).map_err(|error| failed(&error))?;
+    config.policy.file = Some(policy_file.clone());
+    let _log = crate::telemetry::init(&config.log).map_err(|error| failed(&error))?;
+
+    let issuer = runtime::issuer(&config, open(&config).await?).await?;
+
+    let policy = Policy::parse(&policy_text).map_err(|error| failed(&error))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let fetch = |url: &str| -> Arc<dyn FetchKeys> { Arc::new(HttpKeys::new(url)) };
+    let verifier = Verifier::new(policy.issuers(), fetch, &clock);
+    let authorizer = Arc::new(Authorizer::new(policy, verifier));
+    let door = FrontDoor::new(authorizer, FrontDoorKind::HttpV2Iam, "demo", "$default", 0);
+
+    let seed = seed::plant(&issuer, &policy_file, policy_text).await.map_err(|error| failed(&error))?;
+    let app = App::new(Arc::clone(&issuer), runtime::system_clock(), Vec::new());
+    let demo = Demo {
+        issuer_router: router(app.clone()),
+        app: app.clone(),
+        seed: Arc::new(seed),
+        door: Arc::new(door),
+        logins: Arc::default(),
+    };
+    announce(&demo).map_err(|error| failed(&error))?;
+    let own = Router::new()
+        .route("/", get(pages::start))
+        .route("/demo/login", get(pages::login))
+        .route("/demo/callback", get(pages::callback))
+        .route("/api/{*path}", any(gateway::call))
+        .with_state(demo.clone());
+    let whole = own.fallback_service(demo.issuer_router.clone());
+    let outcome = runtime::run(&config, app, whole, listener, signal).await;
+    drop(dir);
+    outcome
+}
+
+/// Prints what to click and what to paste.
+fn announce(demo: &Demo) -> std::io::Result<()> {
+    let seed = &demo.seed;
+    let url = &demo.app.issuer.url;
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "Gatewright demo. Everything is on this machine's loopback, and every secret is random for this run.\n\
+         This is a demonstration: for real use see 'gatewright serve --help'.\n\n\
+         Open    {url}/\n\
+         Log in  as {} with the password {}\n\n\
+         Or paste these, in order:\n",
+        seed.username,
+        seed.password.expose(),
+    )?;
+    for step in seed.steps(url) {
+        writeln!(out, "# {}\n{}\n", step.title, step.command)?;
+    }
+    writeln!(out, "Policy file: {}\nStop with Ctrl-C.", seed.policy_file.display())?;
+    out.flush()
+}

@@ -1,0 +1,140 @@
+//! Opens what every command and the server work with: the database, the master key, the password pool.
+
+use super::error::CliError;
+use super::out;
+use crate::config::{Announcement, Config, master_key};
+use crate::crypto::password::{HashSettings, PasswordHasher};
+use crate::crypto::{Entropy, MasterKeys};
+use crate::flows::admin::Admin;
+use crate::flows::keys;
+use crate::store::{Backend, Store, StoreOptions};
+
+/// Which databases may be migrated on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrate {
+    /// SQLite; on PostgreSQL a pending migration is an error that names `gatewright migrate`.
+    Embedded,
+    /// Either.
+    Any,
+}
+
+/// An installation, ready to work with.
+pub struct Opened {
+    /// The database, migrated.
+    pub store: Store,
+    /// Keys derived from the master key; the database is sealed by the same.
+    pub master: MasterKeys,
+    /// Chance.
+    pub entropy: Entropy,
+    /// The password pool.
+    pub passwords: PasswordHasher,
+    /// What the operator should hear, to be logged or printed.
+    pub announcements: Vec<Announcement>,
+    /// Names of the migrations that were applied now.
+    pub migrated: Vec<String>,
+}
+
+impl Opened {
+    /// For the use cases of administrators.
+    pub fn admin(&self) -> Admin<'_> {
+        Admin {
+            store: &self.store,
+            master: &self.master,
+            entropy: &self.entropy,
+            passwords: &self.passwords,
+            actor: "cli",
+        }
+    }
+}
+
+/// Opens the database as it is.
+///
+/// # Errors
+/// [`CliError::Failed`] that says what to check.
+pub async fn open_store(config: &Config) -> Result<Store, CliError> {
+    let options = StoreOptions {
+        url: config.database.url.clone(),
+        max_connections: config.database.max_connections,
+        durable: true,
+    };
+    Ok(Store::open(&options).await?)
+}
+
+/// Opens everything, and migrates SQLite by itself.
+///
+/// # Errors
+/// [`CliError`]
+pub async fn open(config: &Config) -> Result<Opened, CliError> {
+    open_migrating(config, Migrate::Embedded).await
+}
+
+/// Opens everything, and migrates what may be migrated.
+///
+/// # Errors
+/// [`CliError`]
+pub async fn open_migrating(config: &Config, migrate: Migrate) -> Result<Opened, CliError> {
+    let store = open_store(config).await?;
+    let migrated = if migrate == Migrate::Any || store.backend() == Backend::Sqlite {
+        store.migrate().await?
+    } else {
+        refuse_pending(&store).await?;
+        Vec::new()
+    };
+    let (key, announcement) = master_key::resolve(config)?;
+    let master = derive(&key)?;
+    keys::check_master_key(&store, &master).await?;
+    let entropy = Entropy::system();
+    let passwords = hasher(config, &entropy)?;
+    let announcements = match announcement {
+        Announcement::Quiet => Vec::new(),
+        other => vec![other],
+    };
+    Ok(Opened { store, master, entropy, passwords, announcements, migrated })
+}
+
+/// Opens everything for one command, and prints what the operator should hear.
+pub(super) async fn for_command(config: &Config) -> Result<Opened, CliError> {
+    let opened = open(config).await?;
+    for announcement in &opened.announcements {
+        out::note(announcement);
+    }
+    Ok(opened)
+}
+
+/// The keys that a master key stands for.
+///
+/// # Errors
+/// [`CliError::Failed`] if the library refuses, which it never does.
+pub fn derive(key: &master_key::MasterKey) -> Result<MasterKeys, CliError> {
+    MasterKeys::derive(key.expose())
+        .ok_or_else(|| CliError::failed("no keys can be derived from the master key: report this as a defect"))
+}
+
+/// The password pool with the configured costs.
+///
+/// # Errors
+/// [`CliError::Usage`] for costs that argon2 doesn't take.
+pub fn hasher(config: &Config, entropy: &Entropy) -> Result<PasswordHasher, CliError> {
+    let password = &config.password;
+    let settings = HashSettings {
+        memory_kib: password.memory_kib,
+        iterations: password.iterations,
+        parallelism: password.parallelism,
+        slots: password.slots,
+        queue: password.queue,
+    };
+    PasswordHasher::new(settings, entropy.clone())
+        .map_err(|_| CliError::usage("argon2 doesn't take these costs: check the section [password]"))
+}
+
+async fn refuse_pending(store: &Store) -> Result<(), CliError> {
+    let pending = store.pending_migrations().await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Failed(format!(
+        "the database lacks {} ({}): run 'gatewright migrate' first, or 'gatewright serve --migrate'",
+        if pending.len() == 1 { "a migration" } else { "migrations" },
+        pending.join(", ")
+    )))
+}

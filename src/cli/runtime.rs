@@ -1,0 +1,224 @@
+//! A running node: from a configuration to a listener, its background work, and a clean end.
+
+use super::error::CliError;
+use super::open::Opened;
+use crate::config::Config;
+use crate::flows::clients::ClientCache;
+use crate::flows::scopes::ScopeDirectory;
+use crate::flows::{Issuer, Settings, SharedIssuer, keys};
+use crate::http::guard::{self, GuardSettings};
+use crate::http::server::{self, ServerSettings, Tls};
+use crate::http::state::Clock;
+use crate::http::{App, signals};
+use crate::store::sweep;
+use arc_swap::ArcSwap;
+use axum::Router;
+use gatewright_authorizer::fetch::unix_now;
+use gatewright_authorizer::policy::Policy;
+use std::fmt::Display;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// How often a node looks for changed keys.
+const KEYS_EVERY: Duration = Duration::from_secs(1);
+/// How often it writes down when secrets were used.
+const USES_EVERY: Duration = Duration::from_secs(10);
+/// How often it removes what has expired.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+fn failed(error: impl Display) -> CliError {
+    CliError::failed(error.to_string())
+}
+
+/// The system's clock.
+pub fn system_clock() -> Clock {
+    Arc::new(unix_now)
+}
+
+/// The flows' settings, from the configuration.
+pub fn settings(config: &Config) -> Settings {
+    Settings {
+        access_token_s: config.tokens.access_token_s,
+        id_token_s: config.tokens.id_token_s,
+        code_s: config.tokens.code_s,
+        refresh_idle_s: config.tokens.refresh_idle_s,
+        refresh_absolute_s: config.tokens.refresh_absolute_s,
+        refresh_grace_s: config.tokens.refresh_grace_s,
+        session_idle_s: config.session.idle_s,
+        session_absolute_s: config.session.absolute_s,
+        jwks_max_age_s: config.keys.jwks_max_age_s,
+        rotate_every_days: i64::from(config.keys.rotate_every_days),
+        account_failures: i64::from(config.throttle.account_failures),
+        account_window_s: config.throttle.account_window_s,
+        address_accounts: i64::from(config.throttle.address_accounts),
+        address_window_s: config.throttle.address_window_s,
+    }
+}
+
+/// Reads the policy file that tells the issuer its scopes.
+///
+/// # Errors
+/// [`CliError::Usage`] with line and column.
+pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, CliError> {
+    let Some(file) = file else {
+        return Ok(ScopeDirectory::default());
+    };
+    let refuse = |error: &dyn Display| {
+        CliError::usage(format!("policy.file {}: {error}", file.display()))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| refuse(&error))?;
+    let policy = Policy::parse(&text).map_err(|error| refuse(&error))?;
+    Ok(ScopeDirectory::from_policies(&[policy]))
+}
+
+/// Builds the identity server on an open, migrated database: makes the first keys, opens those there are.
+///
+/// # Errors
+/// [`CliError`]; a key that can't be opened is one, and never replaced.
+pub async fn issuer(config: &Config, opened: Opened) -> Result<SharedIssuer, CliError> {
+    let Opened { store, master, entropy, passwords, .. } = opened;
+    let now = unix_now();
+    keys::ensure_first_keys(&store, &master, &entropy, now).await.map_err(failed)?;
+    let keyring = keys::load(&store, &master).await.map_err(failed)?;
+    let issuer = Arc::new(Issuer {
+        url: config.issuer.clone(),
+        settings: settings(config),
+        passwords,
+        keyring: ArcSwap::from_pointee(keyring),
+        clients: ClientCache::default(),
+        scopes: scopes(config.policy.file.as_deref())?,
+        store,
+        entropy,
+        master,
+    });
+    keys::tick(&issuer, now).await.map_err(failed)?;
+    Ok(issuer)
+}
+
+/// Listens for SIGTERM and SIGINT from here on.
+///
+/// # Errors
+/// [`CliError::Failed`]
+pub fn shutdown_signal() -> Result<impl Future<Output = ()>, CliError> {
+    signals::shutdown().map_err(failed)
+}
+
+/// Binds the listener.
+///
+/// # Errors
+/// [`CliError::Usage`] that says what else to listen on.
+pub async fn bind(config: &Config) -> Result<TcpListener, CliError> {
+    TcpListener::bind(config.listen).await.map_err(|error| {
+        CliError::usage(format!(
+            "listen {}: {error}; choose another address or port, or stop what listens there",
+            config.listen
+        ))
+    })
+}
+
+/// The runtime that a server runs on, one thread a core.
+///
+/// # Errors
+/// [`CliError::Failed`]
+pub fn threads() -> Result<tokio::runtime::Runtime, CliError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
+        CliError::Failed(format!("no runtime can be started ({error}): check the limits on threads and files"))
+    })
+}
+
+/// Serves until a signal, then turns new traffic away, lets requests in flight complete, and closes the database.
+///
+/// # Errors
+/// [`CliError`]
+pub async fn run(
+    config: &Config,
+    app: App,
+    router: Router,
+    listener: TcpListener,
+    signal: impl Future<Output = ()>,
+) -> Result<(), CliError> {
+    let mut server_settings = ServerSettings::new(&config.http);
+    if let Some(files) = &config.tls {
+        let tls = Tls::load(files).map_err(|error| CliError::usage(error.to_string()))?;
+        let reloaded = Arc::clone(&tls);
+        // It logs the outcome, and keeps the old pair if the new one is refused.
+        signals::on_hangup(move || drop(reloaded.reload())).map_err(failed)?;
+        server_settings.tls = Some(tls);
+    } else {
+        signals::on_hangup(|| tracing::info!("SIGHUP: without TLS there is nothing to read again"))
+            .map_err(failed)?;
+    }
+    let issuer = Arc::clone(&app.issuer);
+    let work = background(&issuer);
+    let leaving = async move {
+        signal.await;
+        app.leave();
+        tracing::info!("shutting down: not ready from now on, requests in flight complete");
+    };
+    let guarded = guard::layer(GuardSettings::new(config), router);
+    let report = server::serve(listener, guarded, server_settings, leaving).await.map_err(failed)?;
+    tracing::info!(open = report.open, cut = report.cut, "drained");
+    for task in work {
+        task.abort();
+    }
+    if let Err(error) = issuer.clients.write_uses(&issuer.store).await {
+        tracing::warn!(%error, "the last uses of client secrets are not written down");
+    }
+    issuer.store.close().await;
+    Ok(())
+}
+
+/// What every node does beside answering.
+fn background(issuer: &SharedIssuer) -> Vec<tokio::task::JoinHandle<()>> {
+    let every = |period: Duration| {
+        let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        interval
+    };
+    let (keys_issuer, uses_issuer, sweep_issuer) =
+        (Arc::clone(issuer), Arc::clone(issuer), Arc::clone(issuer));
+    let (mut keys_interval, mut uses_interval, mut sweep_interval) =
+        (every(KEYS_EVERY), every(USES_EVERY), every(SWEEP_EVERY));
+    vec![
+        tokio::spawn(async move {
+            loop {
+                keys_interval.tick().await;
+                if let Err(error) = keys::tick(&keys_issuer, unix_now()).await {
+                    tracing::error!(%error, "the keys could not be looked after");
+                }
+            }
+        }),
+        tokio::spawn(async move {
+            loop {
+                uses_interval.tick().await;
+                if let Err(error) = uses_issuer.clients.write_uses(&uses_issuer.store).await {
+                    tracing::warn!(%error, "uses of client secrets are written later");
+                }
+            }
+        }),
+        tokio::spawn(async move {
+            loop {
+                sweep_interval.tick().await;
+                sweep_all(&sweep_issuer).await;
+            }
+        }),
+    ]
+}
+
+async fn sweep_all(issuer: &SharedIssuer) {
+    loop {
+        match sweep::batch(&issuer.store, unix_now()).await {
+            Ok(0) => return,
+            Ok(removed) => {
+                tracing::debug!(removed, "expired rows removed");
+                tokio::task::yield_now().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "expired rows are removed later");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! `gatewright serve`: the issuer.
+
+use super::args::ConfigArgs;
+use super::error::CliError;
+use super::open::{Migrate, open_migrating};
+use super::runtime;
+use crate::config::Config;
+use crate::http::{App, router};
+use std::process::ExitCode;
+
+/// Options of `serve`.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "Run the issuer until SIGTERM or SIGINT; requests in flight are completed.\n\n\
+        An SQLite database is made and migrated by itself. On PostgreSQL run 'gatewright migrate' first, or give\n\
+        --migrate; of several nodes that start together one migrates and the others wait.\n\n\
+        SIGHUP reads the TLS certificate and key again.",
+    after_help = "Example:\n  gatewright --issuer http://127.0.0.1:8080 serve"
+)]
+pub struct ServeArgs {
+    /// Bring the schema of a PostgreSQL database up to date first
+    #[arg(long)]
+    pub migrate: bool,
+}
+
+/// Serves until a signal.
+///
+/// # Errors
+/// [`CliError`]
+pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
+    let config = config.load()?.config;
+    let _log = crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
+    runtime::threads()?.block_on(serve(args, &config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(args: &ServeArgs, config: &Config) -> Result<(), CliError> {
+    let signal = runtime::shutdown_signal()?;
+    let migrate = if args.migrate { Migrate::Any } else { Migrate::Embedded };
+    let opened = open_migrating(config, migrate).await?;
+    for announcement in &opened.announcements {
+        tracing::warn!("{announcement}");
+    }
+    let issuer = runtime::issuer(config, opened).await?;
+    let app = App::new(issuer, runtime::system_clock(), config.cors.origins.clone());
+    let listener = runtime::bind(config).await?;
+    tracing::info!(listen = %config.listen, issuer = %config.issuer, "ready");
+    runtime::run(config, app.clone(), router(app), listener, signal).await
+}
