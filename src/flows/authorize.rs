@@ -6,6 +6,7 @@ use super::interaction::Interaction;
 use super::{FlowError, Issuer};
 use crate::crypto::token::{AuthorizationCode, sha256};
 use crate::domain::authorization::{AuthorizationRequest, ResponseMode};
+use crate::domain::client::GrantType;
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant};
 use crate::domain::redirect_uri::VerifiedRedirectUri;
@@ -60,6 +61,25 @@ pub enum Next {
     Respond(AuthorizationResponse),
 }
 
+impl Next {
+    /// Asks for consent to the client as it looks now.
+    pub(super) fn consent(
+        interaction: Interaction,
+        registered: Arc<RegisteredClient>,
+        account: Account,
+    ) -> Self {
+        let shown = Some(fingerprint(&registered.client));
+        Self::Consent(
+            Box::new(Interaction {
+                shown,
+                ..interaction
+            }),
+            registered,
+            Box::new(account),
+        )
+    }
+}
+
 /// Checks a request and says what happens next.
 ///
 /// # Errors
@@ -93,7 +113,7 @@ pub async fn authorize(
             code_challenge: checks::s256_challenge(form, client)?,
             prompt: checks::prompt(form)?,
             max_age: checks::max_age(form)?,
-            login_hint: form.get("login_hint").map(str::to_owned),
+            login_hint: checks::login_hint(form),
             hinted_subject: checks::hinted_subject(issuer, form)?,
             requested_at: now,
         })
@@ -130,10 +150,11 @@ pub async fn resume(
     proceed(issuer, interaction, registered, session, now).await
 }
 
-/// The client of an interaction, if it still is one and its redirect URI still stands.
+/// The client of an interaction, if it still is one, its redirect URI still stands, and it may still have what it
+/// asked for: pages take time, and registrations change.
 ///
 /// # Errors
-/// [`AuthorizeError::Unverified`] if not.
+/// [`AuthorizeError`] if not.
 pub async fn client_of(
     issuer: &Issuer,
     interaction: &Interaction,
@@ -143,14 +164,44 @@ pub async fn client_of(
         .clients
         .find(&issuer.store, request.client_id.as_str())
         .await?
+        .filter(|registered| registered.client.may_use(GrantType::AuthorizationCode))
         .ok_or(AuthorizeError::Unverified(UnverifiedReason::UnknownClient))?;
-    match registered
-        .client
+    let client = &registered.client;
+    if client
         .verify_redirect_uri(request.redirect_uri.as_str())
+        .is_none()
     {
-        Some(_) => Ok(registered),
-        None => Err(AuthorizeError::Unverified(UnverifiedReason::RedirectUri)),
+        return Err(AuthorizeError::Unverified(UnverifiedReason::RedirectUri));
     }
+    let refused = |code, words| {
+        Err(AuthorizeError::Reportable(
+            Reply::to(request).error(issuer, code, words),
+        ))
+    };
+    if !request.scope.is_subset(&client.scope) {
+        return refused(
+            ErrorCode::InvalidScope,
+            "scope goes beyond what this client may have",
+        );
+    }
+    let known = |r: &Audience| r.as_str() == issuer.url || client.audiences.contains(r);
+    if !request.resources.iter().all(known) {
+        return refused(
+            ErrorCode::InvalidTarget,
+            "resource is not an audience of this client",
+        );
+    }
+    Ok(registered)
+}
+
+/// The person of a session, unless the account went or its password changed while the request was under way.
+pub(super) async fn account_of(
+    issuer: &Issuer,
+    session: &Session,
+) -> Result<Option<Account>, FlowError> {
+    let account = accounts::by_subject(&issuer.store, &session.subject).await?;
+    Ok(account
+        .filter(|account| !account.disabled && account.password_changed_at <= session.auth_time))
 }
 
 async fn proceed(
@@ -182,10 +233,10 @@ async fn proceed(
             "somebody else is logged in than id_token_hint names",
         ));
     }
-    let Some(account) = accounts::by_subject(&issuer.store, &session.subject).await? else {
+    let Some(account) = account_of(issuer, session).await? else {
         return Err(reportable(
             ErrorCode::LoginRequired,
-            "the account no longer exists",
+            "the session has just ended",
         ));
     };
     let client = &registered.client;
@@ -196,11 +247,7 @@ async fn proceed(
                 "consent is needed, and prompt=none",
             ));
         }
-        return Ok(Next::Consent(
-            Box::new(interaction),
-            registered,
-            Box::new(account),
-        ));
+        return Ok(Next::consent(interaction, registered, account));
     }
     let response = grant_code(issuer, request, session, &account, now).await?;
     Ok(Next::Respond(response))
@@ -238,8 +285,8 @@ async fn must_consent(
     )
     .await?;
     let fingerprint = fingerprint(client);
-    Ok(!given
-        .is_some_and(|consent| consent.covers(&request.scope, &request.resources, &fingerprint)))
+    let audiences = client.audiences_for(&request.resources);
+    Ok(!given.is_some_and(|consent| consent.covers(&request.scope, audiences, &fingerprint)))
 }
 
 /// What a person saw of the client when they agreed; any change asks again.

@@ -4,7 +4,7 @@ use super::authorize::{AuthorizeError, UnverifiedReason};
 use super::token::permitted_resources;
 use super::{FlowError, Issuer};
 use crate::domain::authorization::{Prompt, ResponseMode};
-use crate::domain::client::{Client, GrantType, PkcePolicy};
+use crate::domain::client::{Client, ClientType, GrantType, PkcePolicy};
 use crate::domain::form::Form;
 use crate::domain::pkce::CodeChallenge;
 use crate::domain::redirect_uri::VerifiedRedirectUri;
@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 /// Longest `state` and `nonce`, bytes.
 pub const ECHO_MAX_BYTES: usize = 4096;
+
+/// Longest `login_hint` that is carried to the form, bytes; what is longer names nobody.
+const LOGIN_HINT_MAX_BYTES: usize = 256;
 
 /// Parameters of an authorization request that mean something here, each to be sent once.
 const KNOWN: &[&str] = &[
@@ -177,8 +180,8 @@ pub(super) fn s256_challenge(
 ) -> Result<Option<CodeChallenge>, Refusal> {
     let method = form.raw("code_challenge_method");
     let Some(challenge) = form.raw("code_challenge") else {
-        return match (client.pkce, method) {
-            (PkcePolicy::Optional, None) => Ok(None),
+        return match (client.pkce, client.client_type, method) {
+            (PkcePolicy::Optional, ClientType::Confidential, None) => Ok(None),
             _ => Err((
                 ErrorCode::InvalidRequest,
                 "code_challenge is missing: PKCE is required",
@@ -231,6 +234,12 @@ pub(super) fn max_age(form: &Form) -> Result<Option<i64>, Refusal> {
             "max_age must be a number of seconds",
         )),
     }
+}
+
+pub(super) fn login_hint(form: &Form) -> Option<String> {
+    form.get("login_hint")
+        .filter(|hint| hint.len() <= LOGIN_HINT_MAX_BYTES)
+        .map(str::to_owned)
 }
 
 /// The person whom an ID token of ours names, expired or not (OIDC Core §3.1.2.1).

@@ -1,6 +1,7 @@
 //! Exchanging a code (RFC 6749 §4.1.3, RFC 7636 §4.6): checks, signatures, then one guarded spend.
 
 use super::error::refuse;
+use super::refresh::consent_stands;
 use super::token::{AuthenticatedClient, asked_resources};
 use super::{FlowError, Issuer, SharedIssuer, TokenError, to_the_end};
 use crate::crypto::token::{AuthorizationCode, RefreshToken, equal, sha256};
@@ -44,13 +45,13 @@ pub(super) async fn redeem(
     verify_redirect_uri(&stored.code, form)?;
     verify_pkce(&stored.code, form)?;
     let grant = &stored.code.grant;
-    if !still_permitted(issuer, client, grant) {
+    let account = live_account(issuer, grant).await?;
+    if !still_permitted(issuer, client, grant) || !consent_stands(issuer, client, grant).await? {
         return refuse(
             ErrorCode::InvalidGrant,
             "what was granted has been withdrawn; log in again",
         );
     }
-    let account = live_account(issuer, grant).await?;
     let resources = match asked_resources(form, client, &issuer.url)? {
         named if named.is_empty() => grant.resources.clone(),
         named

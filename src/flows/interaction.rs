@@ -16,6 +16,8 @@ pub struct Interaction {
     pub request: AuthorizationRequest,
     /// The session that was begun by giving the password within this interaction.
     pub authenticated: Option<SessionId>,
+    /// What the client looked like on the consent page; an answer counts for nothing else.
+    pub shown: Option<String>,
     /// When it ends, Unix seconds.
     pub expires_at: i64,
 }
@@ -26,6 +28,7 @@ impl Interaction {
         Self {
             request,
             authenticated: None,
+            shown: None,
             expires_at: now + LIFETIME_S,
         }
     }

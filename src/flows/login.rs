@@ -117,12 +117,17 @@ pub async fn login(
             ));
         }
     };
-    let account = match (account, verdict) {
-        (Some(account), Verdict::Right | Verdict::RightButStale) if !account.disabled => account,
-        (account, _) => {
-            failed(issuer, account.as_ref(), &address, &member, failures, now).await?;
-            return Ok(Login::Failed);
-        }
+    let proven =
+        verdict != Verdict::Wrong && account.as_ref().is_some_and(|account| !account.disabled);
+    if !proven {
+        failed(issuer, account.as_ref(), &address, &member, failures, now).await?;
+    }
+    // Parallel attempts all pass the look above; what they learn together is bounded here.
+    if !known_device && address_is_throttled(issuer, &address, &member, now).await? {
+        return Ok(Login::AddressThrottled);
+    }
+    let Some(account) = account.filter(|_| proven) else {
+        return Ok(Login::Failed);
     };
     throttle::clear(&issuer.store, &bucket).await?;
     if verdict == Verdict::RightButStale
@@ -195,8 +200,13 @@ async fn begin_session(
     let digest = cookie.digest();
     let shared = Arc::clone(issuer);
     let begun = session.clone();
-    to_the_end(async move {
+    let password_changed_at = account.password_changed_at;
+    let stands = to_the_end(async move {
         let mut tx = shared.store.begin().await?;
+        // A login under way must not outlive the password that it gave.
+        if !accounts::lock_unchanged(&mut tx, &begun.subject, password_changed_at).await? {
+            return Ok(false);
+        }
         if let Some(former) = former {
             sessions::end_cookie(&mut tx, former.as_str()).await?;
         }
@@ -206,9 +216,12 @@ async fn begin_session(
             .with("sid", begun.session_id.as_str());
         shared.record(&mut tx, event).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(true)
     })
     .await?;
+    if !stands {
+        return Ok(Login::Failed);
+    }
 
     if device.id.is_empty() {
         device.id = issuer.entropy.id()?;

@@ -187,7 +187,7 @@ async fn standing(
 }
 
 /// Whether the consent that the grant rests on is still there.
-async fn consent_stands(
+pub(super) async fn consent_stands(
     issuer: &SharedIssuer,
     client: &Client,
     grant: &Grant,

@@ -94,8 +94,8 @@ pub async fn decide(State(app): State<App>, inbound: Inbound) -> Response {
     let Some(interaction) = interaction_of_query(&app, &inbound) else {
         return page_error::show(&EXPIRED, &inbound.request_id);
     };
-    let decided = consent::decide(&app.issuer, &interaction, &session, allow, inbound.now).await;
-    respond(&app, &inbound, Some(&session), decided.map(Next::Respond))
+    let next = consent::decide(&app.issuer, interaction, &session, allow, inbound.now).await;
+    respond(&app, &inbound, Some(&session), next)
 }
 
 /// The live session of the browser.
@@ -248,11 +248,7 @@ fn show_consent(
         .issuer
         .master
         .csrf_token(&browser, &consent_purpose(session), &sealed);
-    let audiences = if request.resources.is_empty() {
-        &client.audiences
-    } else {
-        &request.resources
-    };
+    let audiences = client.audiences_for(&request.resources);
     let name = account
         .claims
         .get("name")

@@ -68,6 +68,10 @@ pub fn page(status: StatusCode, html: String, policy: &PagePolicy<'_>) -> Respon
 
 /// The source expression that covers a redirect URI: its origin, or its scheme for private-use schemes.
 pub fn form_action_source(redirect_uri: &str) -> String {
+    if redirect_uri.starts_with("http://[") {
+        // CSP has no word for an IPv6 address (CSP3 §2.3.1): browsers would ignore it and stop the redirect.
+        return "http:".to_owned();
+    }
     if redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://") {
         return super::state::origin_of(redirect_uri).to_owned();
     }

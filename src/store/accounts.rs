@@ -69,12 +69,21 @@ const UPDATE: &str = "
            updated_at = $7
      WHERE subject = $1
        AND updated_at = $8";
+/// The time of the change is always another: codes and sessions are held against it, and seconds are coarse.
 const SET_PASSWORD: &str = "
     UPDATE account
        SET password_hash = $2,
-           password_changed_at = $3,
+           password_changed_at = CASE WHEN password_changed_at >= $3 THEN password_changed_at + 1
+                                      ELSE $3 END,
            updated_at = $3
      WHERE subject = $1";
+/// Changes nothing but holds the row: a change of the password waits until the transaction ends.
+const LOCK_UNCHANGED: &str = "
+    UPDATE account
+       SET updated_at = updated_at
+     WHERE subject = $1
+       AND password_changed_at = $2
+       AND disabled = FALSE";
 const REHASH: &str = "
     UPDATE account
        SET password_hash = $3
@@ -228,6 +237,25 @@ pub async fn set_password(
         == 1)
 }
 
+/// Whether the account is enabled and its password unchanged since `password_changed_at`; if so, both stay until the
+/// transaction ends.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn lock_unchanged(
+    tx: &mut Tx,
+    subject: &Subject,
+    password_changed_at: i64,
+) -> Result<bool, StoreError> {
+    Ok(tx
+        .execute(
+            LOCK_UNCHANGED,
+            params![subject.as_str(), password_changed_at],
+        )
+        .await?
+        == 1)
+}
+
 /// Replaces a hash by one of the same password with other parameters, unless the password changed meanwhile.
 ///
 /// # Errors
@@ -261,6 +289,7 @@ pub const STATEMENTS: &[&str] = &[
     PAGE,
     UPDATE,
     SET_PASSWORD,
+    LOCK_UNCHANGED,
     REHASH,
     DELETE,
 ];
