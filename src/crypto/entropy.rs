@@ -20,10 +20,14 @@ impl Entropy {
     #[expect(clippy::disallowed_methods, reason = "chance enters here")]
     pub fn system() -> Self {
         let random = SystemRandom::new();
-        Self(Arc::new(move |bytes| random.fill(bytes).map_err(|_| NoEntropy)))
+        Self(Arc::new(move |bytes| {
+            random.fill(bytes).map_err(|_| NoEntropy)
+        }))
     }
     /// Another source, for tests that need the same bytes again.
-    pub fn from_fn(fill: impl Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync + 'static) -> Self {
+    pub fn from_fn(
+        fill: impl Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(fill))
     }
     /// Fills the bytes.

@@ -159,6 +159,15 @@ impl Client {
         self.grants.contains(&grant)
     }
 
+    /// The APIs that a request is for: those it names, else all of the client's.
+    pub fn audiences_for<'a>(&'a self, named: &'a [Audience]) -> &'a [Audience] {
+        if named.is_empty() {
+            &self.audiences
+        } else {
+            named
+        }
+    }
+
     /// Byte-exact match among its own (RFC 9700 §4.1.3); for public clients the port of a loopback literal
     /// is free (RFC 8252 §7.3).
     pub fn verify_redirect_uri(&self, presented: &str) -> Option<VerifiedRedirectUri> {
@@ -221,7 +230,8 @@ impl Client {
             "tokens are signed with ES256, RS256 or EdDSA: choose one of them",
         );
         fault(
-            self.access_token_s.is_some_and(|s| !(10..=86_400).contains(&s)),
+            self.access_token_s
+                .is_some_and(|s| !(10..=86_400).contains(&s)),
             "access tokens live from 10 to 86400 seconds: choose a lifetime between",
         );
         if let Some(words) = name_fault(&self.name) {
@@ -242,8 +252,10 @@ pub fn name_fault(name: &str) -> Option<String> {
     let hidden = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' | '\u{061c}' | '\u{00ad}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}')
+                | '\u{feff}' | '\u{061c}' | '\u{00ad}' | '\u{180b}'..='\u{180f}' | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e0fff}' | '\u{034f}' | '\u{17b4}' | '\u{17b5}' | '\u{fe00}'..='\u{fe0f}'
+                // Letters and a pattern without ink.
+                | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}')
     };
     if name.trim().is_empty() || name.chars().count() > 100 {
         return Some("give a name of 1 to 100 characters".to_owned());

@@ -105,8 +105,8 @@ pub fn decode(input: &[u8]) -> Result<String, FormError> {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let high = rest.next().and_then(hexadecimal);
-                let low = rest.next().and_then(hexadecimal);
+                let high = rest.next().copied().and_then(hexadecimal);
+                let low = rest.next().copied().and_then(hexadecimal);
                 match (high, low) {
                     (Some(high), Some(low)) => high << 4 | low,
                     _ => return Err(FormError::Encoding),
@@ -121,8 +121,8 @@ pub fn decode(input: &[u8]) -> Result<String, FormError> {
     String::from_utf8(bytes).map_err(|_| FormError::Encoding)
 }
 
-fn hexadecimal(digit: &u8) -> Option<u8> {
-    char::from(*digit)
+fn hexadecimal(digit: u8) -> Option<u8> {
+    char::from(digit)
         .to_digit(16)
         .and_then(|value| u8::try_from(value).ok())
 }

@@ -6,9 +6,11 @@ use super::interaction::Interaction;
 use super::{FlowError, Issuer};
 use crate::crypto::token::{AuthorizationCode, sha256};
 use crate::domain::authorization::{AuthorizationRequest, ResponseMode};
+use crate::domain::client::GrantType;
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant};
 use crate::domain::redirect_uri::VerifiedRedirectUri;
+use crate::domain::resource::Audience;
 use crate::domain::session::Session;
 use crate::domain::{Account, Client, ErrorCode, FamilyId};
 use crate::store::{accounts, codes, consents};
@@ -59,6 +61,25 @@ pub enum Next {
     Respond(AuthorizationResponse),
 }
 
+impl Next {
+    /// Asks for consent to the client as it looks now.
+    pub(super) fn consent(
+        interaction: Interaction,
+        registered: Arc<RegisteredClient>,
+        account: Account,
+    ) -> Self {
+        let shown = Some(fingerprint(&registered.client));
+        Self::Consent(
+            Box::new(Interaction {
+                shown,
+                ..interaction
+            }),
+            registered,
+            Box::new(account),
+        )
+    }
+}
+
 /// Checks a request and says what happens next.
 ///
 /// # Errors
@@ -92,16 +113,27 @@ pub async fn authorize(
             code_challenge: checks::s256_challenge(form, client)?,
             prompt: checks::prompt(form)?,
             max_age: checks::max_age(form)?,
-            login_hint: form.get("login_hint").map(str::to_owned),
+            login_hint: checks::login_hint(form),
             hinted_subject: checks::hinted_subject(issuer, form)?,
             requested_at: now,
         })
     })();
     let request = checked.map_err(|(code, words)| {
-        let reply = Reply { to: &to, mode: mode.unwrap_or_default(), state: form.raw("state") };
+        let reply = Reply {
+            to: &to,
+            mode: mode.unwrap_or_default(),
+            state: form.raw("state"),
+        };
         AuthorizeError::Reportable(reply.error(issuer, code, words))
     })?;
-    proceed(issuer, Interaction::begin(request, now), registered, session, now).await
+    proceed(
+        issuer,
+        Interaction::begin(request, now),
+        registered,
+        session,
+        now,
+    )
+    .await
 }
 
 /// Goes on with an interaction after a page.
@@ -118,10 +150,11 @@ pub async fn resume(
     proceed(issuer, interaction, registered, session, now).await
 }
 
-/// The client of an interaction, if it still is one and its redirect URI still stands.
+/// The client of an interaction, if it still is one, its redirect URI still stands, and it may still have what it
+/// asked for: pages take time, and registrations change.
 ///
 /// # Errors
-/// [`AuthorizeError::Unverified`] if not.
+/// [`AuthorizeError`] if not.
 pub async fn client_of(
     issuer: &Issuer,
     interaction: &Interaction,
@@ -131,11 +164,44 @@ pub async fn client_of(
         .clients
         .find(&issuer.store, request.client_id.as_str())
         .await?
+        .filter(|registered| registered.client.may_use(GrantType::AuthorizationCode))
         .ok_or(AuthorizeError::Unverified(UnverifiedReason::UnknownClient))?;
-    match registered.client.verify_redirect_uri(request.redirect_uri.as_str()) {
-        Some(_) => Ok(registered),
-        None => Err(AuthorizeError::Unverified(UnverifiedReason::RedirectUri)),
+    let client = &registered.client;
+    if client
+        .verify_redirect_uri(request.redirect_uri.as_str())
+        .is_none()
+    {
+        return Err(AuthorizeError::Unverified(UnverifiedReason::RedirectUri));
     }
+    let refused = |code, words| {
+        Err(AuthorizeError::Reportable(
+            Reply::to(request).error(issuer, code, words),
+        ))
+    };
+    if !request.scope.is_subset(&client.scope) {
+        return refused(
+            ErrorCode::InvalidScope,
+            "scope goes beyond what this client may have",
+        );
+    }
+    let known = |r: &Audience| r.as_str() == issuer.url || client.audiences.contains(r);
+    if !request.resources.iter().all(known) {
+        return refused(
+            ErrorCode::InvalidTarget,
+            "resource is not an audience of this client",
+        );
+    }
+    Ok(registered)
+}
+
+/// The person of a session, unless the account went or its password changed while the request was under way.
+pub(super) async fn account_of(
+    issuer: &Issuer,
+    session: &Session,
+) -> Result<Option<Account>, FlowError> {
+    let account = accounts::by_subject(&issuer.store, &session.subject).await?;
+    Ok(account
+        .filter(|account| !account.disabled && account.password_changed_at <= session.auth_time))
 }
 
 async fn proceed(
@@ -150,25 +216,38 @@ async fn proceed(
     let reportable = |code, words| AuthorizeError::Reportable(reply.error(issuer, code, words));
     let Some(session) = session.filter(|session| !must_log_in(&interaction, session, now)) else {
         if request.prompt.none {
-            return Err(reportable(ErrorCode::LoginRequired, "nobody is logged in, and prompt=none"));
+            return Err(reportable(
+                ErrorCode::LoginRequired,
+                "nobody is logged in, and prompt=none",
+            ));
         }
         return Ok(Next::Login(Box::new(interaction), registered));
     };
-    if request.hinted_subject.as_ref().is_some_and(|hinted| *hinted != session.subject) {
+    if request
+        .hinted_subject
+        .as_ref()
+        .is_some_and(|hinted| *hinted != session.subject)
+    {
         return Err(reportable(
             ErrorCode::LoginRequired,
             "somebody else is logged in than id_token_hint names",
         ));
     }
-    let Some(account) = accounts::by_subject(&issuer.store, &session.subject).await? else {
-        return Err(reportable(ErrorCode::LoginRequired, "the account no longer exists"));
+    let Some(account) = account_of(issuer, session).await? else {
+        return Err(reportable(
+            ErrorCode::LoginRequired,
+            "the session has just ended",
+        ));
     };
     let client = &registered.client;
     if must_consent(issuer, client, request, &account).await? {
         if request.prompt.none {
-            return Err(reportable(ErrorCode::ConsentRequired, "consent is needed, and prompt=none"));
+            return Err(reportable(
+                ErrorCode::ConsentRequired,
+                "consent is needed, and prompt=none",
+            ));
         }
-        return Ok(Next::Consent(Box::new(interaction), registered, Box::new(account)));
+        return Ok(Next::consent(interaction, registered, account));
     }
     let response = grant_code(issuer, request, session, &account, now).await?;
     Ok(Next::Respond(response))
@@ -206,12 +285,13 @@ async fn must_consent(
     )
     .await?;
     let fingerprint = fingerprint(client);
-    Ok(!given.is_some_and(|consent| consent.covers(&request.scope, &request.resources, &fingerprint)))
+    let audiences = client.audiences_for(&request.resources);
+    Ok(!given.is_some_and(|consent| consent.covers(&request.scope, audiences, &fingerprint)))
 }
 
 /// What a person saw of the client when they agreed; any change asks again.
 pub(super) fn fingerprint(client: &Client) -> String {
-    let audiences: Vec<&str> = client.audiences.iter().map(|a| a.as_str()).collect();
+    let audiences: Vec<&str> = client.audiences.iter().map(Audience::as_str).collect();
     sha256(&format!(
         "{}\n{}\n{}\n{}",
         client.client_id,
@@ -249,7 +329,14 @@ pub(super) async fn grant_code(
         code_challenge: request.code_challenge.clone(),
     };
     let expires_at = now + issuer.settings.code_s;
-    codes::insert(&issuer.store, code.digest().as_str(), &stored, now, expires_at).await?;
+    codes::insert(
+        &issuer.store,
+        code.digest().as_str(),
+        &stored,
+        now,
+        expires_at,
+    )
+    .await?;
     Ok(Reply::to(request).code(issuer, &code))
 }
 
@@ -269,10 +356,18 @@ impl<'a> Reply<'a> {
         }
     }
 
-    pub(super) fn error(&self, issuer: &Issuer, code: ErrorCode, words: &'static str) -> AuthorizationResponse {
+    pub(super) fn error(
+        &self,
+        issuer: &Issuer,
+        code: ErrorCode,
+        words: &'static str,
+    ) -> AuthorizationResponse {
         self.answer(
             issuer,
-            vec![("error", code.as_str().to_owned()), ("error_description", words.to_owned())],
+            vec![
+                ("error", code.as_str().to_owned()),
+                ("error_description", words.to_owned()),
+            ],
         )
     }
 
@@ -289,6 +384,10 @@ impl<'a> Reply<'a> {
             parameters.push(("state", state.to_owned()));
         }
         parameters.push(("iss", issuer.url.clone()));
-        AuthorizationResponse { to: self.to.clone(), mode: self.mode, parameters }
+        AuthorizationResponse {
+            to: self.to.clone(),
+            mode: self.mode,
+            parameters,
+        }
     }
 }

@@ -1,15 +1,32 @@
 //! Each attack has a file. The numbers are those of the security cases.
 
+mod account_enumeration;
 mod assertions;
+mod authorization_request;
+mod bound_token;
 mod client_authentication;
 mod cors;
+mod cross_site_request;
+mod forced_logout;
+mod forged_consent;
 mod injection;
 mod introspection;
 mod keys;
 mod log_leaks;
 mod malformed_input;
+mod open_redirect;
+mod page_injection;
+mod password_change;
+mod password_guessing;
+mod pkce_downgrade;
+mod redirect_uri;
 mod refresh_limits;
 mod refresh_reuse;
 mod request_framing;
 mod revocation;
+mod session_fixation;
+mod stale_sign_in;
+mod steps;
+mod stolen_code;
+mod token_request;
 mod userinfo;

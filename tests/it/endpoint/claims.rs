@@ -1,7 +1,7 @@
 //! Claims come from the record, by scope, with the right types.
 
 use crate::support::fixtures::{claims_of, header_of, machine_client, public_client};
-use crate::support::{TestApp, on_both_databases};
+use crate::support::on_both_databases;
 use gatewright::domain::{Client, claims::check_claim};
 use gatewright_authorizer::jose::Algorithm;
 use serde_json::{Value, json};
@@ -69,7 +69,19 @@ on_both_databases! {
 
 #[test]
 fn nobody_sets_a_claim_that_the_server_sets() {
-    for name in ["iss", "sub", "aud", "exp", "scope", "client_id", "cnf", "act", "grant_id", "email_verified", "nonce"] {
+    for name in [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "scope",
+        "client_id",
+        "cnf",
+        "act",
+        "grant_id",
+        "email_verified",
+        "nonce",
+    ] {
         assert!(check_claim(name, &json!("x")).is_err(), "{name}");
     }
     assert!(check_claim("tenant", &json!("acme")).is_ok());
