@@ -1,6 +1,7 @@
 //! The two databases behind one set of statements.
 
 use super::error::StoreError;
+use super::sqlite_file::{lock, prepare_file, sqlite_path};
 use super::values::{Param, Row, bind};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
@@ -8,7 +9,7 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use sqlx::{Postgres, Sqlite, Transaction};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -126,6 +127,8 @@ impl Store {
             })
             .busy_timeout(PATIENCE_SQLITE)
             .foreign_keys(true);
+        // Two that turn a new file to WAL at once would find it locked, whatever their patience.
+        let lock = lock(&path).await;
         let write = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(PATIENCE_SQLITE)
@@ -133,6 +136,8 @@ impl Store {
             .max_lifetime(None)
             .connect_with(connect.clone())
             .await?;
+        // Where no lock file can be made, nothing new will be either.
+        drop(lock);
         let read = SqlitePoolOptions::new()
             .max_connections(2)
             .acquire_timeout(PATIENCE_SQLITE)
@@ -366,35 +371,4 @@ impl Tx {
         }
         Ok(())
     }
-}
-
-/// The path of a `sqlite://` URL: `sqlite://relative.db`, `sqlite:///absolute.db`.
-pub fn sqlite_path(url: &str) -> Option<PathBuf> {
-    let path = url
-        .strip_prefix("sqlite://")
-        .or_else(|| url.strip_prefix("sqlite:"))?;
-    let path = path.split('?').next().unwrap_or_default();
-    (!path.is_empty()).then(|| PathBuf::from(path))
-}
-
-fn prepare_file(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    if let Some(folder) = path
-        .parent()
-        .filter(|f| !f.as_os_str().is_empty() && !f.exists())
-    {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-    }
-    if !path.exists() {
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-    }
-    Ok(())
 }

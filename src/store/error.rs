@@ -25,7 +25,9 @@ impl fmt::Display for StoreError {
                 f,
                 "the database is unavailable ({detail}); check that it runs, that its disk has room, and database.url"
             ),
-            Self::Conflict => f.write_str("a row with this key exists already, or what it belongs to is gone"),
+            Self::Conflict => {
+                f.write_str("a row with this key exists already, or what it belongs to is gone")
+            }
             Self::Internal(detail) => write!(f, "the database answered with an error: {detail}"),
         }
     }

@@ -1,8 +1,8 @@
 //! Migrations: one set for both databases, applied by one node at a time.
 
+use super::sqlite_file::lock;
 use super::{Store, StoreError};
 use sqlx::migrate::{Migration, Migrator};
-use std::path::PathBuf;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -57,7 +57,7 @@ impl Store {
     /// [`StoreError`]
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
         let lock = match self {
-            Self::Sqlite { path, .. } => Some(migration_lock(path.clone()).await?),
+            Self::Sqlite { path, .. } => Some(lock(path).await?),
             Self::Postgres(_) => None,
         };
         let pending = self.pending_migrations().await?;
@@ -79,23 +79,4 @@ fn migration_name(migration: &Migration) -> String {
         migration.version,
         migration.description.replace(' ', "_")
     )
-}
-
-async fn migration_lock(path: PathBuf) -> Result<std::fs::File, StoreError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut name = path.into_os_string();
-    name.push(".lock");
-    tokio::task::spawn_blocking(move || {
-        let file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&name)?;
-        file.lock()?;
-        Ok(file)
-    })
-    .await
-    .map_err(|error| StoreError::Internal(error.to_string()))?
-    .map_err(|error: std::io::Error| StoreError::Unavailable(format!("migration lock: {error}")))
 }

@@ -16,6 +16,7 @@ pub mod revocations;
 pub mod sessions;
 pub mod settings;
 pub mod signing_keys;
+mod sqlite_file;
 pub mod sweep;
 pub mod throttle;
 mod values;
