@@ -4,4 +4,5 @@ mod claims;
 mod documents;
 mod flow;
 mod logout;
+mod nodes;
 mod resources;
