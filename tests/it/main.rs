@@ -5,4 +5,5 @@
 mod cli;
 mod endpoint;
 mod http_server;
+mod journey;
 mod support;
