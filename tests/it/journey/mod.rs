@@ -1,7 +1,10 @@
 //! Whole journeys, as client libraries make them, and as a process that may be killed lives through them.
 
+mod crash;
 mod machine;
 mod person;
+mod process;
+mod shutdown;
 
 use crate::support::TestApp;
 use axum::body::Body;
