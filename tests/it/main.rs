@@ -6,4 +6,5 @@ mod cli;
 mod endpoint;
 mod http_server;
 mod journey;
+mod readme;
 mod support;
