@@ -26,7 +26,7 @@ const KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How often it writes down when secrets were used.
 const USES_EVERY: Duration = Duration::from_secs(10);
 /// How often it removes what has expired.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 fn failed(error: impl Display) -> CliError {
     CliError::failed(error.to_string())

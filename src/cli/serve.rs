@@ -41,7 +41,7 @@ async fn serve(args: &ServeArgs, config: &Config) -> Result<(), CliError> {
     for announcement in &opened.announcements {
         tracing::warn!("{announcement}");
     }
-    let issuer = runtime::issuer(config, opened).await?;
+    let issuer = Box::pin(runtime::issuer(config, opened)).await?;
     let app = App::new(issuer, runtime::system_clock(), config.cors.origins.clone());
     let listener = runtime::bind(config).await?;
     tracing::info!(listen = %config.listen, issuer = %config.issuer, "ready");

@@ -62,7 +62,9 @@ pub fn released(account: &Account, scope: &Scope) -> Map<String, Value> {
         }
     };
     if scope.contains("profile") {
-        PROFILE.iter().for_each(|name| take(name));
+        for name in PROFILE {
+            take(name);
+        }
     }
     if scope.contains("address") {
         take("address");

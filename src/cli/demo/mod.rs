@@ -71,13 +71,8 @@ impl Drop for DataDir {
 impl DataDir {
     fn prepare(given: Option<&Path>, port: u16) -> Result<Self, CliError> {
         use std::os::unix::fs::DirBuilderExt;
-        let (path, temporary) = match given {
-            Some(path) => (path.to_owned(), false),
-            None => {
-                let name = format!("gatewright-demo-{}-{port}", std::process::id());
-                (std::env::temp_dir().join(name), true)
-            }
-        };
+        let own = || std::env::temp_dir().join(format!("gatewright-demo-{}-{port}", std::process::id()));
+        let (path, temporary) = given.map_or_else(|| (own(), true), |path| (path.to_owned(), false));
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| {
             CliError::usage(format!("data folder {}: {error}; give another --data-dir", path.display()))
         })?;
@@ -107,14 +102,14 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     config.listen = listener.local_addr().map_err(|error| failed(&error))?;
     config.issuer = format!("http://{}", config.listen);
     config.database.url = format!("sqlite://{}", dir.path.join("gatewright.db").display());
-    config.log.level = "warn".to_owned();
+    "warn".clone_into(&mut config.log.level);
     let policy_text = seed::policy(&config.issuer);
     let policy_file = dir.path.join("policy.toml");
     std::fs::write(&policy_file, &policy_text).map_err(|error| failed(&error))?;
     config.policy.file = Some(policy_file.clone());
     let _log = crate::telemetry::init(&config.log).map_err(|error| failed(&error))?;
 
-    let issuer = runtime::issuer(&config, open(&config).await?).await?;
+    let issuer = Box::pin(runtime::issuer(&config, open(&config).await?)).await?;
 
     let policy = Policy::parse(&policy_text).map_err(|error| failed(&error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());

@@ -110,26 +110,23 @@ async fn plant_person(issuer: &SharedIssuer, password: &str, now: i64) -> Result
         .map_err(|_| FlowError::Internal("the demo's password can't be hashed".to_owned()))?;
     let former = accounts::by_login(&issuer.store, USERNAME).await?;
     let mut tx = issuer.store.begin().await?;
-    let account = match former {
-        Some((account, _)) => {
-            accounts::set_password(&mut tx, &account.subject, &hash, now).await?;
-            Account { password_changed_at: now, ..account }
-        }
-        None => {
-            let account = Account {
-                subject: Subject::new(issuer.entropy.id()?),
-                username: USERNAME.to_owned(),
-                email: Some("ada@example.com".to_owned()),
-                email_verified: true,
-                claims,
-                disabled: false,
-                password_changed_at: now,
-                created_at: now,
-                updated_at: now,
-            };
-            accounts::insert(&mut tx, &account, Some(&hash)).await?;
-            account
-        }
+    let account = if let Some((account, _)) = former {
+        accounts::set_password(&mut tx, &account.subject, &hash, now).await?;
+        Account { password_changed_at: now, ..account }
+    } else {
+        let account = Account {
+            subject: Subject::new(issuer.entropy.id()?),
+            username: USERNAME.to_owned(),
+            email: Some("ada@example.com".to_owned()),
+            email_verified: true,
+            claims,
+            disabled: false,
+            password_changed_at: now,
+            created_at: now,
+            updated_at: now,
+        };
+        accounts::insert(&mut tx, &account, Some(&hash)).await?;
+        account
     };
     tx.commit().await?;
     Ok(account)
@@ -226,9 +223,8 @@ async fn first_refresh_token(
         crate::domain::form::encode(TERMINAL_REDIRECT)
     );
     let form = Form::parse(request.as_bytes()).map_err(|_| refused("its request"))?;
-    let response = match authorize::authorize(issuer, &form, Some(&session), now).await {
-        Ok(Next::Respond(response)) => response,
-        _ => return Err(refused("authorization")),
+    let Ok(Next::Respond(response)) = authorize::authorize(issuer, &form, Some(&session), now).await else {
+        return Err(refused("authorization"));
     };
     let code = response.parameters.iter().find(|(name, _)| *name == "code");
     let (_, code) = code.ok_or_else(|| refused("the code"))?;
