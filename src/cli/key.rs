@@ -20,7 +20,8 @@ pub enum KeyCommand {
     /// Publish new keys, which begin to sign when every cache has had time to see them
     #[command(after_help = "A new key is published for twice keys.jwks_max_age_s before it signs, and the old one stays\n\
         published until the last token it signed has expired: no verifier sees a failure. While a key is pending,\n\
-        that one is told and nothing is made, so the command may be run again.")]
+        that one is told and nothing is made, so the command may be run again.\n\n\
+        A key has leaked? Rotate with --now, then take the old one out with 'gatewright key retire KID'.")]
     Rotate(RotateArgs),
     /// Take a pending or retiring key out of the JWKS at once: its tokens are refused from then on
     Retire(RetireArgs),
@@ -46,6 +47,10 @@ pub struct RotateArgs {
     /// Only this algorithm [default: all three]
     #[arg(long, value_name = "ALG", value_parser = signing_algorithm())]
     alg: Option<Algorithm>,
+    /// Sign with the new keys in two seconds: for a key that has leaked. Verifiers that cache the JWKS refuse
+    /// the new tokens until they fetch it again
+    #[arg(long)]
+    now: bool,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -80,6 +85,7 @@ pub async fn run(command: KeyCommand, config: &ConfigArgs) -> Result<ExitCode, C
         KeyCommand::List(args) => list(&keys::list(admin).await?, &args)?,
         KeyCommand::Rotate(args) => {
             let algorithms = args.alg.map_or_else(|| ALGORITHMS.to_vec(), |alg| vec![alg]);
+            let max_age_s = if args.now { 0 } else { max_age_s };
             let made = keys::rotate(admin, &algorithms, max_age_s, now()).await?;
             say(&made, args.output)?;
         }

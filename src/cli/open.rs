@@ -133,7 +133,7 @@ async fn refuse_pending(store: &Store) -> Result<(), CliError> {
         return Ok(());
     }
     Err(CliError::Failed(format!(
-        "the database lacks {} ({}): run 'gatewright migrate' first",
+        "the database lacks {} ({}): run 'gatewright migrate' first, or 'gatewright serve --migrate'",
         if pending.len() == 1 { "a migration" } else { "migrations" },
         pending.join(", ")
     )))

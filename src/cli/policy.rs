@@ -108,7 +108,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     }
     let scopes: Vec<&str> = policy.scopes().into_iter().collect();
     let mut text = format!(
-        "{} is valid: {} rules, {} issuers; scopes: {}\n",
+        "{} is valid. Rules: {}. Issuers: {}. Scopes: {}.\n",
         args.policy.display(),
         policy.rules().len(),
         policy.issuers().len(),

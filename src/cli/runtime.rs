@@ -144,9 +144,11 @@ pub async fn run(
         let tls = Tls::load(files).map_err(|error| CliError::usage(error.to_string()))?;
         let reloaded = Arc::clone(&tls);
         // It logs the outcome, and keeps the old pair if the new one is refused.
-        signals::on_hangup(move || drop(reloaded.reload()))
-        .map_err(failed)?;
+        signals::on_hangup(move || drop(reloaded.reload())).map_err(failed)?;
         server_settings.tls = Some(tls);
+    } else {
+        signals::on_hangup(|| tracing::info!("SIGHUP: without TLS there is nothing to read again"))
+            .map_err(failed)?;
     }
     let issuer = Arc::clone(&app.issuer);
     let work = background(&issuer);

@@ -245,7 +245,7 @@ pub struct LogConfig {
 /// `[cors]`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CorsConfig {
-    /// Origins that may call the token, userinfo and revocation endpoints, beside those of the clients.
+    /// Origins that may call the token, userinfo and revocation endpoints.
     pub origins: Vec<String>,
 }
 

@@ -4,12 +4,12 @@ use super::clients::RegisteredClient;
 use super::error::refuse;
 use super::{Issuer, TokenError};
 use crate::crypto::token::{equal, sha256};
-use crate::domain::client::{AuthMethod, ClientType};
+use crate::domain::client::{AuthMethod, Client, ClientType};
 use crate::domain::form::{self, Form};
 use crate::domain::{ClientId, ErrorCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use gatewright_authorizer::jose::Jws;
+use gatewright_authorizer::jose::{Jws, PublicKey};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -23,6 +23,9 @@ const ASSERTION_MAX_S: i64 = 300;
 const AHEAD_S: i64 = 60;
 /// How far it may be behind, seconds.
 const BEHIND_S: i64 = 10;
+/// A used assertion is remembered so long after its end, seconds: a node whose clock is behind, or is set back,
+/// must not take it again.
+const REMEMBERED_S: i64 = 3600;
 
 /// What a request says of its client.
 pub struct Presented<'a> {
@@ -52,30 +55,40 @@ pub async fn authenticate(
     let refused = TokenError::Client { basic };
     let (client_id, credential) = read(presented)?;
     let Some(registered) = issuer.clients.find(&issuer.store, &client_id).await? else {
-        // The same work as for a wrong secret.
+        // The same work as for a wrong secret. What was sent is not logged: it may be a secret in the wrong place.
         if let Credential::Secret { secret, .. } = &credential {
-            let _ = equal(&issuer.master.client_secret_digest(&client_id, secret), "");
+            let _ = equal(&issuer.master.client_secret_digest(&client_id, secret), &"-".repeat(43));
         }
+        tracing::info!(client_id = "(unknown)", "client authentication failed");
         return Err(refused);
     };
+    if proves(issuer, &registered, credential, now).await? {
+        Ok(registered)
+    } else {
+        let client_id = registered.client.client_id.as_str();
+        tracing::info!(client_id, "client authentication failed");
+        Err(refused)
+    }
+}
+
+async fn proves(
+    issuer: &Issuer,
+    registered: &RegisteredClient,
+    credential: Credential,
+    now: i64,
+) -> Result<bool, TokenError> {
     let client = &registered.client;
-    let proven = match (client.auth_method, credential) {
-        (AuthMethod::None, Credential::None) => client.client_type == ClientType::Public,
+    match (client.auth_method, credential) {
+        (AuthMethod::None, Credential::None) => Ok(client.client_type == ClientType::Public),
         (AuthMethod::ClientSecret, Credential::Secret { secret, .. })
         | (AuthMethod::ClientSecretBasic, Credential::Secret { secret, basic: true })
         | (AuthMethod::ClientSecretPost, Credential::Secret { secret, basic: false }) => {
-            verify_secret(issuer, &registered, &secret, now)
+            Ok(verify_secret(issuer, registered, &secret, now))
         }
         (AuthMethod::PrivateKeyJwt, Credential::Assertion(assertion)) => {
-            verify_assertion(issuer, &registered, &assertion, now).await?
+            verify_assertion(issuer, registered, &assertion, now).await
         }
-        _ => false,
-    };
-    if proven {
-        Ok(registered)
-    } else {
-        tracing::info!(client_id = client.client_id.as_str(), "client authentication failed");
-        Err(refused)
+        _ => Ok(false),
     }
 }
 
@@ -181,7 +194,7 @@ async fn verify_assertion(
         &issuer.store,
         &ClientId::new(client.client_id.as_str()),
         &digest,
-        expires_at + BEHIND_S,
+        expires_at + REMEMBERED_S,
     )
     .await?;
     if !first {
@@ -202,6 +215,9 @@ fn check_assertion(
         return None;
     }
     let key = registered.keys.as_ref()?.find(jws.kid(), jws.alg())?;
+    if has_ended(client, key, now) {
+        return None;
+    }
     jws.verify(key).ok()?;
     let payload = jws.payload().ok()?;
     let text = |name: &str| payload.get(name).and_then(Value::as_str);
@@ -218,9 +234,19 @@ fn check_assertion(
     let accepted = audience == issuer.url
         || client.assertion_accepts_token_endpoint && audience == token_endpoint;
     let expires_at = time("exp")??;
+    let issued_at = time("iat")?.unwrap_or(now);
     let in_time = expires_at > now - BEHIND_S
-        && expires_at <= now + ASSERTION_MAX_S + BEHIND_S
-        && time("iat")?.is_none_or(|iat| iat <= now + AHEAD_S)
+        && issued_at <= now + AHEAD_S
+        && expires_at <= issued_at.max(now) + ASSERTION_MAX_S
         && time("nbf")?.is_none_or(|nbf| nbf <= now + AHEAD_S);
     (accepted && in_time).then_some((payload, expires_at))
+}
+
+/// Whether the client registered an end (`exp`, OpenID Federation 1.0 §5.2.1) for the key, and it has come.
+fn has_ended(client: &Client, key: &PublicKey, now: i64) -> bool {
+    let registered = client.jwks.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array);
+    registered.into_iter().flatten().any(|jwk| {
+        jwk.get("kid").and_then(Value::as_str) == key.kid()
+            && jwk.get("exp").is_some_and(|end| end.as_i64().is_none_or(|end| end <= now))
+    })
 }

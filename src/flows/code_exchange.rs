@@ -5,7 +5,7 @@ use super::token::{AuthenticatedClient, asked_resources};
 use super::{FlowError, Issuer, SharedIssuer, TokenError, to_the_end};
 use crate::crypto::token::{AuthorizationCode, RefreshToken, equal, sha256};
 use crate::domain::client::GrantType;
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::EventKind;
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant, Redemption};
 use crate::domain::pkce::is_code_verifier;
@@ -40,6 +40,9 @@ pub(super) async fn redeem(
     verify_redirect_uri(&stored.code, form)?;
     verify_pkce(&stored.code, form)?;
     let grant = &stored.code.grant;
+    if !still_permitted(issuer, client, grant) {
+        return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
+    }
     let account = live_account(issuer, grant).await?;
     let resources = match asked_resources(form, client, &issuer.url)? {
         named if named.is_empty() => grant.resources.clone(),
@@ -107,6 +110,15 @@ fn wants_refresh_token(client: &Client, grant: &Grant) -> bool {
         && (grant.scope.contains("offline_access") || !grant.scope.contains("openid"))
 }
 
+/// Whether the client may still have all that it was granted.
+pub(super) fn still_permitted(issuer: &Issuer, client: &Client, grant: &Grant) -> bool {
+    grant.scope.is_subset(&client.scope)
+        && grant
+            .resources
+            .iter()
+            .all(|resource| resource.as_str() == issuer.url || client.audiences.contains(resource))
+}
+
 /// The account behind a grant, unless it was disabled, removed, or its password changed since.
 pub(super) async fn live_account(issuer: &Issuer, grant: &Grant) -> Result<Account, TokenError> {
     match accounts::by_subject(&issuer.store, &grant.subject).await? {
@@ -125,12 +137,9 @@ async fn replayed(issuer: &SharedIssuer, grant: &Grant, now: i64) -> Result<(), 
     let grant = grant.clone();
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
-        refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "code_replayed").await?;
-        let event = Event::new(EventKind::CodeReplayed, now)
-            .with("client_id", grant.client_id.as_str())
-            .with("sub", grant.subject.as_str())
-            .with("grant_id", grant.family_id.as_str());
-        shared.record(&mut tx, event).await?;
+        if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "code_replayed").await? {
+            shared.record(&mut tx, grant.event(EventKind::CodeReplayed, now)).await?;
+        }
         tx.commit().await?;
         Ok(())
     })

@@ -128,8 +128,11 @@ fn build(master: &MasterKeys, records: &[KeyRecord]) -> Result<Keyring, FlowErro
     let mut published: Vec<Value> = Vec::new();
     for record in records.iter().filter(|record| record.state != "gone") {
         let public: Value = serde_json::from_str(&record.public_jwk)?;
-        if record.state == "active" {
-            active.push(Arc::new(open(master, record, public.clone())?));
+        match record.state.as_str() {
+            "active" => active.push(Arc::new(open(master, record, public.clone())?)),
+            // It will sign: better to know now.
+            "pending" => drop(open(master, record, public.clone())?),
+            _ => {}
         }
         published.push(public);
     }
@@ -254,7 +257,9 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
     };
     for algorithm in ALGORITHMS {
         let pending = state("pending", algorithm);
-        if pending.is_some_and(|key| key.activates_at <= now) {
+        if let Some(key) = pending.filter(|key| key.activates_at <= now) {
+            // A key that nobody can use must not take the place of one that signs.
+            open(&issuer.master, key, serde_json::from_str(&key.public_jwk)?)?;
             promote(issuer, algorithm, now).await?;
         }
         let period = issuer.settings.rotate_every_days * 86_400;

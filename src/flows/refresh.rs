@@ -1,16 +1,16 @@
 //! Refreshing (RFC 6749 §6, RFC 9700 §4.14): rotation, reuse detection, idempotent retry.
 
-use super::code_exchange::live_account;
+use super::code_exchange::{live_account, still_permitted};
 use super::error::refuse;
 use super::token::{AuthenticatedClient, asked_resources, asked_scope};
 use super::{FlowError, SharedIssuer, TokenError, to_the_end};
 use crate::crypto::seal::SealingKey;
 use crate::crypto::token::RefreshToken;
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::EventKind;
 use crate::domain::form::Form;
 use crate::domain::grant::Grant;
 use crate::domain::refresh::{RefreshTokenRecord, Rotation, Spent};
-use crate::domain::{Client, ClientId, ErrorCode};
+use crate::domain::{Account, Client, ClientId, ErrorCode};
 use crate::store::refresh_tokens::{self, Successor};
 use crate::store::consents;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) async fn rotate(
             return refuse(ErrorCode::InvalidGrant, DEAD);
         }
         if let Some(spent) = &record.spent {
-            return retried(issuer, &record.grant, spent, &presented, now).await;
+            return retried(issuer, client, &record.grant, spent, &presented, now).await;
         }
         if record.expires_at <= now {
             return refuse(ErrorCode::InvalidGrant, DEAD);
@@ -61,10 +61,7 @@ async fn attempt(
     now: i64,
 ) -> Result<(Rotation, String), TokenError> {
     let grant = &record.grant;
-    if !grant.scope.is_subset(&client.scope) || !consent_stands(issuer, client, grant).await? {
-        return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
-    }
-    let account = live_account(issuer, grant).await?;
+    let account = standing(issuer, client, grant).await?;
     let scope = match asked_scope(form)? {
         None => grant.scope.clone(),
         Some(asked) if asked.is_subset(&grant.scope) => asked,
@@ -112,12 +109,14 @@ async fn attempt(
 /// is over.
 async fn retried(
     issuer: &SharedIssuer,
+    client: &Client,
     grant: &Grant,
     spent: &Spent,
     presented: &RefreshToken,
     now: i64,
 ) -> Result<String, TokenError> {
-    let in_grace = now < spent.at + issuer.settings.refresh_grace_s && now >= spent.at - 1;
+    // Either way: the node that spent it may have a clock ahead of this one's.
+    let in_grace = (now - spent.at).abs() < issuer.settings.refresh_grace_s;
     if in_grace
         && !spent.successor_used
         && let Some(sealed) = &spent.sealed_response
@@ -128,19 +127,16 @@ async fn retried(
             .ok()
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .ok_or_else(|| FlowError::Internal("a stored response can't be opened".to_owned()))?;
-        live_account(issuer, grant).await?;
+        standing(issuer, client, grant).await?;
         return Ok(response);
     }
     let shared = Arc::clone(issuer);
     let grant = grant.clone();
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
-        refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "refresh_replayed").await?;
-        let event = Event::new(EventKind::RefreshReplayed, now)
-            .with("client_id", grant.client_id.as_str())
-            .with("sub", grant.subject.as_str())
-            .with("grant_id", grant.family_id.as_str());
-        shared.record(&mut tx, event).await?;
+        if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "refresh_replayed").await? {
+            shared.record(&mut tx, grant.event(EventKind::RefreshReplayed, now)).await?;
+        }
         tx.commit().await?;
         Ok(())
     })
@@ -155,6 +151,14 @@ fn sealing_key(presented: &RefreshToken) -> Result<SealingKey, FlowError> {
 
 fn context(presented_digest: &str) -> String {
     format!("refresh_token.sealed_response {presented_digest}")
+}
+
+/// The account behind a grant, if the grant still stands: scope, APIs, consent and the account itself.
+async fn standing(issuer: &SharedIssuer, client: &Client, grant: &Grant) -> Result<Account, TokenError> {
+    if !still_permitted(issuer, client, grant) || !consent_stands(issuer, client, grant).await? {
+        return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
+    }
+    live_account(issuer, grant).await
 }
 
 /// Whether the consent that the grant rests on is still there.

@@ -10,6 +10,10 @@ use crate::domain::{ClientId, ErrorCode};
 use crate::store::{refresh_tokens, revocations};
 use std::sync::Arc;
 
+/// A revocation is remembered so long after the token's end, seconds: a node whose clock is behind, or is set
+/// back, must not take the token for live.
+const REMEMBERED_S: i64 = 3600;
+
 /// Ends a token of the calling client. A refresh token takes its whole family along; an access token is
 /// refused by introspection and userinfo at once, and by whoever verifies offline when it expires. The hint is
 /// not needed: the two kinds can't be confused.
@@ -46,9 +50,11 @@ pub async fn revoke(issuer: &SharedIssuer, presented: &Presented<'_>, now: i64) 
         let shared = Arc::clone(issuer);
         to_the_end(async move {
             let mut tx = shared.store.begin().await?;
-            revocations::insert(&mut tx, &sha256(&token.jti), token.expires_at).await?;
-            let event = revoked(&client_id, now).with("jti_digest", sha256(&token.jti));
-            shared.record(&mut tx, event).await?;
+            let forgotten_at = token.expires_at + REMEMBERED_S;
+            if revocations::insert(&mut tx, &sha256(&token.jti), forgotten_at).await? {
+                let event = revoked(&client_id, now).with("jti_digest", sha256(&token.jti));
+                shared.record(&mut tx, event).await?;
+            }
             tx.commit().await?;
             Ok(())
         })

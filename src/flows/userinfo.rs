@@ -23,11 +23,18 @@ pub async fn userinfo(issuer: &Issuer, presented: &str, now: i64) -> Result<User
     let Some(token) = own_token::verify(issuer, presented, now) else {
         return Ok(Userinfo::InvalidToken);
     };
+    // A client's own token is about no person, whatever the client is called.
+    if !token.claims.contains_key("grant_id") {
+        return Ok(Userinfo::InvalidToken);
+    }
     let subject = Subject::new(token.subject.as_str());
     let account = match accounts::by_subject(&issuer.store, &subject).await? {
         Some(account) if !account.disabled => account,
         _ => return Ok(Userinfo::InvalidToken),
     };
+    if issuer.clients.find(&issuer.store, &token.client_id).await?.is_none() {
+        return Ok(Userinfo::InvalidToken);
+    }
     if !own_token::is_live(issuer, &token).await? {
         return Ok(Userinfo::InvalidToken);
     }

@@ -15,6 +15,8 @@ pub async fn registered_origins(State(app): State<App>, request: Request, next: 
     let origin = request
         .headers()
         .get(ORIGIN)
+        // `null` is every sandboxed frame and local file: nobody in particular.
+        .filter(|origin| *origin != "null")
         .filter(|origin| app.cors_origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))
         .cloned();
     let preflight = request.method() == Method::OPTIONS;

@@ -12,9 +12,6 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-/// Largest body read, bytes. The guard in front refuses larger ones first.
-const BODY_MAX_BYTES: usize = 65_536;
-
 /// Why a body is no form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyError {
@@ -134,11 +131,12 @@ where
     }
 }
 
+/// The guard in front has bounded the body.
 async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let is_form = media.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    let bytes = http_body_util::Limited::new(body, BODY_MAX_BYTES)
+    let bytes = body
         .collect()
         .await
         .map_err(|_| BodyError::Unreadable(StatusCode::BAD_REQUEST))?

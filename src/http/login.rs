@@ -58,7 +58,8 @@ pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
         Err(FlowError::Busy) => again(&app, &inbound, &interaction, attempt.login, LoginError::Busy).await,
         Ok(Login::AddressThrottled) => {
             let mut response = page_error::show(&ADDRESS_THROTTLED, id);
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("900"));
+            let wait = HeaderValue::from(app.issuer.settings.address_window_s);
+            response.headers_mut().insert(RETRY_AFTER, wait);
             response
         }
         Ok(Login::TooLong) => page_error::show(&TOO_LONG, id),

@@ -41,7 +41,7 @@ pub const ADDRESS_THROTTLED: Words = Words {
     status: StatusCode::TOO_MANY_REQUESTS,
     title: "Too many attempts",
     message: "Too many sign-ins have failed from your network.",
-    remedy: "Wait a quarter of an hour and try again.",
+    remedy: "Wait a while and try again.",
 };
 /// A field is longer than anything real.
 pub const TOO_LONG: Words = Words {

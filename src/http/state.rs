@@ -20,7 +20,10 @@ pub struct Prepared {
 
 /// Shared state; cheap to clone.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+/// What [`App`] shares.
+pub struct Shared {
     /// The identity server.
     pub issuer: SharedIssuer,
     /// The clock.
@@ -35,7 +38,15 @@ pub struct App {
     pub origin: Arc<str>,
     /// The metadata document.
     pub metadata: Prepared,
-    ready: Arc<AtomicBool>,
+    ready: AtomicBool,
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 impl App {
@@ -45,7 +56,7 @@ impl App {
         let etag = format!("\"{}\"", crate::crypto::token::sha256(&body)).into();
         let (origin, path) = split_origin(&issuer.url);
         let secure = issuer.url.starts_with("https://");
-        Self {
+        Self(Arc::new(Shared {
             cookies: CookieNames::new(secure),
             base_path: path.into(),
             origin: origin.into(),
@@ -53,10 +64,12 @@ impl App {
             clock,
             cors_origins: cors_origins.into(),
             issuer,
-            ready: Arc::new(AtomicBool::new(true)),
-        }
+            ready: AtomicBool::new(true),
+        }))
     }
+}
 
+impl Shared {
     /// Unix seconds, once a request.
     pub fn now(&self) -> i64 {
         (self.clock)()

@@ -1,81 +1,19 @@
 //! The two databases behind one set of statements.
 
 use super::error::StoreError;
-use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgRow};
+use super::values::{Param, Row, bind};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
-    SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Arguments, Postgres, Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite, Transaction};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
-
 /// How long a caller waits for a connection or a lock before it is told to come back.
 const PATIENCE_POSTGRES: Duration = Duration::from_secs(2);
 const PATIENCE_SQLITE: Duration = Duration::from_secs(5);
-
-/// A value bound to `$n`.
-#[derive(Clone, Debug)]
-pub enum Param {
-    /// `TEXT`
-    Text(Option<String>),
-    /// `BIGINT`
-    Int(Option<i64>),
-    /// `BOOLEAN`
-    Bool(bool),
-}
-
-impl From<&str> for Param {
-    fn from(value: &str) -> Self {
-        Self::Text(Some(value.to_owned()))
-    }
-}
-impl From<&String> for Param {
-    fn from(value: &String) -> Self {
-        Self::Text(Some(value.clone()))
-    }
-}
-impl From<String> for Param {
-    fn from(value: String) -> Self {
-        Self::Text(Some(value))
-    }
-}
-impl From<Option<String>> for Param {
-    fn from(value: Option<String>) -> Self {
-        Self::Text(value)
-    }
-}
-impl From<Option<&str>> for Param {
-    fn from(value: Option<&str>) -> Self {
-        Self::Text(value.map(str::to_owned))
-    }
-}
-impl From<i64> for Param {
-    fn from(value: i64) -> Self {
-        Self::Int(Some(value))
-    }
-}
-impl From<Option<i64>> for Param {
-    fn from(value: Option<i64>) -> Self {
-        Self::Int(value)
-    }
-}
-impl From<bool> for Param {
-    fn from(value: bool) -> Self {
-        Self::Bool(value)
-    }
-}
-
-/// A row that both databases can fill.
-pub trait Row: for<'r> sqlx::FromRow<'r, SqliteRow> + for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin {}
-impl<T> Row for T where
-    T: for<'r> sqlx::FromRow<'r, SqliteRow> + for<'r> sqlx::FromRow<'r, PgRow> + Send + Unpin
-{
-}
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,25 +92,6 @@ macro_rules! on_tx {
     };
 }
 
-fn bind<A>(params: Vec<Param>) -> Result<A, StoreError>
-where
-    A: Arguments + Default,
-    for<'q> Option<String>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
-    for<'q> Option<i64>: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
-    for<'q> bool: sqlx::Encode<'q, A::Database> + sqlx::Type<A::Database>,
-{
-    let mut arguments = A::default();
-    for param in params {
-        match param {
-            Param::Text(value) => arguments.add(value),
-            Param::Int(value) => arguments.add(value),
-            Param::Bool(value) => arguments.add(value),
-        }
-        .map_err(|error| StoreError::Internal(error.to_string()))?;
-    }
-    Ok(arguments)
-}
-
 impl Store {
     /// Opens the database; on SQLite makes the file and its folder, readable by the owner only.
     ///
@@ -220,68 +139,6 @@ impl Store {
             Self::Sqlite { .. } => Backend::Sqlite,
             Self::Postgres(_) => Backend::Postgres,
         }
-    }
-
-    /// Names of the migrations that the database lacks, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError`]; [`StoreError::Internal`] also for a database that a newer version migrated.
-    pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
-        let exists = match self {
-            Self::Sqlite { .. } => {
-                "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'"
-            }
-            Self::Postgres(_) => {
-                "SELECT COUNT(*) FROM pg_catalog.pg_class
-                  WHERE oid = to_regclass('_sqlx_migrations')"
-            }
-        };
-        let found = self.fetch_one::<(i64,)>(exists, vec![]).await?.0;
-        let applied: Vec<(i64,)> = if found == 0 {
-            Vec::new()
-        } else {
-            self.fetch_all("SELECT version FROM _sqlx_migrations ORDER BY version", vec![])
-                .await?
-        };
-        if let Some((newer,)) = applied
-            .iter()
-            .find(|(version,)| !MIGRATIONS.version_exists(*version))
-        {
-            return Err(StoreError::Internal(format!(
-                "it has migration {newer}, which this version doesn't know: run the newer gatewright"
-            )));
-        }
-        Ok(MIGRATIONS
-            .iter()
-            .filter(|m| !applied.iter().any(|(version,)| *version == m.version))
-            .map(migration_name)
-            .collect())
-    }
-
-    /// Names of every migration of this version, oldest first: what a database that isn't there yet lacks.
-    pub fn known_migrations() -> Vec<String> {
-        MIGRATIONS.iter().map(migration_name).collect()
-    }
-
-    /// Applies what is missing. Of several nodes that start together one works and the others wait.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        let lock = match self {
-            Self::Sqlite { path, .. } => Some(migration_lock(path.clone()).await?),
-            Self::Postgres(_) => None,
-        };
-        let pending = self.pending_migrations().await?;
-        if !pending.is_empty() {
-            let outcome = match self {
-                Self::Sqlite { write, .. } => MIGRATIONS.run(write).await,
-                Self::Postgres(pool) => MIGRATIONS.run(pool).await,
-            };
-            outcome.map_err(|error| StoreError::Internal(format!("migration failed: {error}")))?;
-        }
-        drop(lock);
-        Ok(pending)
     }
 
     /// The first row of a reading statement.
@@ -354,7 +211,10 @@ impl Store {
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            // Said aloud, for the database may have another default, in which losers of a race fail.
+            Self::Postgres(pool) => {
+                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?)
+            }
         })
     }
 
@@ -457,10 +317,6 @@ impl Tx {
     }
 }
 
-fn migration_name(migration: &sqlx::migrate::Migration) -> String {
-    format!("{:04}_{}", migration.version, migration.description.replace(' ', "_"))
-}
-
 /// The path of a `sqlite://` URL: `sqlite://relative.db`, `sqlite:///absolute.db`.
 pub fn sqlite_path(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
@@ -477,23 +333,4 @@ fn prepare_file(path: &Path) -> std::io::Result<()> {
         std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
     }
     Ok(())
-}
-
-async fn migration_lock(path: PathBuf) -> Result<std::fs::File, StoreError> {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut name = path.into_os_string();
-    name.push(".lock");
-    tokio::task::spawn_blocking(move || {
-        let file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&name)?;
-        file.lock()?;
-        Ok(file)
-    })
-    .await
-    .map_err(|error| StoreError::Internal(error.to_string()))?
-    .map_err(|error: std::io::Error| StoreError::Unavailable(format!("migration lock: {error}")))
 }

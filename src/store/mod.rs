@@ -10,6 +10,7 @@ pub mod codes;
 pub mod consents;
 mod error;
 pub mod events;
+mod migrate;
 pub mod refresh_tokens;
 pub mod revocations;
 pub mod sessions;
@@ -17,9 +18,11 @@ pub mod settings;
 pub mod signing_keys;
 pub mod sweep;
 pub mod throttle;
+mod values;
 
-pub use backend::{Backend, Param, Store, StoreOptions, Tx};
+pub use backend::{Backend, Store, StoreOptions, Tx};
 pub use error::StoreError;
+pub use values::Param;
 
 /// Builds the parameter list of a statement, in the order of its `$n`.
 macro_rules! params {

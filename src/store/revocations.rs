@@ -8,12 +8,12 @@ const INSERT: &str = "
     ON CONFLICT (jti_digest) DO NOTHING";
 const FIND: &str = "SELECT COUNT(*) FROM revoked_access_token WHERE jti_digest = $1";
 
-/// Notes a revocation until the token's own end.
+/// Notes a revocation until `expires_at`. False if it was noted before.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn insert(tx: &mut Tx, jti_digest: &str, expires_at: i64) -> Result<(), StoreError> {
-    tx.execute(INSERT, params![jti_digest, expires_at]).await.map(drop)
+pub async fn insert(tx: &mut Tx, jti_digest: &str, expires_at: i64) -> Result<bool, StoreError> {
+    Ok(tx.execute(INSERT, params![jti_digest, expires_at]).await? == 1)
 }
 
 /// Whether the token was revoked.

@@ -7,10 +7,11 @@ use super::{Store, StoreError, params};
 /// Rows removed by one statement, at most.
 pub const BATCH: i64 = 500;
 
+/// The key names one row: whatever else shares a part of it stays.
 macro_rules! expired {
     ($table:literal, $key:literal, $column:literal) => {
         concat!(
-            "DELETE FROM ", $table, " WHERE ", $key, " IN (SELECT ", $key, " FROM ", $table,
+            "DELETE FROM ", $table, " WHERE (", $key, ") IN (SELECT ", $key, " FROM ", $table,
             " WHERE ", $column, " <= $1 LIMIT $2)"
         )
     };
@@ -23,10 +24,8 @@ pub const STATEMENTS: &[&str] = &[
     expired!("browser_session", "cookie_digest", "expires_at"),
     expired!("revoked_access_token", "jti_digest", "expires_at"),
     expired!("throttle", "bucket", "expires_at"),
-    expired!("throttle_member", "bucket", "expires_at"),
-    "DELETE FROM client_assertion
-      WHERE expires_at <= $1
-        AND jti_digest IN (SELECT jti_digest FROM client_assertion WHERE expires_at <= $1 LIMIT $2)",
+    expired!("throttle_member", "bucket, member", "expires_at"),
+    expired!("client_assertion", "client_id, jti_digest", "expires_at"),
 ];
 
 /// Removes at most [`BATCH`] rows of each kind. Returns how many; call again while that is not 0.

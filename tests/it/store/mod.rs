@@ -1,0 +1,7 @@
+//! The store keeps its promises on both databases.
+
+mod migrations;
+mod races;
+mod rows;
+mod statements;
+mod sweep;
