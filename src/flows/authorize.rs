@@ -9,6 +9,7 @@ use crate::domain::authorization::{AuthorizationRequest, ResponseMode};
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant};
 use crate::domain::redirect_uri::VerifiedRedirectUri;
+use crate::domain::resource::Audience;
 use crate::domain::session::Session;
 use crate::domain::{Account, Client, ErrorCode, FamilyId};
 use crate::store::{accounts, codes, consents};
@@ -211,7 +212,7 @@ async fn must_consent(
 
 /// What a person saw of the client when they agreed; any change asks again.
 pub(super) fn fingerprint(client: &Client) -> String {
-    let audiences: Vec<&str> = client.audiences.iter().map(|a| a.as_str()).collect();
+    let audiences: Vec<&str> = client.audiences.iter().map(Audience::as_str).collect();
     sha256(&format!(
         "{}\n{}\n{}\n{}",
         client.client_id,

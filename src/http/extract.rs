@@ -78,7 +78,7 @@ impl Inbound {
     ///
     /// # Errors
     /// The header is unusable.
-    pub fn authorization(&self) -> Result<Option<&str>, ()> {
+    pub(super) fn authorization(&self) -> Result<Option<&str>, ()> {
         let mut values = self.headers.get_all(AUTHORIZATION).iter();
         match (values.next(), values.next()) {
             (None, _) => Ok(None),

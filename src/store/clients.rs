@@ -43,6 +43,8 @@ const SECRETS: &str = "
       FROM client_secret
      WHERE client_id = $1
      ORDER BY created_at, secret_id";
+/// A row of [`SECRETS`].
+type SecretRow = (String, String, i64, Option<i64>, Option<i64>);
 const REVOKE_SECRET: &str = "
     DELETE FROM client_secret
      WHERE client_id = $1
@@ -137,8 +139,7 @@ pub async fn add_secret(
 /// # Errors
 /// [`StoreError`]
 pub async fn secrets(store: &Store, client_id: &ClientId) -> Result<Vec<ClientSecretRecord>, StoreError> {
-    let rows: Vec<(String, String, i64, Option<i64>, Option<i64>)> =
-        store.fetch_all(SECRETS, params![client_id.as_str()]).await?;
+    let rows: Vec<SecretRow> = store.fetch_all(SECRETS, params![client_id.as_str()]).await?;
     Ok(rows
         .into_iter()
         .map(|(secret_id, digest, created_at, expires_at, last_used_at)| ClientSecretRecord {

@@ -9,7 +9,7 @@ mod cli;
 mod endpoint;
 mod http_server;
 mod journey;
-mod readme;
 mod property;
+mod readme;
 mod store;
 mod support;

@@ -4,7 +4,7 @@ use crate::support::app::ISSUER;
 use crate::support::fixtures::{
     API, PASSWORD, SECRET, authorize_url, claims_of, header_of, machine_client, public_client,
 };
-use crate::support::{Browser, TestApp, on_both_databases};
+use crate::support::{Browser, on_both_databases};
 use gatewright::domain::Client;
 
 on_both_databases! {

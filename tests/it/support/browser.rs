@@ -22,11 +22,6 @@ impl Browser {
         Self { app: app.clone(), cookies: Mutex::default() }
     }
 
-    /// The same cookies, against another node.
-    pub fn on(&self, app: &TestApp) -> Self {
-        Self { app: app.clone(), cookies: Mutex::new(self.cookies.lock().unwrap().clone()) }
-    }
-
     pub fn cookie_header(&self) -> String {
         let jar = self.cookies.lock().unwrap();
         jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
