@@ -221,7 +221,8 @@ impl Client {
             "tokens are signed with ES256, RS256 or EdDSA: choose one of them",
         );
         fault(
-            self.access_token_s.is_some_and(|s| !(10..=86_400).contains(&s)),
+            self.access_token_s
+                .is_some_and(|s| !(10..=86_400).contains(&s)),
             "access tokens live from 10 to 86400 seconds: choose a lifetime between",
         );
         if let Some(words) = name_fault(&self.name) {

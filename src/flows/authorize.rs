@@ -99,10 +99,21 @@ pub async fn authorize(
         })
     })();
     let request = checked.map_err(|(code, words)| {
-        let reply = Reply { to: &to, mode: mode.unwrap_or_default(), state: form.raw("state") };
+        let reply = Reply {
+            to: &to,
+            mode: mode.unwrap_or_default(),
+            state: form.raw("state"),
+        };
         AuthorizeError::Reportable(reply.error(issuer, code, words))
     })?;
-    proceed(issuer, Interaction::begin(request, now), registered, session, now).await
+    proceed(
+        issuer,
+        Interaction::begin(request, now),
+        registered,
+        session,
+        now,
+    )
+    .await
 }
 
 /// Goes on with an interaction after a page.
@@ -133,7 +144,10 @@ pub async fn client_of(
         .find(&issuer.store, request.client_id.as_str())
         .await?
         .ok_or(AuthorizeError::Unverified(UnverifiedReason::UnknownClient))?;
-    match registered.client.verify_redirect_uri(request.redirect_uri.as_str()) {
+    match registered
+        .client
+        .verify_redirect_uri(request.redirect_uri.as_str())
+    {
         Some(_) => Ok(registered),
         None => Err(AuthorizeError::Unverified(UnverifiedReason::RedirectUri)),
     }
@@ -151,25 +165,42 @@ async fn proceed(
     let reportable = |code, words| AuthorizeError::Reportable(reply.error(issuer, code, words));
     let Some(session) = session.filter(|session| !must_log_in(&interaction, session, now)) else {
         if request.prompt.none {
-            return Err(reportable(ErrorCode::LoginRequired, "nobody is logged in, and prompt=none"));
+            return Err(reportable(
+                ErrorCode::LoginRequired,
+                "nobody is logged in, and prompt=none",
+            ));
         }
         return Ok(Next::Login(Box::new(interaction), registered));
     };
-    if request.hinted_subject.as_ref().is_some_and(|hinted| *hinted != session.subject) {
+    if request
+        .hinted_subject
+        .as_ref()
+        .is_some_and(|hinted| *hinted != session.subject)
+    {
         return Err(reportable(
             ErrorCode::LoginRequired,
             "somebody else is logged in than id_token_hint names",
         ));
     }
     let Some(account) = accounts::by_subject(&issuer.store, &session.subject).await? else {
-        return Err(reportable(ErrorCode::LoginRequired, "the account no longer exists"));
+        return Err(reportable(
+            ErrorCode::LoginRequired,
+            "the account no longer exists",
+        ));
     };
     let client = &registered.client;
     if must_consent(issuer, client, request, &account).await? {
         if request.prompt.none {
-            return Err(reportable(ErrorCode::ConsentRequired, "consent is needed, and prompt=none"));
+            return Err(reportable(
+                ErrorCode::ConsentRequired,
+                "consent is needed, and prompt=none",
+            ));
         }
-        return Ok(Next::Consent(Box::new(interaction), registered, Box::new(account)));
+        return Ok(Next::Consent(
+            Box::new(interaction),
+            registered,
+            Box::new(account),
+        ));
     }
     let response = grant_code(issuer, request, session, &account, now).await?;
     Ok(Next::Respond(response))
@@ -207,7 +238,8 @@ async fn must_consent(
     )
     .await?;
     let fingerprint = fingerprint(client);
-    Ok(!given.is_some_and(|consent| consent.covers(&request.scope, &request.resources, &fingerprint)))
+    Ok(!given
+        .is_some_and(|consent| consent.covers(&request.scope, &request.resources, &fingerprint)))
 }
 
 /// What a person saw of the client when they agreed; any change asks again.
@@ -250,7 +282,14 @@ pub(super) async fn grant_code(
         code_challenge: request.code_challenge.clone(),
     };
     let expires_at = now + issuer.settings.code_s;
-    codes::insert(&issuer.store, code.digest().as_str(), &stored, now, expires_at).await?;
+    codes::insert(
+        &issuer.store,
+        code.digest().as_str(),
+        &stored,
+        now,
+        expires_at,
+    )
+    .await?;
     Ok(Reply::to(request).code(issuer, &code))
 }
 
@@ -270,10 +309,18 @@ impl<'a> Reply<'a> {
         }
     }
 
-    pub(super) fn error(&self, issuer: &Issuer, code: ErrorCode, words: &'static str) -> AuthorizationResponse {
+    pub(super) fn error(
+        &self,
+        issuer: &Issuer,
+        code: ErrorCode,
+        words: &'static str,
+    ) -> AuthorizationResponse {
         self.answer(
             issuer,
-            vec![("error", code.as_str().to_owned()), ("error_description", words.to_owned())],
+            vec![
+                ("error", code.as_str().to_owned()),
+                ("error_description", words.to_owned()),
+            ],
         )
     }
 
@@ -290,6 +337,10 @@ impl<'a> Reply<'a> {
             parameters.push(("state", state.to_owned()));
         }
         parameters.push(("iss", issuer.url.clone()));
-        AuthorizationResponse { to: self.to.clone(), mode: self.mode, parameters }
+        AuthorizationResponse {
+            to: self.to.clone(),
+            mode: self.mode,
+            parameters,
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Consent: what the person was shown is what is granted.
 
-use super::authorize::{AuthorizationResponse, AuthorizeError, Reply, client_of, fingerprint, grant_code, must_log_in};
+use super::authorize::{
+    AuthorizationResponse, AuthorizeError, Reply, client_of, fingerprint, grant_code, must_log_in,
+};
 use super::interaction::Interaction;
 use super::{FlowError, Issuer};
 use crate::domain::consent::Consent;
@@ -48,12 +50,19 @@ pub async fn decide(
         )));
     }
     let Some(account) = accounts::by_subject(&issuer.store, &session.subject).await? else {
-        return Err(AuthorizeError::Failed(FlowError::Internal("the account is gone".to_owned())));
+        return Err(AuthorizeError::Failed(FlowError::Internal(
+            "the account is gone".to_owned(),
+        )));
     };
     let redirect_uri = request.redirect_uri.registered();
     let look = fingerprint(client);
-    let former =
-        consents::find(&issuer.store, &account.subject, &client.client_id, redirect_uri).await?;
+    let former = consents::find(
+        &issuer.store,
+        &account.subject,
+        &client.client_id,
+        redirect_uri,
+    )
+    .await?;
     let former = former.filter(|consent| consent.client_fingerprint == look);
     let mut audiences = request.resources.clone();
     let mut scope: Scope = request.scope.clone();
@@ -65,9 +74,21 @@ pub async fn decide(
             }
         }
     }
-    let consent = Consent { scope, audiences, client_fingerprint: look };
+    let consent = Consent {
+        scope,
+        audiences,
+        client_fingerprint: look,
+    };
     let mut tx = issuer.store.begin().await?;
-    consents::put(&mut tx, &account.subject, &client.client_id, redirect_uri, &consent, now).await?;
+    consents::put(
+        &mut tx,
+        &account.subject,
+        &client.client_id,
+        redirect_uri,
+        &consent,
+        now,
+    )
+    .await?;
     let event = Event::new(EventKind::ConsentGiven, now)
         .with("client_id", client.client_id.as_str())
         .with("sub", account.subject.as_str())

@@ -71,11 +71,20 @@ impl Drop for DataDir {
 impl DataDir {
     fn prepare(given: Option<&Path>, port: u16) -> Result<Self, CliError> {
         use std::os::unix::fs::DirBuilderExt;
-        let own = || std::env::temp_dir().join(format!("gatewright-demo-{}-{port}", std::process::id()));
-        let (path, temporary) = given.map_or_else(|| (own(), true), |path| (path.to_owned(), false));
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| {
-            CliError::usage(format!("data folder {}: {error}; give another --data-dir", path.display()))
-        })?;
+        let own =
+            || std::env::temp_dir().join(format!("gatewright-demo-{}-{port}", std::process::id()));
+        let (path, temporary) =
+            given.map_or_else(|| (own(), true), |path| (path.to_owned(), false));
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| {
+                CliError::usage(format!(
+                    "data folder {}: {error}; give another --data-dir",
+                    path.display()
+                ))
+            })?;
         Ok(Self { path, temporary })
     }
 }
@@ -118,7 +127,9 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     let authorizer = Arc::new(Authorizer::new(policy, verifier));
     let door = FrontDoor::new(authorizer, FrontDoorKind::HttpV2Iam, "demo", "$default", 0);
 
-    let seed = seed::plant(&issuer, &policy_file, policy_text).await.map_err(|error| failed(&error))?;
+    let seed = seed::plant(&issuer, &policy_file, policy_text)
+        .await
+        .map_err(|error| failed(&error))?;
     let app = App::new(Arc::clone(&issuer), runtime::system_clock(), Vec::new());
     let demo = Demo {
         issuer_router: router(app.clone()),
@@ -158,6 +169,10 @@ fn announce(demo: &Demo) -> std::io::Result<()> {
     for step in seed.steps(url) {
         writeln!(out, "# {}\n{}\n", step.title, step.command)?;
     }
-    writeln!(out, "Policy file: {}\nStop with Ctrl-C.", seed.policy_file.display())?;
+    writeln!(
+        out,
+        "Policy file: {}\nStop with Ctrl-C.",
+        seed.policy_file.display()
+    )?;
     out.flush()
 }

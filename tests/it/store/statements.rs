@@ -2,8 +2,8 @@
 
 use crate::support::on_both_databases;
 use gatewright::store::{
-    accounts, clients, codes, consents, events, refresh_tokens, revocations, sessions, settings, signing_keys,
-    sweep, throttle,
+    accounts, clients, codes, consents, events, refresh_tokens, revocations, sessions, settings,
+    signing_keys, sweep, throttle,
 };
 
 const FAMILIES: [(&str, &[&str]); 12] = [
@@ -47,7 +47,12 @@ fn every_statement_is_listed() {
             continue;
         };
         if family != "sweep" {
-            assert_eq!(own.len(), statements, "{family} lists {} of its {statements} statements", own.len());
+            assert_eq!(
+                own.len(),
+                statements,
+                "{family} lists {} of its {statements} statements",
+                own.len()
+            );
         }
         listed += 1;
     }
