@@ -100,7 +100,7 @@ impl std::fmt::Debug for Form {
 /// [`FormError::Encoding`] or [`FormError::Nul`].
 pub fn decode(input: &[u8]) -> Result<String, FormError> {
     let mut bytes = Vec::with_capacity(input.len());
-    let mut rest = input.iter();
+    let mut rest = input.iter().copied();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'+' => b' ',
@@ -112,7 +112,7 @@ pub fn decode(input: &[u8]) -> Result<String, FormError> {
                     _ => return Err(FormError::Encoding),
                 }
             }
-            plain => *plain,
+            plain => plain,
         });
     }
     if bytes.contains(&0) {
