@@ -223,14 +223,6 @@ impl TestApp {
         }
     }
 
-    /// The same node, seen from another address.
-    pub fn seen_from(&self, address: &str) -> Self {
-        Self {
-            peer: SocketAddr::new(address.parse().unwrap(), 40_000),
-            ..self.clone()
-        }
-    }
-
     pub fn now(&self) -> i64 {
         self.clock.load(Ordering::SeqCst)
     }
