@@ -241,7 +241,7 @@ async fn must_consent(
 
 /// What a person saw of the client when they agreed; any change asks again.
 pub(super) fn fingerprint(client: &Client) -> String {
-    let audiences: Vec<&str> = client.audiences.iter().map(|a| a.as_str()).collect();
+    let audiences: Vec<&str> = client.audiences.iter().map(Audience::as_str).collect();
     sha256(&format!(
         "{}\n{}\n{}\n{}",
         client.client_id,

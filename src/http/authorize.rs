@@ -26,9 +26,8 @@ const CONSENT_FIELDS: [&str; 2] = ["csrf", "decision"];
 
 /// `GET` and `POST /authorize`
 pub async fn authorize(State(app): State<App>, inbound: Inbound) -> Response {
-    let form = match inbound.parameters() {
-        Ok(form) => form,
-        Err(_) => return page_error::show(&MALFORMED, &inbound.request_id),
+    let Ok(form) = inbound.parameters() else {
+        return page_error::show(&MALFORMED, &inbound.request_id);
     };
     // Cookies with SameSite=Lax don't come with a POST from another site, but with the GET that follows it.
     if inbound.method == Method::POST && !inbound.is_same_origin(&app.origin) {

@@ -41,6 +41,10 @@ impl BodyError {
     }
 }
 
+/// A header that came twice, or isn't text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnusableHeader;
+
 /// One request: its parameters, and what is known of its sender.
 pub struct Inbound {
     /// Method.
@@ -78,12 +82,12 @@ impl Inbound {
     ///
     /// # Errors
     /// The header is unusable.
-    pub fn authorization(&self) -> Result<Option<&str>, ()> {
+    pub fn authorization(&self) -> Result<Option<&str>, UnusableHeader> {
         let mut values = self.headers.get_all(AUTHORIZATION).iter();
         match (values.next(), values.next()) {
             (None, _) => Ok(None),
-            (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
-            (Some(_), Some(_)) => Err(()),
+            (Some(value), None) => value.to_str().map(Some).map_err(|_| UnusableHeader),
+            (Some(_), Some(_)) => Err(UnusableHeader),
         }
     }
 

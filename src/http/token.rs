@@ -55,6 +55,6 @@ fn presented(inbound: &Inbound) -> Result<Presented<'_>, Box<Response>> {
     let form = inbound.body.as_ref().map_err(|error| Box::new(unreadable(*error)))?;
     let authorization = inbound
         .authorization()
-        .map_err(|()| Box::new(token_error(&TokenError::Client { basic: true }, inbound)))?;
+        .map_err(|_| Box::new(token_error(&TokenError::Client { basic: true }, inbound)))?;
     Ok(Presented { authorization, form })
 }

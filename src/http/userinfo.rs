@@ -44,7 +44,7 @@ fn bearer_token(inbound: &Inbound) -> Result<Option<&str>, Refusal> {
     }
     let form = inbound.body.as_ref().map_err(|error| bad(error.words()))?;
     let in_body = form.raw("access_token");
-    let header = inbound.authorization().map_err(|()| bad("send one Authorization header"))?;
+    let header = inbound.authorization().map_err(|_| bad("send one Authorization header"))?;
     match (header, in_body) {
         (Some(_), Some(_)) => Err(bad("send the access token in one place only")),
         (None, None) => Ok(None),

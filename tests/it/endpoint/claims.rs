@@ -1,7 +1,7 @@
 //! Claims come from the record, by scope, with the right types.
 
 use crate::support::fixtures::{claims_of, header_of, machine_client, public_client};
-use crate::support::{TestApp, on_both_databases};
+use crate::support::on_both_databases;
 use gatewright::domain::{Client, claims::check_claim};
 use gatewright_authorizer::jose::Algorithm;
 use serde_json::{Value, json};

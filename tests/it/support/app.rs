@@ -184,7 +184,7 @@ impl TestApp {
     }
 
     /// The same node, seen from another address.
-    pub fn from_address(&self, address: &str) -> Self {
+    pub fn seen_from(&self, address: &str) -> Self {
         Self { peer: SocketAddr::new(address.parse().unwrap(), 40_000), ..self.clone() }
     }
 
