@@ -13,7 +13,12 @@ use std::str::FromStr;
 #[command(next_help_heading = "Configuration")]
 pub struct ConfigArgs {
     /// TOML file with the settings.
-    #[arg(long, value_name = "FILE", global = true, help = "TOML file with the settings [env: GATEWRIGHT_CONFIG]")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        global = true,
+        help = "TOML file with the settings [env: GATEWRIGHT_CONFIG]"
+    )]
     pub config: Option<PathBuf>,
     /// The database.
     #[arg(
@@ -24,10 +29,20 @@ pub struct ConfigArgs {
     )]
     pub database_url: Option<String>,
     /// Who issues the tokens, as clients see it.
-    #[arg(long, value_name = "URL", global = true, help = "Who issues the tokens, as clients see it [env: GATEWRIGHT_ISSUER]")]
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        help = "Who issues the tokens, as clients see it [env: GATEWRIGHT_ISSUER]"
+    )]
     pub issuer: Option<String>,
     /// Address and port of the server.
-    #[arg(long, value_name = "ADDRESS", global = true, help = "Address and port of the server [env: GATEWRIGHT_LISTEN]")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        global = true,
+        help = "Address and port of the server [env: GATEWRIGHT_LISTEN]"
+    )]
     pub listen: Option<String>,
 }
 
@@ -47,8 +62,9 @@ impl ConfigArgs {
             .filter_map(|(key, value)| Some((key, value.clone()?)))
             .collect();
         // A variable that isn't Unicode is nobody's setting of ours.
-        let env = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let env = std::env::vars_os().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
         Ok(Config::load(self.config.as_deref(), env, &flags)?)
     }
 }
@@ -99,7 +115,13 @@ pub fn claim(text: &str) -> Result<(String, Value), String> {
 
 /// An option's list; an empty text stands for an empty list.
 pub fn list(given: Option<&Vec<String>>) -> Option<Vec<String>> {
-    given.map(|values| values.iter().filter(|value| !value.is_empty()).cloned().collect())
+    given.map(|values| {
+        values
+            .iter()
+            .filter(|value| !value.is_empty())
+            .cloned()
+            .collect()
+    })
 }
 
 /// Reads a small text file that an option names.
@@ -108,7 +130,10 @@ pub fn list(given: Option<&Vec<String>>) -> Option<Vec<String>> {
 /// [`CliError::Usage`] that names the file.
 pub fn read_file(path: &Path) -> Result<String, CliError> {
     std::fs::read_to_string(path).map_err(|error| {
-        CliError::usage(format!("{} can't be read ({error}): check the path and its permissions", path.display()))
+        CliError::usage(format!(
+            "{} can't be read ({error}): check the path and its permissions",
+            path.display()
+        ))
     })
 }
 

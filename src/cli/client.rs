@@ -93,7 +93,8 @@ pub async fn run(command: ClientCommand, config: &ConfigArgs) -> Result<ExitCode
         ClientCommand::List(output) => list(admin, output.json).await?,
         ClientCommand::Show(args) => show(admin, args).await?,
         ClientCommand::Update(args) => {
-            let client = clients::update(admin, &args.client_id, &args.fields.change()?, now()).await?;
+            let client =
+                clients::update(admin, &args.client_id, &args.fields.change()?, now()).await?;
             say("changed", &client, args.output.json)?;
             note_missing_secret(admin, &client).await?;
         }
@@ -121,7 +122,14 @@ pub async fn run(command: ClientCommand, config: &ConfigArgs) -> Result<ExitCode
 
 async fn create(admin: Admin<'_>, args: CreateArgs) -> Result<(), CliError> {
     let change = args.fields.change()?;
-    let created = clients::create(admin, &args.client_id, &change, args.secret_expires_in, now()).await?;
+    let created = clients::create(
+        admin,
+        &args.client_id,
+        &change,
+        args.secret_expires_in,
+        now(),
+    )
+    .await?;
     let client = &created.client;
     if args.output.json {
         let mut value = definition(client)?;
@@ -130,7 +138,11 @@ async fn create(admin: Admin<'_>, args: CreateArgs) -> Result<(), CliError> {
         }
         return out::json(&value);
     }
-    let mut text = format!("client {} created\n\n{}", client.client_id, describe(client));
+    let mut text = format!(
+        "client {} created\n\n{}",
+        client.client_id,
+        describe(client)
+    );
     if let Some(secret) = &created.secret {
         text.push('\n');
         text.push_str(&client_secret::describe(secret));
@@ -139,8 +151,11 @@ async fn create(admin: Admin<'_>, args: CreateArgs) -> Result<(), CliError> {
 }
 
 async fn list(admin: Admin<'_>, json: bool) -> Result<(), CliError> {
-    let mut listing =
-        out::Listing::begin(json, "clients", "no clients yet: make one with 'gatewright client create'")?;
+    let mut listing = out::Listing::begin(
+        json,
+        "clients",
+        "no clients yet: make one with 'gatewright client create'",
+    )?;
     let mut after = String::new();
     loop {
         let page = clients::page(admin, &after, PAGE).await?;
@@ -153,7 +168,16 @@ async fn list(admin: Admin<'_>, json: bool) -> Result<(), CliError> {
                 &[
                     ("CLIENT ID", 24, client.client_id.to_string()),
                     ("TYPE", 12, client.client_type.as_str().to_owned()),
-                    ("STATE", 8, if client.disabled { "disabled" } else { "enabled" }.to_owned()),
+                    (
+                        "STATE",
+                        8,
+                        if client.disabled {
+                            "disabled"
+                        } else {
+                            "enabled"
+                        }
+                        .to_owned(),
+                    ),
                     ("GRANTS", 32, grants.join(" ")),
                     ("NAME", 0, client.name.clone()),
                 ],
@@ -170,7 +194,9 @@ async fn show(admin: Admin<'_>, args: NamedArgs) -> Result<(), CliError> {
     if args.output.json {
         let mut value = definition(&client)?;
         if let Value::Object(members) = &mut value {
-            let secrets = secrets.iter().map(|secret| client_secret::record(secret, now));
+            let secrets = secrets
+                .iter()
+                .map(|secret| client_secret::record(secret, now));
             members.insert("secrets".to_owned(), secrets.collect());
         }
         return out::json(&value);
@@ -184,21 +210,33 @@ async fn show(admin: Admin<'_>, args: NamedArgs) -> Result<(), CliError> {
 }
 
 fn definition(client: &Client) -> Result<Value, CliError> {
-    serde_json::to_value(client).map_err(|error| CliError::Failed(format!("the client can't be printed: {error}")))
+    serde_json::to_value(client)
+        .map_err(|error| CliError::Failed(format!("the client can't be printed: {error}")))
 }
 
 fn say(what: &str, client: &Client, json: bool) -> Result<(), CliError> {
     if json {
         out::json(&definition(client)?)
     } else {
-        out::print(&format!("client {} {what}\n\n{}", client.client_id, describe(client)))
+        out::print(&format!(
+            "client {} {what}\n\n{}",
+            client.client_id,
+            describe(client)
+        ))
     }
 }
 
 /// A client that now authenticates by secret may have none.
 async fn note_missing_secret(admin: Admin<'_>, client: &Client) -> Result<(), CliError> {
-    let by_secret = !matches!(client.auth_method, AuthMethod::None | AuthMethod::PrivateKeyJwt);
-    if by_secret && client_secrets::list(admin, client.client_id.as_str()).await?.is_empty() {
+    let by_secret = !matches!(
+        client.auth_method,
+        AuthMethod::None | AuthMethod::PrivateKeyJwt
+    );
+    if by_secret
+        && client_secrets::list(admin, client.client_id.as_str())
+            .await?
+            .is_empty()
+    {
         out::note(format_args!(
             "it has no secret yet: make one with 'gatewright client secret add {}'",
             client.client_id

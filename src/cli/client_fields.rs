@@ -60,7 +60,11 @@ pub struct ClientFields {
     #[arg(long, value_name = "SECONDS", value_parser = lifetime)]
     access_token_lifetime: Option<Lifetime>,
     /// Its public keys.
-    #[arg(long, value_name = "FILE", help = "Its public keys for private_key_jwt: a file with a JWK set")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Its public keys for private_key_jwt: a file with a JWK set"
+    )]
     jwks: Option<PathBuf>,
     /// The one algorithm that its assertions may use [default: any that its keys are for]
     #[arg(long, value_name = "ALG", value_parser = algorithm(&["ES256", "RS256", "PS256", "EdDSA"]))]
@@ -81,7 +85,9 @@ fn lifetime(text: &str) -> Result<Lifetime, String> {
     if text == "default" {
         return Ok(Lifetime(None));
     }
-    let seconds = text.parse().map_err(|_| "give a number of seconds, or \"default\"".to_owned())?;
+    let seconds = text
+        .parse()
+        .map_err(|_| "give a number of seconds, or \"default\"".to_owned())?;
     Ok(Lifetime(Some(seconds)))
 }
 
@@ -94,7 +100,10 @@ impl ClientFields {
         let jwks = match &self.jwks {
             None => None,
             Some(path) => Some(serde_json::from_str(&read_file(path)?).map_err(|error| {
-                CliError::usage(format!("{} is not JSON ({error}): give a JWK set, {{\"keys\": […]}}", path.display()))
+                CliError::usage(format!(
+                    "{} is not JSON ({error}): give a JWK set, {{\"keys\": […]}}",
+                    path.display()
+                ))
             })?),
         };
         Ok(ClientChange {
@@ -123,22 +132,54 @@ impl ClientFields {
 pub fn describe(client: &Client) -> String {
     let join = |items: Vec<&str>| items.join(" ");
     let yes = |holds: bool| if holds { "yes" } else { "" }.to_owned();
-    let claims = client.claims.iter().map(|(name, value)| format!("{name}={value}"));
+    let claims = client
+        .claims
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
     out::details(&[
         ("client id", client.client_id.to_string()),
         ("name", client.name.clone()),
         ("type", client.client_type.as_str().to_owned()),
         ("authenticates by", client.auth_method.as_str().to_owned()),
-        ("grants", join(client.grants.iter().map(|grant| grant.as_str()).collect())),
-        ("redirect URIs", join(client.redirect_uris.iter().map(RedirectUri::as_str).collect())),
-        ("after logout", join(client.post_logout_redirect_uris.iter().map(RedirectUri::as_str).collect())),
+        (
+            "grants",
+            join(client.grants.iter().map(|grant| grant.as_str()).collect()),
+        ),
+        (
+            "redirect URIs",
+            join(
+                client
+                    .redirect_uris
+                    .iter()
+                    .map(RedirectUri::as_str)
+                    .collect(),
+            ),
+        ),
+        (
+            "after logout",
+            join(
+                client
+                    .post_logout_redirect_uris
+                    .iter()
+                    .map(RedirectUri::as_str)
+                    .collect(),
+            ),
+        ),
         ("scope", client.scope.to_string()),
-        ("audiences", join(client.audiences.iter().map(Audience::as_str).collect())),
+        (
+            "audiences",
+            join(client.audiences.iter().map(Audience::as_str).collect()),
+        ),
         ("PKCE", client.pkce.as_str().to_owned()),
         ("first party", yes(client.first_party)),
         ("access tokens", client.access_token_alg.to_string()),
         ("ID tokens", client.id_token_alg.to_string()),
-        ("access token life", client.access_token_s.map_or_else(String::new, |s| format!("{s} seconds"))),
+        (
+            "access token life",
+            client
+                .access_token_s
+                .map_or_else(String::new, |s| format!("{s} seconds")),
+        ),
         ("claims", claims.collect::<Vec<_>>().join(" ")),
         ("disabled", yes(client.disabled)),
         ("created", out::rfc3339(client.created_at)),

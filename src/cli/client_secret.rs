@@ -3,8 +3,8 @@
 use super::args::{OutputArgs, now};
 use super::error::CliError;
 use super::out;
-use crate::flows::admin::client_secrets::{self, NewSecret};
 use crate::flows::admin::Admin;
+use crate::flows::admin::client_secrets::{self, NewSecret};
 use crate::store::clients::ClientSecretRecord;
 use serde_json::{Map, Value, json};
 
@@ -63,11 +63,13 @@ pub struct RevokeArgs {
 pub async fn run(admin: Admin<'_>, command: SecretCommand) -> Result<(), CliError> {
     match command {
         SecretCommand::Add(args) => {
-            let secret = client_secrets::add(admin, &args.client_id, args.expires_in, now()).await?;
+            let secret =
+                client_secrets::add(admin, &args.client_id, args.expires_in, now()).await?;
             if !args.output.json {
                 return out::print(&describe(&secret));
             }
-            let mut members = Map::from_iter([("client_id".to_owned(), Value::from(args.client_id))]);
+            let mut members =
+                Map::from_iter([("client_id".to_owned(), Value::from(args.client_id))]);
             add_members(&mut members, &secret);
             out::json(&Value::Object(members))
         }
@@ -76,7 +78,8 @@ pub async fn run(admin: Admin<'_>, command: SecretCommand) -> Result<(), CliErro
             print_list(&secrets, args.output.json, now())
         }
         SecretCommand::Revoke(args) => {
-            let left = client_secrets::revoke(admin, &args.client_id, &args.secret_id, now()).await?;
+            let left =
+                client_secrets::revoke(admin, &args.client_id, &args.secret_id, now()).await?;
             if left == 0 {
                 out::note(format_args!(
                     "client {} has no live secret left: make one with 'gatewright client secret add {}'",
@@ -122,7 +125,11 @@ pub fn record(secret: &ClientSecretRecord, now: i64) -> Value {
 }
 
 fn state(secret: &ClientSecretRecord, now: i64) -> &'static str {
-    if secret.expires_at.is_none_or(|end| end > now) { "live" } else { "expired" }
+    if secret.expires_at.is_none_or(|end| end > now) {
+        "live"
+    } else {
+        "expired"
+    }
 }
 
 /// Prints a client's secrets.
@@ -136,7 +143,11 @@ pub fn print_list(secrets: &[ClientSecretRecord], json: bool, now: i64) -> Resul
                 ("STATE", 7, state(secret, now).to_owned()),
                 ("CREATED", 20, out::rfc3339(secret.created_at)),
                 ("EXPIRES", 20, out::rfc3339_or(secret.expires_at, "never")),
-                ("LAST USED", 20, out::rfc3339_or(secret.last_used_at, "never")),
+                (
+                    "LAST USED",
+                    20,
+                    out::rfc3339_or(secret.last_used_at, "never"),
+                ),
             ],
         )?;
     }

@@ -46,7 +46,11 @@ fn check(output: OutputArgs, config: &ConfigArgs) -> Result<(), CliError> {
 
 fn show(output: OutputArgs, config: &ConfigArgs) -> Result<(), CliError> {
     let settings = config.load()?.show();
-    let width = settings.iter().map(|setting| setting.value_masked.chars().count()).max().unwrap_or(0);
+    let width = settings
+        .iter()
+        .map(|setting| setting.value_masked.chars().count())
+        .max()
+        .unwrap_or(0);
     let mut listing = out::Listing::begin(output.json, "settings", "no settings")?;
     for setting in settings {
         let source = setting.source.to_string();

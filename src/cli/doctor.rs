@@ -12,9 +12,11 @@ use std::process::ExitCode;
 
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Looks at the database and its migrations, the clocks, the master key and the signing keys, the issuer's\n\
+#[command(
+    after_help = "Looks at the database and its migrations, the clocks, the master key and the signing keys, the issuer's\n\
     URL as clients see it, and the modes of secret files. Exit code 0 if nothing failed (warnings don't count),\n\
-    else 1.")]
+    else 1."
+)]
 pub struct DoctorArgs {
     #[command(flatten)]
     output: OutputArgs,
@@ -40,5 +42,9 @@ pub async fn run(args: &DoctorArgs, config: &ConfigArgs) -> Result<ExitCode, Cli
     } else {
         out::print(&findings.words())?;
     }
-    Ok(if healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -47,7 +47,9 @@ impl fmt::Display for CliError {
                 [only] => f.write_str(only),
                 several => {
                     write!(f, "{} things are wrong:", several.len())?;
-                    several.iter().try_for_each(|fault| write!(f, "\n  - {fault}"))
+                    several
+                        .iter()
+                        .try_for_each(|fault| write!(f, "\n  - {fault}"))
                 }
             },
             Self::Config(error) => error.fmt(f),
@@ -68,7 +70,9 @@ impl From<ConfigError> for CliError {
 impl From<MasterKeyError> for CliError {
     fn from(error: MasterKeyError) -> Self {
         match error {
-            MasterKeyError::Missing | MasterKeyError::Malformed(_) => Self::usage(error.to_string()),
+            MasterKeyError::Missing | MasterKeyError::Malformed(_) => {
+                Self::usage(error.to_string())
+            }
             MasterKeyError::Io(path, error) => Self::Failed(format!(
                 "the master key file {} can't be used ({error}): check master_key_file and the file's permissions",
                 path.display()

@@ -18,16 +18,20 @@ pub enum KeyCommand {
     /// List the keys: pending, active, retiring
     List(ListArgs),
     /// Publish new keys, which begin to sign when every cache has had time to see them
-    #[command(after_help = "A new key is published for twice keys.jwks_max_age_s before it signs, and the old one stays\n\
+    #[command(
+        after_help = "A new key is published for twice keys.jwks_max_age_s before it signs, and the old one stays\n\
         published until the last token it signed has expired: no verifier sees a failure. While a key is pending,\n\
         that one is told and nothing is made, so the command may be run again.\n\n\
-        A key has leaked? Rotate with --now, then take the old one out with 'gatewright key retire KID'.")]
+        A key has leaked? Rotate with --now, then take the old one out with 'gatewright key retire KID'."
+    )]
     Rotate(RotateArgs),
     /// Take a pending or retiring key out of the JWKS at once: its tokens are refused from then on
     Retire(RetireArgs),
     /// Publish a private key that was made elsewhere
-    #[command(after_help = "The file is PKCS#8 in PEM (BEGIN PRIVATE KEY), or PKCS#1 for RSA: P-256, Ed25519, or RSA of 2048\n\
-        bits or more. The key is pending like a new one.")]
+    #[command(
+        after_help = "The file is PKCS#8 in PEM (BEGIN PRIVATE KEY), or PKCS#1 for RSA: P-256, Ed25519, or RSA of 2048\n\
+        bits or more. The key is pending like a new one."
+    )]
     Import(ImportArgs),
 }
 
@@ -84,7 +88,9 @@ pub async fn run(command: KeyCommand, config: &ConfigArgs) -> Result<ExitCode, C
     match command {
         KeyCommand::List(args) => list(&keys::list(admin).await?, &args)?,
         KeyCommand::Rotate(args) => {
-            let algorithms = args.alg.map_or_else(|| ALGORITHMS.to_vec(), |alg| vec![alg]);
+            let algorithms = args
+                .alg
+                .map_or_else(|| ALGORITHMS.to_vec(), |alg| vec![alg]);
             let max_age_s = if args.now { 0 } else { max_age_s };
             let made = keys::rotate(admin, &algorithms, max_age_s, now()).await?;
             say(&made, args.output)?;
@@ -108,7 +114,8 @@ pub async fn run(command: KeyCommand, config: &ConfigArgs) -> Result<ExitCode, C
 }
 
 fn list(keys: &[KeyRecord], args: &ListArgs) -> Result<(), CliError> {
-    let nothing = "no keys yet: 'gatewright serve' makes the first ones, or 'gatewright key rotate'";
+    let nothing =
+        "no keys yet: 'gatewright serve' makes the first ones, or 'gatewright key rotate'";
     let mut listing = out::Listing::begin(args.output.json, "keys", nothing)?;
     for key in keys.iter().filter(|key| args.all || key.state != "gone") {
         listing.entry(
@@ -162,10 +169,18 @@ fn say(keys: &[PendingKey], output: OutputArgs) -> Result<(), CliError> {
     }
     let mut text = String::new();
     for key in keys {
-        let what = if key.created { "published" } else { "pending already" };
+        let what = if key.created {
+            "published"
+        } else {
+            "pending already"
+        };
         let from = out::rfc3339(key.activates_at);
         // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{} key {} {what}; it signs from {from}", key.algorithm, key.kid);
+        let _ = writeln!(
+            text,
+            "{} key {} {what}; it signs from {from}",
+            key.algorithm, key.kid
+        );
     }
     out::print(&text)
 }

@@ -123,7 +123,11 @@ fn block_on(work: impl Future<Output = Result<ExitCode, CliError>>) -> Result<Ex
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| CliError::Failed(format!("no runtime can be started ({error}): check the limits on threads and files")))?;
+        .map_err(|error| {
+            CliError::Failed(format!(
+                "no runtime can be started ({error}): check the limits on threads and files"
+            ))
+        })?;
     runtime.block_on(work)
 }
 

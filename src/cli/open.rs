@@ -89,7 +89,14 @@ pub async fn open_migrating(config: &Config, migrate: Migrate) -> Result<Opened,
         Announcement::Quiet => Vec::new(),
         other => vec![other],
     };
-    Ok(Opened { store, master, entropy, passwords, announcements, migrated })
+    Ok(Opened {
+        store,
+        master,
+        entropy,
+        passwords,
+        announcements,
+        migrated,
+    })
 }
 
 /// Opens everything for one command, and prints what the operator should hear.
@@ -106,8 +113,9 @@ pub(super) async fn for_command(config: &Config) -> Result<Opened, CliError> {
 /// # Errors
 /// [`CliError::Failed`] if the library refuses, which it never does.
 pub fn derive(key: &master_key::MasterKey) -> Result<MasterKeys, CliError> {
-    MasterKeys::derive(key.expose())
-        .ok_or_else(|| CliError::failed("no keys can be derived from the master key: report this as a defect"))
+    MasterKeys::derive(key.expose()).ok_or_else(|| {
+        CliError::failed("no keys can be derived from the master key: report this as a defect")
+    })
 }
 
 /// The password pool with the configured costs.
@@ -123,8 +131,9 @@ pub fn hasher(config: &Config, entropy: &Entropy) -> Result<PasswordHasher, CliE
         slots: password.slots,
         queue: password.queue,
     };
-    PasswordHasher::new(settings, entropy.clone())
-        .map_err(|_| CliError::usage("argon2 doesn't take these costs: check the section [password]"))
+    PasswordHasher::new(settings, entropy.clone()).map_err(|_| {
+        CliError::usage("argon2 doesn't take these costs: check the section [password]")
+    })
 }
 
 async fn refuse_pending(store: &Store) -> Result<(), CliError> {
@@ -134,7 +143,11 @@ async fn refuse_pending(store: &Store) -> Result<(), CliError> {
     }
     Err(CliError::Failed(format!(
         "the database lacks {} ({}): run 'gatewright migrate' first, or 'gatewright serve --migrate'",
-        if pending.len() == 1 { "a migration" } else { "migrations" },
+        if pending.len() == 1 {
+            "a migration"
+        } else {
+            "migrations"
+        },
         pending.join(", ")
     )))
 }

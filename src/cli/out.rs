@@ -12,7 +12,10 @@ use std::io::{ErrorKind, Write as _};
 /// [`CliError::OutputClosed`] once the reader has gone.
 pub fn print(text: &str) -> Result<(), CliError> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(CliError::OutputClosed),
         Err(error) => Err(CliError::Failed(format!(
@@ -66,23 +69,39 @@ impl Listing {
         if json {
             print(&format!("{{{}:[", Value::from(member)))?;
         }
-        Ok(Self { json, entries: 0, nothing })
+        Ok(Self {
+            json,
+            entries: 0,
+            nothing,
+        })
     }
 
     /// Writes one entry: the value, or the columns, each at least as wide as given.
     ///
     /// # Errors
     /// [`CliError::OutputClosed`]
-    pub fn entry(&mut self, value: &Value, columns: &[(&str, usize, String)]) -> Result<(), CliError> {
+    pub fn entry(
+        &mut self,
+        value: &Value,
+        columns: &[(&str, usize, String)],
+    ) -> Result<(), CliError> {
         let mut text = String::new();
         if self.json {
             let comma = if self.entries > 0 { "," } else { "" };
             let _ = write!(text, "{comma}\n{value}");
         } else {
             if self.entries == 0 {
-                line(&mut text, columns.iter().map(|(name, width, _)| (*name, *width)));
+                line(
+                    &mut text,
+                    columns.iter().map(|(name, width, _)| (*name, *width)),
+                );
             }
-            line(&mut text, columns.iter().map(|(_, width, value)| (value.as_str(), *width)));
+            line(
+                &mut text,
+                columns
+                    .iter()
+                    .map(|(_, width, value)| (value.as_str(), *width)),
+            );
         }
         self.entries += 1;
         print(&text)
@@ -117,11 +136,16 @@ pub fn rfc3339(at: i64) -> String {
     // Howard Hinnant's `civil_from_days`: years that begin in March, in eras of 400.
     let days = days + 719_468;
     let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

@@ -6,7 +6,9 @@ use super::out;
 use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
 use gatewright_authorizer::jose::JwkSet;
 use gatewright_authorizer::jwks::{Clock, FetchKeys};
-use gatewright_authorizer::policy::{CoverageNote, Explanation, Policy, PolicyError, Rule, explain};
+use gatewright_authorizer::policy::{
+    CoverageNote, Explanation, Policy, PolicyError, Rule, explain,
+};
 use gatewright_authorizer::{AccessToken, Reason, Verifier};
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -95,7 +97,11 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
     };
     let coverage = policy.coverage();
     if args.output.json {
-        let issuers: Vec<&str> = policy.issuers().iter().map(|issuer| issuer.url.as_str()).collect();
+        let issuers: Vec<&str> = policy
+            .issuers()
+            .iter()
+            .map(|issuer| issuer.url.as_str())
+            .collect();
         out::json(&json!({
             "valid": true,
             "issuers": issuers,
@@ -112,7 +118,11 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
         args.policy.display(),
         policy.rules().len(),
         policy.issuers().len(),
-        if scopes.is_empty() { "none".to_owned() } else { scopes.join(" ") }
+        if scopes.is_empty() {
+            "none".to_owned()
+        } else {
+            scopes.join(" ")
+        }
     );
     for note in &coverage {
         text.push_str(&in_words(note));
@@ -122,7 +132,10 @@ fn check(args: &CheckArgs) -> Result<ExitCode, CliError> {
 }
 
 fn in_words(note: &CoverageNote) -> String {
-    let because = note.because_of.as_ref().map(|rule| format!(", because of {rule:?}"));
+    let because = note
+        .because_of
+        .as_ref()
+        .map(|rule| format!(", because of {rule:?}"));
     format!(
         "note: a token that satisfies rules {:?} and {:?} gets {} on {:?} answered path by path{}: don't let the gateway \
          cache its answers, or make the templates disjoint\n",
@@ -135,16 +148,29 @@ fn in_words(note: &CoverageNote) -> String {
 }
 
 async fn explain_call(args: &ExplainArgs) -> Result<ExitCode, CliError> {
-    let policy = Policy::parse(&read_file(&args.policy)?).map_err(|error| unusable(&args.policy, &error))?;
+    let policy =
+        Policy::parse(&read_file(&args.policy)?).map_err(|error| unusable(&args.policy, &error))?;
     let presented = presented(args)?;
     let verifier = if let Some(path) = &args.jwks {
         let keys = JwkSet::parse(read_file(path)?.as_bytes()).map_err(|error| {
-            CliError::usage(format!("{}: {error}: give a JWK set with public keys", path.display()))
+            CliError::usage(format!(
+                "{}: {error}: give a JWK set with public keys",
+                path.display()
+            ))
         })?;
-        Verifier::with_fixed_keys(policy.issuers().iter().map(|issuer| (issuer.token_rules(), keys.clone())))
+        Verifier::with_fixed_keys(
+            policy
+                .issuers()
+                .iter()
+                .map(|issuer| (issuer.token_rules(), keys.clone())),
+        )
     } else {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        Verifier::new(policy.issuers(), |url| Arc::new(HttpKeys::new(url)) as Arc<dyn FetchKeys>, &clock)
+        Verifier::new(
+            policy.issuers(),
+            |url| Arc::new(HttpKeys::new(url)) as Arc<dyn FetchKeys>,
+            &clock,
+        )
     };
     let token = verifier.verify(presented.trim(), now()).await;
     let explanation = explain(&policy, &token, &args.method, &args.path);
@@ -160,8 +186,13 @@ fn presented(args: &ExplainArgs) -> Result<String, CliError> {
         (Some(token), _) => Ok(token.clone()),
         (None, Some(path)) if path.as_os_str() == "-" => {
             let mut text = String::new();
-            let outcome = std::io::stdin().lock().take(TOKEN_MAX_BYTES).read_to_string(&mut text);
-            outcome.map_err(|error| CliError::usage(format!("no token can be read from standard input: {error}")))?;
+            let outcome = std::io::stdin()
+                .lock()
+                .take(TOKEN_MAX_BYTES)
+                .read_to_string(&mut text);
+            outcome.map_err(|error| {
+                CliError::usage(format!("no token can be read from standard input: {error}"))
+            })?;
             Ok(text)
         }
         (None, Some(path)) => read_file(path),

@@ -26,7 +26,7 @@ const KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How often it writes down when secrets were used.
 const USES_EVERY: Duration = Duration::from_secs(10);
 /// How often it removes what has expired.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 fn failed(error: impl Display) -> CliError {
     CliError::failed(error.to_string())
@@ -65,9 +65,8 @@ pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, CliError> {
     let Some(file) = file else {
         return Ok(ScopeDirectory::default());
     };
-    let refuse = |error: &dyn Display| {
-        CliError::usage(format!("policy.file {}: {error}", file.display()))
-    };
+    let refuse =
+        |error: &dyn Display| CliError::usage(format!("policy.file {}: {error}", file.display()));
     let text = std::fs::read_to_string(file).map_err(|error| refuse(&error))?;
     let policy = Policy::parse(&text).map_err(|error| refuse(&error))?;
     Ok(ScopeDirectory::from_policies(&[policy]))
@@ -78,9 +77,17 @@ pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, CliError> {
 /// # Errors
 /// [`CliError`]; a key that can't be opened is one, and never replaced.
 pub async fn issuer(config: &Config, opened: Opened) -> Result<SharedIssuer, CliError> {
-    let Opened { store, master, entropy, passwords, .. } = opened;
+    let Opened {
+        store,
+        master,
+        entropy,
+        passwords,
+        ..
+    } = opened;
     let now = unix_now();
-    keys::ensure_first_keys(&store, &master, &entropy, now).await.map_err(failed)?;
+    keys::ensure_first_keys(&store, &master, &entropy, now)
+        .await
+        .map_err(failed)?;
     let keyring = keys::load(&store, &master).await.map_err(failed)?;
     let issuer = Arc::new(Issuer {
         url: config.issuer.clone(),
@@ -123,9 +130,14 @@ pub async fn bind(config: &Config) -> Result<TcpListener, CliError> {
 /// # Errors
 /// [`CliError::Failed`]
 pub fn threads() -> Result<tokio::runtime::Runtime, CliError> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| {
-        CliError::Failed(format!("no runtime can be started ({error}): check the limits on threads and files"))
-    })
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            CliError::Failed(format!(
+                "no runtime can be started ({error}): check the limits on threads and files"
+            ))
+        })
 }
 
 /// Serves until a signal, then turns new traffic away, lets requests in flight complete, and closes the database.
@@ -158,7 +170,9 @@ pub async fn run(
         tracing::info!("shutting down: not ready from now on, requests in flight complete");
     };
     let guarded = guard::layer(GuardSettings::new(config), router);
-    let report = server::serve(listener, guarded, server_settings, leaving).await.map_err(failed)?;
+    let report = server::serve(listener, guarded, server_settings, leaving)
+        .await
+        .map_err(failed)?;
     tracing::info!(open = report.open, cut = report.cut, "drained");
     for task in work {
         task.abort();

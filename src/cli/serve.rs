@@ -29,19 +29,24 @@ pub struct ServeArgs {
 /// [`CliError`]
 pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
     let config = config.load()?.config;
-    let _log = crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
+    let _log =
+        crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
     runtime::threads()?.block_on(serve(args, &config))?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn serve(args: &ServeArgs, config: &Config) -> Result<(), CliError> {
     let signal = runtime::shutdown_signal()?;
-    let migrate = if args.migrate { Migrate::Any } else { Migrate::Embedded };
+    let migrate = if args.migrate {
+        Migrate::Any
+    } else {
+        Migrate::Embedded
+    };
     let opened = open_migrating(config, migrate).await?;
     for announcement in &opened.announcements {
         tracing::warn!("{announcement}");
     }
-    let issuer = runtime::issuer(config, opened).await?;
+    let issuer = Box::pin(runtime::issuer(config, opened)).await?;
     let app = App::new(issuer, runtime::system_clock(), config.cors.origins.clone());
     let listener = runtime::bind(config).await?;
     tracing::info!(listen = %config.listen, issuer = %config.issuer, "ready");

@@ -41,7 +41,9 @@ pub enum UserCommand {
     /// Remove a person with sessions, consents and tokens
     Delete(NamedArgs),
     /// Set a password; sessions, codes and refresh tokens from before end
-    #[command(after_help = "Example:\n  printf '%s' \"$PASSWORD\" | gatewright user set-password ada --password-stdin")]
+    #[command(
+        after_help = "Example:\n  printf '%s' \"$PASSWORD\" | gatewright user set-password ada --password-stdin"
+    )]
     SetPassword(SetPasswordArgs),
     /// List a person's browser sessions, or end them
     Sessions(SessionsArgs),
@@ -114,7 +116,12 @@ pub struct SessionsArgs {
     #[arg(value_name = "NAME")]
     name: String,
     /// End one session
-    #[arg(long, value_name = "ID", allow_hyphen_values = true, conflicts_with = "end_all")]
+    #[arg(
+        long,
+        value_name = "ID",
+        allow_hyphen_values = true,
+        conflicts_with = "end_all"
+    )]
     end: Option<String>,
     /// Sign the person out everywhere: end every session and every refresh token
     #[arg(long)]
@@ -152,9 +159,27 @@ pub async fn run(command: UserCommand, config: &ConfigArgs) -> Result<ExitCode, 
     let admin = opened.admin();
     match command {
         UserCommand::Create(args) => {
-            let CreateArgs { username, email, email_verified, claims, output, .. } = args;
-            let user = NewUser { username, email, email_verified, password, claims };
-            say("created", &users::create(admin, user, now()).await?, None, output)?;
+            let CreateArgs {
+                username,
+                email,
+                email_verified,
+                claims,
+                output,
+                ..
+            } = args;
+            let user = NewUser {
+                username,
+                email,
+                email_verified,
+                password,
+                claims,
+            };
+            say(
+                "created",
+                &users::create(admin, user, now()).await?,
+                None,
+                output,
+            )?;
         }
         UserCommand::SetPassword(args) => {
             if let Some(password) = &password {
@@ -174,11 +199,18 @@ pub async fn run(command: UserCommand, config: &ConfigArgs) -> Result<ExitCode, 
         UserCommand::Update(args) => {
             let change = UserChange {
                 username: args.username,
-                email: args.email.map(|email| Some(email).filter(|email| !email.is_empty())),
+                email: args
+                    .email
+                    .map(|email| Some(email).filter(|email| !email.is_empty())),
                 email_verified: args.email_verified,
                 claims: args.claims,
             };
-            say("changed", &users::update(admin, &args.name, &change, now()).await?, None, args.output)?;
+            say(
+                "changed",
+                &users::update(admin, &args.name, &change, now()).await?,
+                None,
+                args.output,
+            )?;
         }
         UserCommand::Disable(args) => {
             let (account, ended) = users::set_disabled(admin, &args.name, true, now()).await?;
@@ -210,25 +242,40 @@ fn needs_password(command: &UserCommand) -> &'static str {
     }
 }
 
-fn say(what: &str, account: &Account, ended: Option<Ended>, output: OutputArgs) -> Result<(), CliError> {
+fn say(
+    what: &str,
+    account: &Account,
+    ended: Option<Ended>,
+    output: OutputArgs,
+) -> Result<(), CliError> {
     if output.json {
         let mut value = record(account);
         if let (Value::Object(members), Some(ended)) = (&mut value, ended) {
             members.insert("sessions_ended".to_owned(), Value::from(ended.sessions));
-            members.insert("refresh_tokens_revoked".to_owned(), Value::from(ended.families));
+            members.insert(
+                "refresh_tokens_revoked".to_owned(),
+                Value::from(ended.families),
+            );
         }
         return out::json(&value);
     }
     let mut text = format!("user {} {what}\n", account.username);
     if let Some(Ended { sessions, families }) = ended {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{sessions} sessions ended, {families} refresh tokens revoked");
+        let _ = writeln!(
+            text,
+            "{sessions} sessions ended, {families} refresh tokens revoked"
+        );
     }
     out::print(&format!("{text}\n{}", describe(account)))
 }
 
 async fn list(admin: Admin<'_>, json: bool) -> Result<(), CliError> {
-    let mut listing = out::Listing::begin(json, "users", "no users yet: make one with 'gatewright user create'")?;
+    let mut listing = out::Listing::begin(
+        json,
+        "users",
+        "no users yet: make one with 'gatewright user create'",
+    )?;
     let mut after = String::new();
     loop {
         let page = users::page(admin, &after, PAGE).await?;
@@ -239,8 +286,21 @@ async fn list(admin: Admin<'_>, json: bool) -> Result<(), CliError> {
                 &record(account),
                 &[
                     ("USER NAME", 24, account.username.clone()),
-                    ("EMAIL", 32, account.email.clone().unwrap_or_else(|| "-".to_owned())),
-                    ("STATE", 8, if account.disabled { "disabled" } else { "enabled" }.to_owned()),
+                    (
+                        "EMAIL",
+                        32,
+                        account.email.clone().unwrap_or_else(|| "-".to_owned()),
+                    ),
+                    (
+                        "STATE",
+                        8,
+                        if account.disabled {
+                            "disabled"
+                        } else {
+                            "enabled"
+                        }
+                        .to_owned(),
+                    ),
                     ("SUB", 22, account.subject.to_string()),
                 ],
             )?;
@@ -261,9 +321,13 @@ async fn sessions(admin: Admin<'_>, args: SessionsArgs, idle_s: i64) -> Result<(
     if args.end_all {
         let Ended { sessions, families } = user_sessions::end_all(admin, &args.name, now()).await?;
         if json {
-            return out::json(&json!({"sessions_ended": sessions, "refresh_tokens_revoked": families}));
+            return out::json(
+                &json!({"sessions_ended": sessions, "refresh_tokens_revoked": families}),
+            );
         }
-        return out::print(&format!("{sessions} sessions ended, {families} refresh tokens revoked\n"));
+        return out::print(&format!(
+            "{sessions} sessions ended, {families} refresh tokens revoked\n"
+        ));
     }
     let mut listing = out::Listing::begin(json, "sessions", "no sessions")?;
     for session in user_sessions::list(admin, &args.name, idle_s, now()).await? {

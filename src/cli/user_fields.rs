@@ -19,12 +19,19 @@ pub fn password_from_stdin() -> Result<Secret, CliError> {
         .lock()
         .take(most as u64 + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| CliError::Failed(format!("standard input can't be read ({error}): pipe the password in")))?;
+        .map_err(|error| {
+            CliError::Failed(format!(
+                "standard input can't be read ({error}): pipe the password in"
+            ))
+        })?;
     if bytes.len() > most {
-        return Err(CliError::usage(format!("the password is over {PASSWORD_MAX_BYTES} bytes: choose a shorter one")));
+        return Err(CliError::usage(format!(
+            "the password is over {PASSWORD_MAX_BYTES} bytes: choose a shorter one"
+        )));
     }
-    let text = String::from_utf8(bytes)
-        .map_err(|_| CliError::usage("the password is not UTF-8: convert it, for browsers send UTF-8"))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        CliError::usage("the password is not UTF-8: convert it, for browsers send UTF-8")
+    })?;
     let password = text.strip_suffix('\n').unwrap_or(&text);
     let password = password.strip_suffix('\r').unwrap_or(password);
     if password.is_empty() {
@@ -33,7 +40,9 @@ pub fn password_from_stdin() -> Result<Secret, CliError> {
         ));
     }
     if password.contains(['\n', '\r', '\0']) {
-        return Err(CliError::usage("the password has a line break, which no login form can send: give one line"));
+        return Err(CliError::usage(
+            "the password has a line break, which no login form can send: give one line",
+        ));
     }
     Ok(Secret::new(password))
 }
@@ -55,9 +64,16 @@ pub fn record(account: &Account) -> Value {
 
 /// A person for people, one field a line.
 pub fn describe(account: &Account) -> String {
-    let claims = account.claims.iter().map(|(name, value)| format!("{name}={value}"));
+    let claims = account
+        .claims
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
     let email = account.email.as_ref().map_or_else(String::new, |email| {
-        let verified = if account.email_verified { "verified" } else { "not verified" };
+        let verified = if account.email_verified {
+            "verified"
+        } else {
+            "not verified"
+        };
         format!("{email} ({verified})")
     });
     out::details(&[
@@ -65,7 +81,10 @@ pub fn describe(account: &Account) -> String {
         ("sub", account.subject.to_string()),
         ("email", email),
         ("claims", claims.collect::<Vec<_>>().join(" ")),
-        ("disabled", if account.disabled { "yes" } else { "" }.to_owned()),
+        (
+            "disabled",
+            if account.disabled { "yes" } else { "" }.to_owned(),
+        ),
         ("created", out::rfc3339(account.created_at)),
         ("updated", out::rfc3339(account.updated_at)),
     ])

@@ -32,7 +32,9 @@ pub(super) fn gather(
         problems,
     };
     let mut env: Vec<_> = env
-        .filter(|(name, _)| name.starts_with("GATEWRIGHT_") && !name.starts_with("GATEWRIGHT_TEST_"))
+        .filter(|(name, _)| {
+            name.starts_with("GATEWRIGHT_") && !name.starts_with("GATEWRIGHT_TEST_")
+        })
         .collect();
     env.sort();
     let named = env.iter().find(|(name, _)| name == "GATEWRIGHT_CONFIG");

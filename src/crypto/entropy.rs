@@ -19,10 +19,14 @@ impl Entropy {
     /// The system's generator.
     pub fn system() -> Self {
         let random = SystemRandom::new();
-        Self(Arc::new(move |bytes| random.fill(bytes).map_err(|_| NoEntropy)))
+        Self(Arc::new(move |bytes| {
+            random.fill(bytes).map_err(|_| NoEntropy)
+        }))
     }
     /// Another source, for tests that need the same bytes again.
-    pub fn from_fn(fill: impl Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync + 'static) -> Self {
+    pub fn from_fn(
+        fill: impl Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync + 'static,
+    ) -> Self {
         Self(Arc::new(fill))
     }
     /// Fills the bytes.

@@ -34,8 +34,16 @@ struct Header<'a> {
 ///
 /// # Errors
 /// [`KeyError`] if the key refuses.
-pub fn sign(key: &SigningKey, token_type: TokenType, claims: &impl Serialize) -> Result<String, KeyError> {
-    let header = Header { alg: key.algorithm().as_str(), typ: token_type.as_str(), kid: key.kid() };
+pub fn sign(
+    key: &SigningKey,
+    token_type: TokenType,
+    claims: &impl Serialize,
+) -> Result<String, KeyError> {
+    let header = Header {
+        alg: key.algorithm().as_str(),
+        typ: token_type.as_str(),
+        kid: key.kid(),
+    };
     let mut token = String::with_capacity(1024);
     for part in [serde_json::to_vec(&header), serde_json::to_vec(claims)] {
         if !token.is_empty() {

@@ -2,9 +2,9 @@
 
 use super::signing_key::SigningKey;
 use super::token::sha256;
+use bytes::Bytes;
 use gatewright_authorizer::jose::{Algorithm, JwkSet, PublicKey};
 use serde_json::{Value, json};
-use bytes::Bytes;
 use std::sync::Arc;
 
 /// An immutable snapshot; a new one replaces it when the keys change.
@@ -28,8 +28,17 @@ impl Keyring {
         let jwks = json!({ "keys": published }).to_string();
         let etag = format!("\"{}\"", sha256(&jwks)).into();
         let jwks = Bytes::from(jwks);
-        let keys = published.iter().filter_map(|jwk| PublicKey::from_jwk(jwk).ok()).collect();
-        Self { active, published: JwkSet::from_keys(keys), jwks, etag, version }
+        let keys = published
+            .iter()
+            .filter_map(|jwk| PublicKey::from_jwk(jwk).ok())
+            .collect();
+        Self {
+            active,
+            published: JwkSet::from_keys(keys),
+            jwks,
+            etag,
+            version,
+        }
     }
 
     /// The key that signs with this algorithm.

@@ -66,8 +66,13 @@ impl PasswordHasher {
     /// # Errors
     /// [`HashError::Broken`] for costs that argon2 doesn't take.
     pub fn new(settings: HashSettings, entropy: Entropy) -> Result<Self, HashError> {
-        let params = Params::new(settings.memory_kib, settings.iterations, settings.parallelism, Some(32))
-            .map_err(|_| HashError::Broken)?;
+        let params = Params::new(
+            settings.memory_kib,
+            settings.iterations,
+            settings.parallelism,
+            Some(32),
+        )
+        .map_err(|_| HashError::Broken)?;
         Ok(Self {
             settings,
             argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
@@ -83,11 +88,17 @@ impl PasswordHasher {
     /// [`HashError`]
     pub async fn hash(&self, password: String) -> Result<String, HashError> {
         let mut salt = [0_u8; 16];
-        self.entropy.fill(&mut salt).map_err(|_| HashError::Broken)?;
+        self.entropy
+            .fill(&mut salt)
+            .map_err(|_| HashError::Broken)?;
         let argon2 = self.argon2.clone();
         self.run(move || {
-            let hash: PasswordHash =
-                argon2::PasswordHasher::hash_password_with_salt(&argon2, password.as_bytes(), &salt).ok()?;
+            let hash: PasswordHash = argon2::PasswordHasher::hash_password_with_salt(
+                &argon2,
+                password.as_bytes(),
+                &salt,
+            )
+            .ok()?;
             Some(hash.to_string())
         })
         .await
@@ -98,20 +109,32 @@ impl PasswordHasher {
     ///
     /// # Errors
     /// [`HashError`]
-    pub async fn verify(&self, password: String, stored: Option<String>) -> Result<Verdict, HashError> {
+    pub async fn verify(
+        &self,
+        password: String,
+        stored: Option<String>,
+    ) -> Result<Verdict, HashError> {
         let argon2 = self.argon2.clone();
-        let today = (self.settings.memory_kib, self.settings.iterations, self.settings.parallelism);
+        let today = (
+            self.settings.memory_kib,
+            self.settings.iterations,
+            self.settings.parallelism,
+        );
         self.run(move || {
             let Some(stored) = stored else {
                 let mut output = [0_u8; 32];
-                argon2.hash_password_into(password.as_bytes(), b"no such account!", &mut output).ok()?;
+                argon2
+                    .hash_password_into(password.as_bytes(), b"no such account!", &mut output)
+                    .ok()?;
                 return Some(Verdict::Wrong);
             };
             let hash = PasswordHash::new(&stored).ok()?;
             let params = Params::try_from(&hash).ok()?;
             let costs = (params.m_cost(), params.t_cost(), params.p_cost());
             let verifier = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-            let right = argon2::PasswordVerifier::verify_password(&verifier, password.as_bytes(), &hash).is_ok();
+            let right =
+                argon2::PasswordVerifier::verify_password(&verifier, password.as_bytes(), &hash)
+                    .is_ok();
             Some(match (right, costs == today) {
                 (true, true) => Verdict::Right,
                 (true, false) => Verdict::RightButStale,
@@ -130,7 +153,10 @@ impl PasswordHasher {
         if waiting >= self.settings.slots + self.settings.queue {
             return Err(HashError::Busy);
         }
-        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(|_| HashError::Broken)?;
+        let slot = Arc::clone(&self.slots)
+            .acquire_owned()
+            .await
+            .map_err(|_| HashError::Broken)?;
         let result = tokio::task::spawn_blocking(move || {
             let _slot = slot;
             work()

@@ -30,7 +30,12 @@ impl SealingKey {
     ///
     /// # Errors
     /// [`NoEntropy`]
-    pub fn seal(&self, entropy: &Entropy, context: &str, plain: &[u8]) -> Result<String, NoEntropy> {
+    pub fn seal(
+        &self,
+        entropy: &Entropy,
+        context: &str,
+        plain: &[u8],
+    ) -> Result<String, NoEntropy> {
         let mut nonce = [0_u8; NONCE_LEN];
         entropy.fill(&mut nonce)?;
         let mut sealed = plain.to_vec();
@@ -67,7 +72,11 @@ fn expand(secret: &[u8], purpose: &str) -> Option<[u8; 32]> {
     let mut bytes = [0_u8; 32];
     let info = [purpose.as_bytes()];
     let derived = Salt::new(HKDF_SHA256, b"gatewright").extract(secret);
-    derived.expand(&info, HKDF_SHA256).ok()?.fill(&mut bytes).ok()?;
+    derived
+        .expand(&info, HKDF_SHA256)
+        .ok()?
+        .fill(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
@@ -89,7 +98,8 @@ impl MasterKeys {
     /// Derives the keys from the 32 bytes of the master key. `None` if the library refuses, which it never
     /// does for this length.
     pub fn derive(master: &[u8; 32]) -> Option<Self> {
-        let mac = |purpose: &str| Some(hmac::Key::new(hmac::HMAC_SHA256, &expand(master, purpose)?));
+        let mac =
+            |purpose: &str| Some(hmac::Key::new(hmac::HMAC_SHA256, &expand(master, purpose)?));
         let id = expand(master, "gatewright master key id v1")?;
         let (short, _) = id.split_at(9);
         Some(Self {
@@ -135,6 +145,8 @@ fn tag(key: &hmac::Key, parts: &[&str]) -> String {
 
 impl std::fmt::Debug for MasterKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MasterKeys").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("MasterKeys")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

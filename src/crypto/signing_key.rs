@@ -74,9 +74,11 @@ pub fn generate(algorithm: Algorithm, entropy: &Entropy) -> Result<PrivatePkcs8,
     let failed = "a new key could not be made; check the system's entropy";
     match algorithm {
         Algorithm::Es256 => {
-            let document =
-                EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-                    .map_err(refuse(failed))?;
+            let document = EcdsaKeyPair::generate_pkcs8(
+                &ECDSA_P256_SHA256_FIXED_SIGNING,
+                &SystemRandom::new(),
+            )
+            .map_err(refuse(failed))?;
             Ok(PrivatePkcs8(document.as_ref().to_vec()))
         }
         Algorithm::EdDsa => {
@@ -85,11 +87,14 @@ pub fn generate(algorithm: Algorithm, entropy: &Entropy) -> Result<PrivatePkcs8,
             Ok(PrivatePkcs8(document.as_ref().to_vec()))
         }
         Algorithm::Rs256 => {
-            let key = rsa::PrivateKey::new(&mut entropy.clone(), RSA_BITS).map_err(refuse(failed))?;
+            let key =
+                rsa::PrivateKey::new(&mut entropy.clone(), RSA_BITS).map_err(refuse(failed))?;
             let document = key.to_pkcs8_der().map_err(refuse(failed))?;
             Ok(PrivatePkcs8(document.as_bytes().to_vec()))
         }
-        Algorithm::Ps256 => Err(KeyError("tokens are not signed with PS256: use ES256, RS256 or EdDSA".to_owned())),
+        Algorithm::Ps256 => Err(KeyError(
+            "tokens are not signed with PS256: use ES256, RS256 or EdDSA".to_owned(),
+        )),
     }
 }
 
@@ -102,7 +107,9 @@ pub fn import_pem(pem: &str) -> Result<PrivatePkcs8, KeyError> {
         use rsa::pkcs1::DecodeRsaPrivateKey;
         let key = rsa::PrivateKey::from_pkcs1_pem(pem.trim())
             .map_err(refuse("the RSA key in this file is not readable"))?;
-        let document = key.to_pkcs8_der().map_err(refuse("the RSA key can't be written as PKCS#8"))?;
+        let document = key
+            .to_pkcs8_der()
+            .map_err(refuse("the RSA key can't be written as PKCS#8"))?;
         return Ok(PrivatePkcs8(document.as_bytes().to_vec()));
     }
     let body = pem
@@ -116,7 +123,9 @@ pub fn import_pem(pem: &str) -> Result<PrivatePkcs8, KeyError> {
                     .to_owned(),
             )
         })?;
-    let der = STANDARD.decode(body).map_err(refuse("the PEM body is not base64"))?;
+    let der = STANDARD
+        .decode(body)
+        .map_err(refuse("the PEM body is not base64"))?;
     Ok(PrivatePkcs8(der))
 }
 
@@ -143,8 +152,7 @@ impl SigningKey {
             Algorithm::EdDsa => {
                 let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der)
                     .map_err(refuse("not an Ed25519 private key"))?;
-                let jwk =
-                    json!({"kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref())});
+                let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": encode(pair.public_key().as_ref())});
                 (Signer::EdDsa(pair), jwk)
             }
             Algorithm::Rs256 => {
@@ -153,7 +161,8 @@ impl SigningKey {
                 if key.size() * 8 < RSA_BITS {
                     return Err(KeyError("RSA keys need 2048 bits or more".to_owned()));
                 }
-                let pair = RsaKeyPair::from_pkcs8(der).map_err(refuse("not a usable RSA private key"))?;
+                let pair =
+                    RsaKeyPair::from_pkcs8(der).map_err(refuse("not a usable RSA private key"))?;
                 let jwk = json!({
                     "kty": "RSA",
                     "n": encode(&key.n_bytes()),
@@ -171,32 +180,48 @@ impl SigningKey {
             members.insert("alg".to_owned(), Value::from(algorithm.as_str()));
             members.insert("use".to_owned(), Value::from("sig"));
         }
-        Ok(Self { kid, algorithm, public_jwk, signer })
+        Ok(Self {
+            kid,
+            algorithm,
+            public_jwk,
+            signer,
+        })
     }
 
     /// Parses a stored private key whose public JWK is known: cheaper than [`Self::parse`].
     ///
     /// # Errors
     /// [`KeyError`] if the halves can't be used.
-    pub fn restore(algorithm: Algorithm, private: &PrivatePkcs8, public_jwk: Value) -> Result<Self, KeyError> {
+    pub fn restore(
+        algorithm: Algorithm,
+        private: &PrivatePkcs8,
+        public_jwk: Value,
+    ) -> Result<Self, KeyError> {
         let der = private.expose();
         let random = SystemRandom::new();
         let unusable = "the stored key is not usable";
         let signer = match algorithm {
             Algorithm::Es256 => Signer::Es256(
-                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map_err(refuse(unusable))?,
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der)
+                    .map_err(refuse(unusable))?,
                 random,
             ),
             Algorithm::EdDsa => Signer::EdDsa(
                 Ed25519KeyPair::from_pkcs8_maybe_unchecked(der).map_err(refuse(unusable))?,
             ),
-            Algorithm::Rs256 => {
-                Signer::Rs256(RsaKeyPair::from_pkcs8(der).map_err(refuse(unusable))?, random)
-            }
+            Algorithm::Rs256 => Signer::Rs256(
+                RsaKeyPair::from_pkcs8(der).map_err(refuse(unusable))?,
+                random,
+            ),
             Algorithm::Ps256 => return Err(KeyError(unusable.to_owned())),
         };
         let kid = thumbprint(&public_jwk).map_err(refuse("the public key has no thumbprint"))?;
-        Ok(Self { kid, algorithm, public_jwk, signer })
+        Ok(Self {
+            kid,
+            algorithm,
+            public_jwk,
+            signer,
+        })
     }
 
     /// Finds out which algorithm an imported key is for.
@@ -208,7 +233,9 @@ impl SigningKey {
             .into_iter()
             .find_map(|algorithm| Self::parse(algorithm, private).ok())
             .ok_or_else(|| {
-                KeyError("the key is neither P-256, Ed25519 nor RSA of 2048 bits or more".to_owned())
+                KeyError(
+                    "the key is neither P-256, Ed25519 nor RSA of 2048 bits or more".to_owned(),
+                )
             })
     }
 
@@ -232,9 +259,11 @@ impl SigningKey {
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let failed = "signing failed";
         match &self.signer {
-            Signer::Es256(pair, random) => {
-                Ok(pair.sign(random, message).map_err(refuse(failed))?.as_ref().to_vec())
-            }
+            Signer::Es256(pair, random) => Ok(pair
+                .sign(random, message)
+                .map_err(refuse(failed))?
+                .as_ref()
+                .to_vec()),
             Signer::EdDsa(pair) => Ok(pair.sign(message).as_ref().to_vec()),
             Signer::Rs256(pair, random) => {
                 let mut signature = vec![0_u8; pair.public_modulus_len()];

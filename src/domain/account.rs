@@ -66,11 +66,15 @@ pub fn check_email(canonical: &str) -> Result<(), String> {
         && canonical.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty() && domain.contains('.') && !domain.contains('@')
         })
-        && !canonical.chars().any(|c| c.is_whitespace() || c.is_control());
+        && !canonical
+            .chars()
+            .any(|c| c.is_whitespace() || c.is_control());
     if sound {
         Ok(())
     } else {
-        Err(format!("email {canonical:?}: give an address such as ada@example.com"))
+        Err(format!(
+            "email {canonical:?}: give an address such as ada@example.com"
+        ))
     }
 }
 
@@ -83,7 +87,9 @@ const COMMON: &str = include_str!("common_passwords.txt");
 /// A sentence that says why; never the password.
 pub fn check_password(canonical: &str, username: &str) -> Result<(), String> {
     if canonical.len() > PASSWORD_MAX_BYTES {
-        return Err(format!("the password is over {PASSWORD_MAX_BYTES} bytes: choose a shorter one"));
+        return Err(format!(
+            "the password is over {PASSWORD_MAX_BYTES} bytes: choose a shorter one"
+        ));
     }
     if canonical.chars().count() < PASSWORD_MIN_CHARS {
         return Err(format!(
@@ -92,7 +98,9 @@ pub fn check_password(canonical: &str, username: &str) -> Result<(), String> {
     }
     let lower = canonical.to_lowercase();
     if COMMON.lines().any(|common| common == lower) || lower == username {
-        return Err("the password is among the first that anybody would try: choose another".to_owned());
+        return Err(
+            "the password is among the first that anybody would try: choose another".to_owned(),
+        );
     }
     Ok(())
 }

@@ -6,16 +6,64 @@ use serde_json::{Map, Value};
 
 /// Claims of the `profile` scope that an account may carry (OIDC Core §5.4).
 const PROFILE: [&str; 13] = [
-    "name", "family_name", "given_name", "middle_name", "nickname", "preferred_username", "profile",
-    "picture", "website", "gender", "birthdate", "zoneinfo", "locale",
+    "name",
+    "family_name",
+    "given_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "profile",
+    "picture",
+    "website",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
 ];
 
 /// Claims that the server sets itself, in any token; nobody else may.
 const RESERVED: [&str; 41] = [
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp", "nonce", "auth_time", "acr", "amr", "at_hash",
-    "c_hash", "s_hash", "sid", "scope", "scp", "client_id", "cnf", "act", "may_act", "events", "typ", "alg",
-    "kid", "grant_id", "token_type", "active", "username", "sub_jwk", "sub_id", "toe", "txn", "vct",
-    "email", "email_verified", "updated_at", "token_use", "authorization_details", "claims",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "azp",
+    "nonce",
+    "auth_time",
+    "acr",
+    "amr",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "sid",
+    "scope",
+    "scp",
+    "client_id",
+    "cnf",
+    "act",
+    "may_act",
+    "events",
+    "typ",
+    "alg",
+    "kid",
+    "grant_id",
+    "token_type",
+    "active",
+    "username",
+    "sub_jwk",
+    "sub_id",
+    "toe",
+    "txn",
+    "vct",
+    "email",
+    "email_verified",
+    "updated_at",
+    "token_use",
+    "authorization_details",
+    "claims",
 ];
 
 /// Checks a custom or profile claim that an administrator sets: the name isn't the server's, and a standard
@@ -25,7 +73,9 @@ const RESERVED: [&str; 41] = [
 /// A sentence that says what to do.
 pub fn check_claim(name: &str, value: &Value) -> Result<(), String> {
     if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
-        return Err(format!("claim {name:?}: give a name of 1 to 128 printable characters"));
+        return Err(format!(
+            "claim {name:?}: give a name of 1 to 128 printable characters"
+        ));
     }
     if RESERVED.contains(&name) {
         let remedy = match name {
@@ -44,7 +94,9 @@ pub fn check_claim(name: &str, value: &Value) -> Result<(), String> {
     if right {
         Ok(())
     } else {
-        Err(format!("claim {name:?} must be {expected}; it is given as JSON, e.g. --claim name='\"Ada\"'"))
+        Err(format!(
+            "claim {name:?} must be {expected}; it is given as JSON, e.g. --claim name='\"Ada\"'"
+        ))
     }
 }
 
@@ -62,7 +114,9 @@ pub fn released(account: &Account, scope: &Scope) -> Map<String, Value> {
         }
     };
     if scope.contains("profile") {
-        PROFILE.iter().for_each(|name| take(name));
+        for name in PROFILE {
+            take(name);
+        }
     }
     if scope.contains("address") {
         take("address");
@@ -81,7 +135,10 @@ pub fn released(account: &Account, scope: &Scope) -> Map<String, Value> {
         && let Some(email) = &account.email
     {
         claims.insert("email".to_owned(), Value::from(email.as_str()));
-        claims.insert("email_verified".to_owned(), Value::from(account.email_verified));
+        claims.insert(
+            "email_verified".to_owned(),
+            Value::from(account.email_verified),
+        );
     }
     claims
 }

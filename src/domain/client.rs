@@ -161,7 +161,11 @@ impl Client {
 
     /// The APIs that a request is for: those it names, else all of the client's.
     pub fn audiences_for<'a>(&'a self, named: &'a [Audience]) -> &'a [Audience] {
-        if named.is_empty() { &self.audiences } else { named }
+        if named.is_empty() {
+            &self.audiences
+        } else {
+            named
+        }
     }
 
     /// Byte-exact match among its own (RFC 9700 §4.1.3); for public clients the port of a loopback literal
@@ -226,7 +230,8 @@ impl Client {
             "tokens are signed with ES256, RS256 or EdDSA: choose one of them",
         );
         fault(
-            self.access_token_s.is_some_and(|s| !(10..=86_400).contains(&s)),
+            self.access_token_s
+                .is_some_and(|s| !(10..=86_400).contains(&s)),
             "access tokens live from 10 to 86400 seconds: choose a lifetime between",
         );
         if let Some(words) = name_fault(&self.name) {

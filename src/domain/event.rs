@@ -62,7 +62,11 @@ pub struct Event {
 impl Event {
     /// An event without detail yet.
     pub fn new(kind: EventKind, at: i64) -> Self {
-        Self { kind, at, detail: Map::new() }
+        Self {
+            kind,
+            at,
+            detail: Map::new(),
+        }
     }
     /// Adds one detail.
     #[must_use]

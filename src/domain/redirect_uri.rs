@@ -53,7 +53,9 @@ impl RedirectUri {
                 return refuse("http is for 127.0.0.1 and [::1] only (RFC 8252 §7.3); use https");
             }
             scheme if scheme.contains('.') => {}
-            _ => return refuse("use https, or a private scheme with a dot such as com.example.app"),
+            _ => {
+                return refuse("use https, or a private scheme with a dot such as com.example.app");
+            }
         }
         let without_path = url.path() == "/" && url.query().is_none();
         if url.as_str() != text && !(without_path && url.as_str().strip_suffix('/') == Some(text)) {

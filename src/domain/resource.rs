@@ -15,7 +15,9 @@ impl Audience {
     pub fn parse(text: &str) -> Result<Self, String> {
         let url = url::Url::parse(text)
             .map_err(|_| format!("audience {text:?}: give an absolute URI"))?;
-        if text.len() > 512 || url.fragment().is_some() || !text.bytes().all(|b| b.is_ascii_graphic())
+        if text.len() > 512
+            || url.fragment().is_some()
+            || !text.bytes().all(|b| b.is_ascii_graphic())
         {
             return Err(format!(
                 "audience {text:?}: give an absolute URI without fragment, at most 512 characters"

@@ -63,9 +63,20 @@ pub enum Next {
 
 impl Next {
     /// Asks for consent to the client as it looks now.
-    pub(super) fn consent(interaction: Interaction, registered: Arc<RegisteredClient>, account: Account) -> Self {
+    pub(super) fn consent(
+        interaction: Interaction,
+        registered: Arc<RegisteredClient>,
+        account: Account,
+    ) -> Self {
         let shown = Some(fingerprint(&registered.client));
-        Self::Consent(Box::new(Interaction { shown, ..interaction }), registered, Box::new(account))
+        Self::Consent(
+            Box::new(Interaction {
+                shown,
+                ..interaction
+            }),
+            registered,
+            Box::new(account),
+        )
     }
 }
 
@@ -108,10 +119,21 @@ pub async fn authorize(
         })
     })();
     let request = checked.map_err(|(code, words)| {
-        let reply = Reply { to: &to, mode: mode.unwrap_or_default(), state: form.raw("state") };
+        let reply = Reply {
+            to: &to,
+            mode: mode.unwrap_or_default(),
+            state: form.raw("state"),
+        };
         AuthorizeError::Reportable(reply.error(issuer, code, words))
     })?;
-    proceed(issuer, Interaction::begin(request, now), registered, session, now).await
+    proceed(
+        issuer,
+        Interaction::begin(request, now),
+        registered,
+        session,
+        now,
+    )
+    .await
 }
 
 /// Goes on with an interaction after a page.
@@ -145,26 +167,41 @@ pub async fn client_of(
         .filter(|registered| registered.client.may_use(GrantType::AuthorizationCode))
         .ok_or(AuthorizeError::Unverified(UnverifiedReason::UnknownClient))?;
     let client = &registered.client;
-    if client.verify_redirect_uri(request.redirect_uri.as_str()).is_none() {
+    if client
+        .verify_redirect_uri(request.redirect_uri.as_str())
+        .is_none()
+    {
         return Err(AuthorizeError::Unverified(UnverifiedReason::RedirectUri));
     }
     let refused = |code, words| {
-        Err(AuthorizeError::Reportable(Reply::to(request).error(issuer, code, words)))
+        Err(AuthorizeError::Reportable(
+            Reply::to(request).error(issuer, code, words),
+        ))
     };
     if !request.scope.is_subset(&client.scope) {
-        return refused(ErrorCode::InvalidScope, "scope goes beyond what this client may have");
+        return refused(
+            ErrorCode::InvalidScope,
+            "scope goes beyond what this client may have",
+        );
     }
     let known = |r: &Audience| r.as_str() == issuer.url || client.audiences.contains(r);
     if !request.resources.iter().all(known) {
-        return refused(ErrorCode::InvalidTarget, "resource is not an audience of this client");
+        return refused(
+            ErrorCode::InvalidTarget,
+            "resource is not an audience of this client",
+        );
     }
     Ok(registered)
 }
 
 /// The person of a session, unless the account went or its password changed while the request was under way.
-pub(super) async fn account_of(issuer: &Issuer, session: &Session) -> Result<Option<Account>, FlowError> {
+pub(super) async fn account_of(
+    issuer: &Issuer,
+    session: &Session,
+) -> Result<Option<Account>, FlowError> {
     let account = accounts::by_subject(&issuer.store, &session.subject).await?;
-    Ok(account.filter(|account| !account.disabled && account.password_changed_at <= session.auth_time))
+    Ok(account
+        .filter(|account| !account.disabled && account.password_changed_at <= session.auth_time))
 }
 
 async fn proceed(
@@ -179,23 +216,36 @@ async fn proceed(
     let reportable = |code, words| AuthorizeError::Reportable(reply.error(issuer, code, words));
     let Some(session) = session.filter(|session| !must_log_in(&interaction, session, now)) else {
         if request.prompt.none {
-            return Err(reportable(ErrorCode::LoginRequired, "nobody is logged in, and prompt=none"));
+            return Err(reportable(
+                ErrorCode::LoginRequired,
+                "nobody is logged in, and prompt=none",
+            ));
         }
         return Ok(Next::Login(Box::new(interaction), registered));
     };
-    if request.hinted_subject.as_ref().is_some_and(|hinted| *hinted != session.subject) {
+    if request
+        .hinted_subject
+        .as_ref()
+        .is_some_and(|hinted| *hinted != session.subject)
+    {
         return Err(reportable(
             ErrorCode::LoginRequired,
             "somebody else is logged in than id_token_hint names",
         ));
     }
     let Some(account) = account_of(issuer, session).await? else {
-        return Err(reportable(ErrorCode::LoginRequired, "the session has just ended"));
+        return Err(reportable(
+            ErrorCode::LoginRequired,
+            "the session has just ended",
+        ));
     };
     let client = &registered.client;
     if must_consent(issuer, client, request, &account).await? {
         if request.prompt.none {
-            return Err(reportable(ErrorCode::ConsentRequired, "consent is needed, and prompt=none"));
+            return Err(reportable(
+                ErrorCode::ConsentRequired,
+                "consent is needed, and prompt=none",
+            ));
         }
         return Ok(Next::consent(interaction, registered, account));
     }
@@ -279,7 +329,14 @@ pub(super) async fn grant_code(
         code_challenge: request.code_challenge.clone(),
     };
     let expires_at = now + issuer.settings.code_s;
-    codes::insert(&issuer.store, code.digest().as_str(), &stored, now, expires_at).await?;
+    codes::insert(
+        &issuer.store,
+        code.digest().as_str(),
+        &stored,
+        now,
+        expires_at,
+    )
+    .await?;
     Ok(Reply::to(request).code(issuer, &code))
 }
 
@@ -299,10 +356,18 @@ impl<'a> Reply<'a> {
         }
     }
 
-    pub(super) fn error(&self, issuer: &Issuer, code: ErrorCode, words: &'static str) -> AuthorizationResponse {
+    pub(super) fn error(
+        &self,
+        issuer: &Issuer,
+        code: ErrorCode,
+        words: &'static str,
+    ) -> AuthorizationResponse {
         self.answer(
             issuer,
-            vec![("error", code.as_str().to_owned()), ("error_description", words.to_owned())],
+            vec![
+                ("error", code.as_str().to_owned()),
+                ("error_description", words.to_owned()),
+            ],
         )
     }
 
@@ -319,6 +384,10 @@ impl<'a> Reply<'a> {
             parameters.push(("state", state.to_owned()));
         }
         parameters.push(("iss", issuer.url.clone()));
-        AuthorizationResponse { to: self.to.clone(), mode: self.mode, parameters }
+        AuthorizationResponse {
+            to: self.to.clone(),
+            mode: self.mode,
+            parameters,
+        }
     }
 }

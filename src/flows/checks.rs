@@ -22,9 +22,23 @@ const LOGIN_HINT_MAX_BYTES: usize = 256;
 
 /// Parameters of an authorization request that mean something here, each to be sent once.
 const KNOWN: &[&str] = &[
-    "response_type", "scope", "state", "nonce", "response_mode", "prompt", "max_age", "login_hint",
-    "id_token_hint", "acr_values", "ui_locales", "code_challenge", "code_challenge_method", "display",
-    "request", "request_uri", "claims",
+    "response_type",
+    "scope",
+    "state",
+    "nonce",
+    "response_mode",
+    "prompt",
+    "max_age",
+    "login_hint",
+    "id_token_hint",
+    "acr_values",
+    "ui_locales",
+    "code_challenge",
+    "code_challenge_method",
+    "display",
+    "request",
+    "request_uri",
+    "claims",
 ];
 
 /// A refusal that the client may hear of: code and words.
@@ -34,7 +48,9 @@ pub(super) async fn known_client(
     issuer: &Issuer,
     form: &Form,
 ) -> Result<Arc<super::clients::RegisteredClient>, AuthorizeError> {
-    let once = form.duplicates(&[]).all(|name| name != "client_id" && name != "redirect_uri");
+    let once = form
+        .duplicates(&[])
+        .all(|name| name != "client_id" && name != "redirect_uri");
     if !once {
         return Err(AuthorizeError::Unverified(UnverifiedReason::SentTwice));
     }
@@ -57,7 +73,9 @@ pub(super) fn registered_redirect_uri(
         let verified = client.verify_redirect_uri(presented).ok_or(unverified)?;
         return Ok((verified, true));
     }
-    let openid = form.raw("scope").is_some_and(|scope| scope.split(' ').any(|t| t == "openid"));
+    let openid = form
+        .raw("scope")
+        .is_some_and(|scope| scope.split(' ').any(|t| t == "openid"));
     match client.redirect_uris.as_slice() {
         [only] if !openid => {
             let verified = only.verify(only.as_str(), false).ok_or(unverified)?;
@@ -68,7 +86,10 @@ pub(super) fn registered_redirect_uri(
 }
 
 pub(super) fn echo_fits(form: &Form) -> Result<(), AuthorizeError> {
-    let fits = |name| form.raw(name).is_none_or(|value| value.len() <= ECHO_MAX_BYTES);
+    let fits = |name| {
+        form.raw(name)
+            .is_none_or(|value| value.len() <= ECHO_MAX_BYTES)
+    };
     if fits("state") && fits("nonce") {
         Ok(())
     } else {
@@ -78,17 +99,26 @@ pub(super) fn echo_fits(form: &Form) -> Result<(), AuthorizeError> {
 
 pub(super) fn sent_once(form: &Form) -> Result<(), Refusal> {
     if form.duplicates(&[]).any(|name| KNOWN.contains(&name)) {
-        return Err((ErrorCode::InvalidRequest, "a parameter was sent more than once"));
+        return Err((
+            ErrorCode::InvalidRequest,
+            "a parameter was sent more than once",
+        ));
     }
     Ok(())
 }
 
 pub(super) fn no_request_object(form: &Form) -> Result<(), Refusal> {
     if form.raw("request_uri").is_some() {
-        return Err((ErrorCode::InvalidRequestUri, "request_uri was not issued by this server"));
+        return Err((
+            ErrorCode::InvalidRequestUri,
+            "request_uri was not issued by this server",
+        ));
     }
     if form.raw("request").is_some() {
-        return Err((ErrorCode::InvalidRequestObject, "request objects are not supported"));
+        return Err((
+            ErrorCode::InvalidRequestObject,
+            "request objects are not supported",
+        ));
     }
     Ok(())
 }
@@ -105,7 +135,10 @@ pub(super) fn response_mode(form: &Form) -> Result<ResponseMode, Refusal> {
     match form.get("response_mode") {
         None | Some("query") => Ok(ResponseMode::Query),
         Some("form_post") => Ok(ResponseMode::FormPost),
-        Some(_) => Err((ErrorCode::InvalidRequest, "use response_mode=query or form_post")),
+        Some(_) => Err((
+            ErrorCode::InvalidRequest,
+            "use response_mode=query or form_post",
+        )),
     }
 }
 
@@ -114,11 +147,19 @@ pub(super) fn permitted_scope(form: &Form, client: &Client) -> Result<Scope, Ref
         .get("scope")
         .map(Scope::parse)
         .ok_or((ErrorCode::InvalidScope, "scope is missing"))?
-        .map_err(|_| (ErrorCode::InvalidScope, "scope has a character that scopes can't have"))?;
+        .map_err(|_| {
+            (
+                ErrorCode::InvalidScope,
+                "scope has a character that scopes can't have",
+            )
+        })?;
     if asked.is_subset(&client.scope) {
         Ok(asked)
     } else {
-        Err((ErrorCode::InvalidScope, "scope goes beyond what this client may have"))
+        Err((
+            ErrorCode::InvalidScope,
+            "scope goes beyond what this client may have",
+        ))
     }
 }
 
@@ -127,35 +168,54 @@ pub(super) fn permitted_audiences(
     client: &Client,
     issuer: &str,
 ) -> Result<Vec<Audience>, Refusal> {
-    permitted_resources(form, client, issuer)
-        .ok_or((ErrorCode::InvalidTarget, "resource is not an audience of this client"))
+    permitted_resources(form, client, issuer).ok_or((
+        ErrorCode::InvalidTarget,
+        "resource is not an audience of this client",
+    ))
 }
 
-pub(super) fn s256_challenge(form: &Form, client: &Client) -> Result<Option<CodeChallenge>, Refusal> {
+pub(super) fn s256_challenge(
+    form: &Form,
+    client: &Client,
+) -> Result<Option<CodeChallenge>, Refusal> {
     let method = form.raw("code_challenge_method");
     let Some(challenge) = form.raw("code_challenge") else {
         return match (client.pkce, client.client_type, method) {
             (PkcePolicy::Optional, ClientType::Confidential, None) => Ok(None),
-            _ => Err((ErrorCode::InvalidRequest, "code_challenge is missing: PKCE is required")),
+            _ => Err((
+                ErrorCode::InvalidRequest,
+                "code_challenge is missing: PKCE is required",
+            )),
         };
     };
     if method != Some("S256") {
         return Err((ErrorCode::InvalidRequest, "use code_challenge_method=S256"));
     }
-    CodeChallenge::parse(challenge)
-        .map(Some)
-        .ok_or((ErrorCode::InvalidRequest, "code_challenge must be 43 characters of base64url"))
+    CodeChallenge::parse(challenge).map(Some).ok_or((
+        ErrorCode::InvalidRequest,
+        "code_challenge must be 43 characters of base64url",
+    ))
 }
 
 pub(super) fn prompt(form: &Form) -> Result<Prompt, Refusal> {
     let mut prompt = Prompt::default();
     let mut others = false;
-    for word in form.get("prompt").unwrap_or_default().split(' ').filter(|w| !w.is_empty()) {
+    for word in form
+        .get("prompt")
+        .unwrap_or_default()
+        .split(' ')
+        .filter(|w| !w.is_empty())
+    {
         match word {
             "none" => prompt.none = true,
             "login" | "select_account" => prompt.login = true,
             "consent" => prompt.consent = true,
-            _ => return Err((ErrorCode::InvalidRequest, "prompt may be none, login or consent")),
+            _ => {
+                return Err((
+                    ErrorCode::InvalidRequest,
+                    "prompt may be none, login or consent",
+                ));
+            }
         }
         others |= word != "none";
     }
@@ -169,12 +229,17 @@ pub(super) fn max_age(form: &Form) -> Result<Option<i64>, Refusal> {
     match form.get("max_age").map(str::parse::<u32>) {
         None => Ok(None),
         Some(Ok(seconds)) => Ok(Some(i64::from(seconds))),
-        Some(Err(_)) => Err((ErrorCode::InvalidRequest, "max_age must be a number of seconds")),
+        Some(Err(_)) => Err((
+            ErrorCode::InvalidRequest,
+            "max_age must be a number of seconds",
+        )),
     }
 }
 
 pub(super) fn login_hint(form: &Form) -> Option<String> {
-    form.get("login_hint").filter(|hint| hint.len() <= LOGIN_HINT_MAX_BYTES).map(str::to_owned)
+    form.get("login_hint")
+        .filter(|hint| hint.len() <= LOGIN_HINT_MAX_BYTES)
+        .map(str::to_owned)
 }
 
 /// The person whom an ID token of ours names, expired or not (OIDC Core §3.1.2.1).
@@ -183,7 +248,10 @@ pub(super) fn hinted_subject(issuer: &Issuer, form: &Form) -> Result<Option<Subj
         None => Ok(None),
         Some(hint) => own_id_token(issuer, hint)
             .map(|token| Some(token.subject))
-            .ok_or((ErrorCode::InvalidRequest, "id_token_hint is not an ID token of this server")),
+            .ok_or((
+                ErrorCode::InvalidRequest,
+                "id_token_hint is not an ID token of this server",
+            )),
     }
 }
 
@@ -197,11 +265,15 @@ pub(super) struct OwnIdToken {
 /// Verifies everything about an ID token of ours but its expiry.
 pub(super) fn own_id_token(issuer: &Issuer, presented: &str) -> Option<OwnIdToken> {
     let jws = Jws::parse(presented, 16_384).ok()?;
-    if jws.typ().is_some_and(|typ| !typ.eq_ignore_ascii_case("jwt")) {
+    if jws
+        .typ()
+        .is_some_and(|typ| !typ.eq_ignore_ascii_case("jwt"))
+    {
         return None;
     }
     let keyring = issuer.keyring.load();
-    jws.verify(keyring.published().find(jws.kid(), jws.alg())?).ok()?;
+    jws.verify(keyring.published().find(jws.kid(), jws.alg())?)
+        .ok()?;
     let payload = jws.payload().ok()?;
     let text = |name: &str| payload.get(name).and_then(Value::as_str);
     (text("iss") == Some(issuer.url.as_str())).then_some(())?;

@@ -57,7 +57,10 @@ pub async fn authenticate(
     let Some(registered) = issuer.clients.find(&issuer.store, &client_id).await? else {
         // The same work as for a wrong secret. What was sent is not logged: it may be a secret in the wrong place.
         if let Credential::Secret { secret, .. } = &credential {
-            let _ = equal(&issuer.master.client_secret_digest(&client_id, secret), &"-".repeat(43));
+            let _ = equal(
+                &issuer.master.client_secret_digest(&client_id, secret),
+                &"-".repeat(43),
+            );
         }
         tracing::info!(client_id = "(unknown)", "client authentication failed");
         return Err(refused);
@@ -81,10 +84,20 @@ async fn proves(
     match (client.auth_method, credential) {
         (AuthMethod::None, Credential::None) => Ok(client.client_type == ClientType::Public),
         (AuthMethod::ClientSecret, Credential::Secret { secret, .. })
-        | (AuthMethod::ClientSecretBasic, Credential::Secret { secret, basic: true })
-        | (AuthMethod::ClientSecretPost, Credential::Secret { secret, basic: false }) => {
-            Ok(verify_secret(issuer, registered, &secret, now))
-        }
+        | (
+            AuthMethod::ClientSecretBasic,
+            Credential::Secret {
+                secret,
+                basic: true,
+            },
+        )
+        | (
+            AuthMethod::ClientSecretPost,
+            Credential::Secret {
+                secret,
+                basic: false,
+            },
+        ) => Ok(verify_secret(issuer, registered, &secret, now)),
         (AuthMethod::PrivateKeyJwt, Credential::Assertion(assertion)) => {
             verify_assertion(issuer, registered, &assertion, now).await
         }
@@ -109,23 +122,43 @@ fn read(presented: &Presented<'_>) -> Result<(String, Credential), TokenError> {
         + usize::from(body_secret.is_some())
         + usize::from(assertion.is_some() || assertion_type.is_some());
     if ways > 1 {
-        return refuse(ErrorCode::InvalidRequest, "authenticate the client in one way only");
+        return refuse(
+            ErrorCode::InvalidRequest,
+            "authenticate the client in one way only",
+        );
     }
     if let Some(authorization) = presented.authorization {
-        let refused = TokenError::Client { basic: is_basic(authorization) };
+        let refused = TokenError::Client {
+            basic: is_basic(authorization),
+        };
         let Some((id, secret)) = parse_basic(authorization) else {
             return Err(refused);
         };
         if body_id.is_some_and(|other| other != id) {
-            return refuse(ErrorCode::InvalidRequest, "client_id differs from the one in HTTP Basic");
+            return refuse(
+                ErrorCode::InvalidRequest,
+                "client_id differs from the one in HTTP Basic",
+            );
         }
-        return Ok((id, Credential::Secret { secret, basic: true }));
+        return Ok((
+            id,
+            Credential::Secret {
+                secret,
+                basic: true,
+            },
+        ));
     }
     if let Some(secret) = body_secret {
         let Some(id) = body_id else {
             return Err(TokenError::Client { basic: false });
         };
-        return Ok((id.to_owned(), Credential::Secret { secret: secret.to_owned(), basic: false }));
+        return Ok((
+            id.to_owned(),
+            Credential::Secret {
+                secret: secret.to_owned(),
+                basic: false,
+            },
+        ));
     }
     if let Some(assertion) = assertion {
         if assertion_type != Some(JWT_BEARER) {
@@ -133,7 +166,10 @@ fn read(presented: &Presented<'_>) -> Result<(String, Credential), TokenError> {
         }
         let subject = unverified_subject(assertion).ok_or(TokenError::Client { basic: false })?;
         if body_id.is_some_and(|other| other != subject) {
-            return refuse(ErrorCode::InvalidRequest, "client_id differs from the assertion's sub");
+            return refuse(
+                ErrorCode::InvalidRequest,
+                "client_id differs from the assertion's sub",
+            );
         }
         return Ok((subject, Credential::Assertion(assertion.to_owned())));
     }
@@ -145,7 +181,9 @@ fn read(presented: &Presented<'_>) -> Result<(String, Credential), TokenError> {
 
 /// Basic credentials: both halves are form-encoded before base64 (RFC 6749 §2.3.1).
 fn parse_basic(authorization: &str) -> Option<(String, String)> {
-    let encoded = is_basic(authorization).then(|| authorization.get(6..)).flatten()?;
+    let encoded = is_basic(authorization)
+        .then(|| authorization.get(6..))
+        .flatten()?;
     let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (id, secret) = text.split_once(':')?;
     let id = form::decode(id.as_bytes()).ok()?;
@@ -171,7 +209,10 @@ fn verify_secret(issuer: &Issuer, registered: &RegisteredClient, secret: &str, n
 }
 
 fn unverified_subject(assertion: &str) -> Option<String> {
-    let payload = Jws::parse(assertion, ASSERTION_MAX_BYTES).ok()?.payload().ok()?;
+    let payload = Jws::parse(assertion, ASSERTION_MAX_BYTES)
+        .ok()?
+        .payload()
+        .ok()?;
     payload.get("sub")?.as_str().map(str::to_owned)
 }
 
@@ -186,7 +227,11 @@ async fn verify_assertion(
     let Some((payload, expires_at)) = check_assertion(issuer, registered, assertion, now) else {
         return Ok(false);
     };
-    let Some(jti) = payload.get("jti").and_then(Value::as_str).filter(|jti| !jti.is_empty()) else {
+    let Some(jti) = payload
+        .get("jti")
+        .and_then(Value::as_str)
+        .filter(|jti| !jti.is_empty())
+    else {
         return Ok(false);
     };
     let digest = sha256(jti);
@@ -198,7 +243,10 @@ async fn verify_assertion(
     )
     .await?;
     if !first {
-        tracing::warn!(client_id = client.client_id.as_str(), "a client assertion was replayed");
+        tracing::warn!(
+            client_id = client.client_id.as_str(),
+            "a client assertion was replayed"
+        );
     }
     Ok(first)
 }
@@ -244,9 +292,15 @@ fn check_assertion(
 
 /// Whether the client registered an end (`exp`, OpenID Federation 1.0 §5.2.1) for the key, and it has come.
 fn has_ended(client: &Client, key: &PublicKey, now: i64) -> bool {
-    let registered = client.jwks.as_ref().and_then(|set| set.get("keys")).and_then(Value::as_array);
+    let registered = client
+        .jwks
+        .as_ref()
+        .and_then(|set| set.get("keys"))
+        .and_then(Value::as_array);
     registered.into_iter().flatten().any(|jwk| {
         jwk.get("kid").and_then(Value::as_str) == key.kid()
-            && jwk.get("exp").is_some_and(|end| end.as_i64().is_none_or(|end| end <= now))
+            && jwk
+                .get("exp")
+                .is_some_and(|end| end.as_i64().is_none_or(|end| end <= now))
     })
 }

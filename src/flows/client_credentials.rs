@@ -17,14 +17,24 @@ pub(super) fn issue(
     now: i64,
 ) -> Result<String, TokenError> {
     let client = &registered.client;
-    let permitted = client.scope.filtered(|token| !OPENID_SCOPES.contains(&token));
+    let permitted = client
+        .scope
+        .filtered(|token| !OPENID_SCOPES.contains(&token));
     let asked = asked_scope(form)?.unwrap_or_else(|| permitted.clone());
     if !asked.is_subset(&permitted) {
-        return refuse(ErrorCode::InvalidScope, "scope goes beyond what this client may have");
+        return refuse(
+            ErrorCode::InvalidScope,
+            "scope goes beyond what this client may have",
+        );
     }
     let resources = asked_resources(form, client, &issuer.url)?;
     let scope = issuer.scope_for_audience(client, &resources, &asked);
-    let content = AccessTokenContent { client, scope: &scope, resources: &resources, person: None };
+    let content = AccessTokenContent {
+        client,
+        scope: &scope,
+        resources: &resources,
+        person: None,
+    };
     let (access_token, expires_in) = issuer.access_token(&content, now)?;
     let response = TokenResponse {
         access_token,

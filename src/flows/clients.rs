@@ -35,8 +35,14 @@ pub struct ClientCache {
 
 impl Default for ClientCache {
     fn default() -> Self {
-        let entries = Cache::builder().max_capacity(CAPACITY).time_to_live(STALENESS).build();
-        Self { entries, uses: Mutex::default() }
+        let entries = Cache::builder()
+            .max_capacity(CAPACITY)
+            .time_to_live(STALENESS)
+            .build();
+        Self {
+            entries,
+            uses: Mutex::default(),
+        }
     }
 }
 
@@ -45,7 +51,11 @@ impl ClientCache {
     ///
     /// # Errors
     /// [`FlowError`]
-    pub async fn find(&self, store: &Store, client_id: &str) -> Result<Option<Arc<RegisteredClient>>, FlowError> {
+    pub async fn find(
+        &self,
+        store: &Store,
+        client_id: &str,
+    ) -> Result<Option<Arc<RegisteredClient>>, FlowError> {
         // What nobody can register, PostgreSQL needn't see: it fails on NUL, which a JWT may carry.
         if ClientId::parse_new(client_id).is_err() {
             return Ok(None);
@@ -54,7 +64,9 @@ impl ClientCache {
             return Ok(entry);
         }
         let entry = load(store, client_id).await?;
-        self.entries.insert(client_id.to_owned(), entry.clone()).await;
+        self.entries
+            .insert(client_id.to_owned(), entry.clone())
+            .await;
         Ok(entry)
     }
 
@@ -77,7 +89,11 @@ async fn load(store: &Store, client_id: &str) -> Result<Option<Arc<RegisteredCli
         .jwks
         .as_ref()
         .and_then(|jwks| JwkSet::parse(jwks.to_string().as_bytes()).ok());
-    Ok(Some(Arc::new(RegisteredClient { client, secrets, keys })))
+    Ok(Some(Arc::new(RegisteredClient {
+        client,
+        secrets,
+        keys,
+    })))
 }
 
 impl ClientCache {

@@ -14,7 +14,8 @@ use crate::domain::{Account, Client, ClientId, ErrorCode};
 use crate::store::{accounts, codes, refresh_tokens};
 use std::sync::Arc;
 
-const DEAD: &str = "the code is unknown, expired, used, or another client's; start a new authorization";
+const DEAD: &str =
+    "the code is unknown, expired, used, or another client's; start a new authorization";
 
 /// Redeems a code for tokens.
 pub(super) async fn redeem(
@@ -27,7 +28,10 @@ pub(super) async fn redeem(
     let Some(code) = form.get("code") else {
         return refuse(ErrorCode::InvalidRequest, "code is missing");
     };
-    let digest = AuthorizationCode::presented(code).digest().as_str().to_owned();
+    let digest = AuthorizationCode::presented(code)
+        .digest()
+        .as_str()
+        .to_owned();
     let Some(stored) = codes::find(&issuer.store, &digest, &client.client_id).await? else {
         return refuse(ErrorCode::InvalidGrant, DEAD);
     };
@@ -43,12 +47,24 @@ pub(super) async fn redeem(
     let grant = &stored.code.grant;
     let account = live_account(issuer, grant).await?;
     if !still_permitted(issuer, client, grant) || !consent_stands(issuer, client, grant).await? {
-        return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
+        return refuse(
+            ErrorCode::InvalidGrant,
+            "what was granted has been withdrawn; log in again",
+        );
     }
     let resources = match asked_resources(form, client, &issuer.url)? {
         named if named.is_empty() => grant.resources.clone(),
-        named if grant.resources.is_empty() || named.iter().all(|r| grant.resources.contains(r)) => named,
-        _ => return refuse(ErrorCode::InvalidTarget, "resource goes beyond the authorization request"),
+        named
+            if grant.resources.is_empty() || named.iter().all(|r| grant.resources.contains(r)) =>
+        {
+            named
+        }
+        _ => {
+            return refuse(
+                ErrorCode::InvalidTarget,
+                "resource goes beyond the authorization request",
+            );
+        }
     };
 
     let refresh_token = if wants_refresh_token(client, grant) {
@@ -69,7 +85,9 @@ pub(super) async fn redeem(
         client_id: client.client_id.clone(),
         grant: grant.clone(),
         refresh_digest: refresh_token.map(|token| token.digest().as_str().to_owned()),
-        access_token_s: client.access_token_s.unwrap_or(issuer.settings.access_token_s),
+        access_token_s: client
+            .access_token_s
+            .unwrap_or(issuer.settings.access_token_s),
     };
     let shared = Arc::clone(issuer);
     match to_the_end(async move { spend.commit(&shared, now).await }).await? {
@@ -86,7 +104,10 @@ fn verify_redirect_uri(code: &CodeGrant, form: &Form) -> Result<(), TokenError> 
     if matches {
         Ok(())
     } else {
-        refuse(ErrorCode::InvalidGrant, "redirect_uri differs from the authorization request")
+        refuse(
+            ErrorCode::InvalidGrant,
+            "redirect_uri differs from the authorization request",
+        )
     }
 }
 
@@ -102,7 +123,10 @@ fn verify_pkce(code: &CodeGrant, form: &Form) -> Result<(), TokenError> {
     if proven {
         Ok(())
     } else {
-        refuse(ErrorCode::InvalidGrant, "code_verifier does not match the code_challenge")
+        refuse(
+            ErrorCode::InvalidGrant,
+            "code_verifier does not match the code_challenge",
+        )
     }
 }
 
@@ -128,7 +152,10 @@ pub(super) async fn live_account(issuer: &Issuer, grant: &Grant) -> Result<Accou
         {
             Ok(account)
         }
-        _ => refuse(ErrorCode::InvalidGrant, "the account can no longer be used; log in again"),
+        _ => refuse(
+            ErrorCode::InvalidGrant,
+            "the account can no longer be used; log in again",
+        ),
     }
 }
 
@@ -139,7 +166,9 @@ async fn replayed(issuer: &SharedIssuer, grant: &Grant, now: i64) -> Result<(), 
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
         if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "code_replayed").await? {
-            shared.record(&mut tx, grant.event(EventKind::CodeReplayed, now)).await?;
+            shared
+                .record(&mut tx, grant.event(EventKind::CodeReplayed, now))
+                .await?;
         }
         tx.commit().await?;
         Ok(())

@@ -1,8 +1,10 @@
 //! Consent: what the person was shown is what is granted.
 
-use super::authorize::{AuthorizeError, Next, Reply, account_of, client_of, fingerprint, grant_code, must_log_in};
-use super::interaction::Interaction;
 use super::Issuer;
+use super::authorize::{
+    AuthorizeError, Next, Reply, account_of, client_of, fingerprint, grant_code, must_log_in,
+};
+use super::interaction::Interaction;
 use crate::domain::consent::Consent;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::session::Session;
@@ -53,8 +55,13 @@ pub async fn decide(
         return Ok(Next::consent(interaction, registered, account));
     }
     let redirect_uri = request.redirect_uri.registered();
-    let former =
-        consents::find(&issuer.store, &account.subject, &client.client_id, redirect_uri).await?;
+    let former = consents::find(
+        &issuer.store,
+        &account.subject,
+        &client.client_id,
+        redirect_uri,
+    )
+    .await?;
     let former = former.filter(|consent| consent.client_fingerprint == look);
     let mut audiences = client.audiences_for(&request.resources).to_vec();
     let mut scope: Scope = request.scope.clone();
@@ -66,14 +73,28 @@ pub async fn decide(
             }
         }
     }
-    let consent = Consent { scope, audiences, client_fingerprint: look };
+    let consent = Consent {
+        scope,
+        audiences,
+        client_fingerprint: look,
+    };
     let mut tx = issuer.store.begin().await?;
-    consents::put(&mut tx, &account.subject, &client.client_id, redirect_uri, &consent, now).await?;
+    consents::put(
+        &mut tx,
+        &account.subject,
+        &client.client_id,
+        redirect_uri,
+        &consent,
+        now,
+    )
+    .await?;
     let event = Event::new(EventKind::ConsentGiven, now)
         .with("client_id", client.client_id.as_str())
         .with("sub", account.subject.as_str())
         .with("scope", request.scope.to_string());
     issuer.record(&mut tx, event).await?;
     tx.commit().await?;
-    Ok(Next::Respond(grant_code(issuer, request, session, &account, now).await?))
+    Ok(Next::Respond(
+        grant_code(issuer, request, session, &account, now).await?,
+    ))
 }

@@ -31,8 +31,17 @@ pub fn metadata(issuer: &str, scopes: &ScopeDirectory) -> Value {
     let endpoint = |path: &str| format!("{issuer}{path}");
     let mut known: Vec<&str> = OPENID_SCOPES.to_vec();
     known.extend(scopes.names());
-    let secret_and_key = json!(["client_secret_basic", "client_secret_post", "private_key_jwt"]);
-    let with_none = json!(["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]);
+    let secret_and_key = json!([
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt"
+    ]);
+    let with_none = json!([
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+        "none"
+    ]);
     let signing = json!(["ES256", "RS256", "PS256", "EdDSA"]);
     json!({
         "issuer": issuer,

@@ -25,7 +25,12 @@ pub struct Interaction {
 impl Interaction {
     /// A new one.
     pub fn begin(request: AuthorizationRequest, now: i64) -> Self {
-        Self { request, authenticated: None, shown: None, expires_at: now + LIFETIME_S }
+        Self {
+            request,
+            authenticated: None,
+            shown: None,
+            expires_at: now + LIFETIME_S,
+        }
     }
 
     /// The text that travels in a form or a URL; useless in another browser.
@@ -34,12 +39,19 @@ impl Interaction {
     /// [`FlowError`]
     pub fn seal(&self, issuer: &Issuer, browser: &str) -> Result<String, FlowError> {
         let plain = serde_json::to_vec(self)?;
-        Ok(issuer.master.interactions.seal(&issuer.entropy, &context(browser), &plain)?)
+        Ok(issuer
+            .master
+            .interactions
+            .seal(&issuer.entropy, &context(browser), &plain)?)
     }
 
     /// Opens what this server sealed for this browser, while it lasts.
     pub fn open(issuer: &Issuer, browser: &str, sealed: &str, now: i64) -> Option<Self> {
-        let plain = issuer.master.interactions.open(&context(browser), sealed).ok()?;
+        let plain = issuer
+            .master
+            .interactions
+            .open(&context(browser), sealed)
+            .ok()?;
         let interaction: Self = serde_json::from_slice(&plain).ok()?;
         (interaction.expires_at > now).then_some(interaction)
     }

@@ -15,7 +15,11 @@ use serde_json::{Map, Value, json};
 ///
 /// # Errors
 /// [`TokenError`]
-pub async fn introspect(issuer: &Issuer, presented: &Presented<'_>, now: i64) -> Result<Value, TokenError> {
+pub async fn introspect(
+    issuer: &Issuer,
+    presented: &Presented<'_>,
+    now: i64,
+) -> Result<Value, TokenError> {
     no_duplicates(presented.form)?;
     let registered = client_auth::authenticate(issuer, presented, now).await?;
     if registered.client.client_type == ClientType::Public {
@@ -79,7 +83,8 @@ async fn refresh_token(
     };
     match accounts::by_subject(&issuer.store, &record.grant.subject).await? {
         Some(account)
-            if !account.disabled && account.password_changed_at == record.grant.password_changed_at => {}
+            if !account.disabled
+                && account.password_changed_at == record.grant.password_changed_at => {}
         _ => return Ok(None),
     }
     let answer = json!({

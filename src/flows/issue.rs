@@ -98,15 +98,26 @@ impl Issuer {
             return resources.iter().map(Audience::as_str).collect();
         }
         let mut audiences: Vec<&str> = client.audiences.iter().map(Audience::as_str).collect();
-        if audiences.is_empty() || scope.contains("openid") && !audiences.contains(&self.url.as_str()) {
+        if audiences.is_empty()
+            || scope.contains("openid") && !audiences.contains(&self.url.as_str())
+        {
             audiences.push(&self.url);
         }
         audiences
     }
 
     /// The part of a scope that means something to the audience a token is for.
-    pub(super) fn scope_for_audience(&self, client: &Client, resources: &[Audience], scope: &Scope) -> Scope {
-        let audiences = if resources.is_empty() { &client.audiences } else { resources };
+    pub(super) fn scope_for_audience(
+        &self,
+        client: &Client,
+        resources: &[Audience],
+        scope: &Scope,
+    ) -> Scope {
+        let audiences = if resources.is_empty() {
+            &client.audiences
+        } else {
+            resources
+        };
         if audiences.is_empty() {
             return scope.clone();
         }
@@ -120,7 +131,9 @@ impl Issuer {
         now: i64,
     ) -> Result<(String, i64), FlowError> {
         let client = content.client;
-        let lifetime = client.access_token_s.unwrap_or(self.settings.access_token_s);
+        let lifetime = client
+            .access_token_s
+            .unwrap_or(self.settings.access_token_s);
         let audiences = self.audiences(client, content.resources, content.scope);
         let mut custom = client.claims.clone();
         if let Some((account, _)) = content.person {
@@ -131,7 +144,9 @@ impl Issuer {
             iss: &self.url,
             sub: content
                 .person
-                .map_or(client.client_id.as_str(), |(account, _)| account.subject.as_str()),
+                .map_or(client.client_id.as_str(), |(account, _)| {
+                    account.subject.as_str()
+                }),
             aud: AudienceClaim::of(&audiences),
             client_id: client.client_id.as_str(),
             iat: now,
@@ -190,8 +205,12 @@ impl Issuer {
     ) -> Result<String, FlowError> {
         let (asked, resources) = access;
         let scope = self.scope_for_audience(client, resources, asked);
-        let content =
-            AccessTokenContent { client, scope: &scope, resources, person: Some((account, grant)) };
+        let content = AccessTokenContent {
+            client,
+            scope: &scope,
+            resources,
+            person: Some((account, grant)),
+        };
         let (access_token, expires_in) = self.access_token(&content, now)?;
         let id_token = if scope.contains("openid") {
             Some(self.id_token(client, account, grant, &scope, &access_token, now)?)

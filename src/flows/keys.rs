@@ -29,7 +29,9 @@ pub async fn check_master_key(store: &Store, master: &MasterKeys) -> Result<(), 
         settings::put_if_absent(&mut tx, MASTER_KEY_ID, master.id()).await?;
         tx.commit().await?;
     }
-    let known = settings::get(store, MASTER_KEY_ID).await?.unwrap_or_default();
+    let known = settings::get(store, MASTER_KEY_ID)
+        .await?
+        .unwrap_or_default();
     if known == master.id() {
         return Ok(());
     }
@@ -101,7 +103,12 @@ fn context(kid: &str) -> String {
     format!("signing_key.sealed_private {kid} sign")
 }
 
-async fn insert(store: &Store, entropy: &Entropy, record: &KeyRecord, now: i64) -> Result<bool, FlowError> {
+async fn insert(
+    store: &Store,
+    entropy: &Entropy,
+    record: &KeyRecord,
+    now: i64,
+) -> Result<bool, FlowError> {
     let mut tx = store.begin().await?;
     if !signing_keys::insert(&mut tx, record).await? {
         return Ok(false);
@@ -141,7 +148,8 @@ fn build(master: &MasterKeys, records: &[KeyRecord]) -> Result<Keyring, FlowErro
 
 fn version(records: &[KeyRecord]) -> Vec<(String, String)> {
     let live = records.iter().filter(|record| record.state != "gone");
-    live.map(|record| (record.kid.clone(), record.state.clone())).collect()
+    live.map(|record| (record.kid.clone(), record.state.clone()))
+        .collect()
 }
 
 fn open(master: &MasterKeys, record: &KeyRecord, public: Value) -> Result<SigningKey, FlowError> {
@@ -157,8 +165,13 @@ fn open(master: &MasterKeys, record: &KeyRecord, public: Value) -> Result<Signin
         .signing_keys
         .open(&context(&record.kid), &record.sealed_private)
         .map_err(|_| unreadable())?;
-    let key = SigningKey::restore(algorithm, &PrivatePkcs8::new(der), public).map_err(|_| unreadable())?;
-    if key.kid() == record.kid { Ok(key) } else { Err(unreadable()) }
+    let key = SigningKey::restore(algorithm, &PrivatePkcs8::new(der), public)
+        .map_err(|_| unreadable())?;
+    if key.kid() == record.kid {
+        Ok(key)
+    } else {
+        Err(unreadable())
+    }
 }
 
 /// What `rotate` and `import` did.
@@ -188,7 +201,15 @@ pub async fn rotate(
 ) -> Result<PendingKey, FlowError> {
     let entropy_of_task = entropy.clone();
     let private = blocking(move || signing_key::generate(algorithm, &entropy_of_task)).await?;
-    publish(store, master, entropy, algorithm, &private, (jwks_max_age_s, now)).await
+    publish(
+        store,
+        master,
+        entropy,
+        algorithm,
+        &private,
+        (jwks_max_age_s, now),
+    )
+    .await
 }
 
 /// Publishes a key that was made elsewhere, in PEM.
@@ -203,7 +224,15 @@ pub async fn import(
     (jwks_max_age_s, now): (i64, i64),
 ) -> Result<PendingKey, FlowError> {
     let algorithm = SigningKey::recognise(private)?.algorithm();
-    publish(store, master, entropy, algorithm, private, (jwks_max_age_s, now)).await
+    publish(
+        store,
+        master,
+        entropy,
+        algorithm,
+        private,
+        (jwks_max_age_s, now),
+    )
+    .await
 }
 
 async fn publish(
@@ -215,29 +244,56 @@ async fn publish(
     (jwks_max_age_s, now): (i64, i64),
 ) -> Result<PendingKey, FlowError> {
     let activates_at = now + 2 * jwks_max_age_s + POLL_S;
-    let record = seal(master, entropy, algorithm, private, "pending", now, activates_at)?;
+    let record = seal(
+        master,
+        entropy,
+        algorithm,
+        private,
+        "pending",
+        now,
+        activates_at,
+    )?;
     let created = insert(store, entropy, &record, now).await?;
     if created {
-        return Ok(PendingKey { kid: record.kid, algorithm, activates_at, created });
+        return Ok(PendingKey {
+            kid: record.kid,
+            algorithm,
+            activates_at,
+            created,
+        });
     }
     let pending = signing_keys::all(store)
         .await?
         .into_iter()
         .find(|key| key.state == "pending" && key.algorithm == algorithm.as_str())
-        .ok_or_else(|| FlowError::Internal(format!("key {} was used before: make another", record.kid)))?;
-    Ok(PendingKey { kid: pending.kid, algorithm, activates_at: pending.activates_at, created })
+        .ok_or_else(|| {
+            FlowError::Internal(format!("key {} was used before: make another", record.kid))
+        })?;
+    Ok(PendingKey {
+        kid: pending.kid,
+        algorithm,
+        activates_at: pending.activates_at,
+        created,
+    })
 }
 
 /// Takes a pending or retiring key out of the JWKS at once. False for any other.
 ///
 /// # Errors
 /// [`FlowError`]
-pub async fn retire(store: &Store, entropy: &Entropy, kid: &str, now: i64) -> Result<bool, FlowError> {
+pub async fn retire(
+    store: &Store,
+    entropy: &Entropy,
+    kid: &str,
+    now: i64,
+) -> Result<bool, FlowError> {
     let mut tx = store.begin().await?;
     if !signing_keys::withdraw(&mut tx, kid, now).await? {
         return Ok(false);
     }
-    let event = Event::new(EventKind::KeyRetired, now).with("kid", kid).with("state", "gone");
+    let event = Event::new(EventKind::KeyRetired, now)
+        .with("kid", kid)
+        .with("state", "gone");
     events::record(&mut tx, &entropy.id()?, &event).await?;
     tx.commit().await?;
     Ok(true)
@@ -253,7 +309,9 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
     let records = signing_keys::all(store).await?;
     let state = |state: &str, algorithm: Algorithm| {
         let algorithm = algorithm.as_str();
-        records.iter().find(|key| key.state == state && key.algorithm == algorithm)
+        records
+            .iter()
+            .find(|key| key.state == state && key.algorithm == algorithm)
     };
     for algorithm in ALGORITHMS {
         let pending = state("pending", algorithm);
@@ -269,7 +327,10 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
             rotate(store, &issuer.master, &issuer.entropy, algorithm, times).await?;
         }
     }
-    if records.iter().any(|key| key.state == "retiring" && key.gone_at.is_some_and(|at| at <= now)) {
+    if records
+        .iter()
+        .any(|key| key.state == "retiring" && key.gone_at.is_some_and(|at| at <= now))
+    {
         signing_keys::forget_expired(store, now).await?;
     }
     refresh(issuer).await
@@ -282,7 +343,9 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
 pub async fn refresh(issuer: &Issuer) -> Result<(), FlowError> {
     let records = signing_keys::all(&issuer.store).await?;
     if version(&records) != issuer.keyring.load().version() {
-        issuer.keyring.store(Arc::new(build(&issuer.master, &records)?));
+        issuer
+            .keyring
+            .store(Arc::new(build(&issuer.master, &records)?));
     }
     Ok(())
 }
@@ -293,7 +356,12 @@ async fn promote(issuer: &Issuer, algorithm: Algorithm, now: i64) -> Result<(), 
     if let Some((kid, retired)) =
         signing_keys::promote(&mut tx, algorithm.as_str(), now, gone_at).await?
     {
-        issuer.record(&mut tx, Event::new(EventKind::KeyActivated, now).with("kid", kid)).await?;
+        issuer
+            .record(
+                &mut tx,
+                Event::new(EventKind::KeyActivated, now).with("kid", kid),
+            )
+            .await?;
         if let Some(retired) = retired {
             let event = Event::new(EventKind::KeyRetired, now)
                 .with("kid", retired)
@@ -308,7 +376,10 @@ async fn promote(issuer: &Issuer, algorithm: Algorithm, now: i64) -> Result<(), 
 /// The longest that any token lives, seconds.
 async fn longest_lifetime(issuer: &Issuer) -> Result<i64, FlowError> {
     const PAGE: i64 = 500;
-    let mut longest = issuer.settings.access_token_s.max(issuer.settings.id_token_s);
+    let mut longest = issuer
+        .settings
+        .access_token_s
+        .max(issuer.settings.id_token_s);
     let mut after = String::new();
     loop {
         let page = clients::page(&issuer.store, &after, PAGE).await?;

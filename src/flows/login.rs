@@ -59,7 +59,11 @@ struct Device {
 ///
 /// # Errors
 /// [`FlowError::Busy`] when the password queue is full.
-pub async fn login(issuer: &Arc<Issuer>, attempt: &Attempt<'_>, now: i64) -> Result<Login, FlowError> {
+pub async fn login(
+    issuer: &Arc<Issuer>,
+    attempt: &Attempt<'_>,
+    now: i64,
+) -> Result<Login, FlowError> {
     let password = canonical_password(attempt.password);
     if password.len() > PASSWORD_MAX_BYTES || attempt.login.len() > PASSWORD_MAX_BYTES {
         return Ok(Login::TooLong);
@@ -67,18 +71,31 @@ pub async fn login(issuer: &Arc<Issuer>, attempt: &Attempt<'_>, now: i64) -> Res
     let name = canonical_login(attempt.login);
     let found = accounts::by_login(&issuer.store, &name).await?;
     let member = match &found {
-        Some((account, _)) => issuer.master.login_bucket("subject", account.subject.as_str()),
+        Some((account, _)) => issuer
+            .master
+            .login_bucket("subject", account.subject.as_str()),
         None => issuer.master.login_bucket("name", &name),
     };
-    let device = attempt.device.and_then(|sealed| open_device(issuer, sealed)).unwrap_or_default();
-    let known_device = found.as_ref().is_some_and(|(account, _)| device.subjects.contains(&account.subject));
-    let address = issuer.master.login_bucket("address", &network(attempt.address));
+    let device = attempt
+        .device
+        .and_then(|sealed| open_device(issuer, sealed))
+        .unwrap_or_default();
+    let known_device = found
+        .as_ref()
+        .is_some_and(|(account, _)| device.subjects.contains(&account.subject));
+    let address = issuer
+        .master
+        .login_bucket("address", &network(attempt.address));
 
     if !known_device && address_is_throttled(issuer, &address, &member, now).await? {
         tracing::warn!("logins from one address are throttled");
         return Ok(Login::AddressThrottled);
     }
-    let bucket = if known_device { format!("{member}@{}", device.id) } else { member.clone() };
+    let bucket = if known_device {
+        format!("{member}@{}", device.id)
+    } else {
+        member.clone()
+    };
     let settings = &issuer.settings;
     let failures = throttle::count(&issuer.store, &bucket, now, settings.account_window_s).await?;
     let throttled = failures > settings.account_failures;
@@ -94,9 +111,14 @@ pub async fn login(issuer: &Arc<Issuer>, attempt: &Attempt<'_>, now: i64) -> Res
             throttle::uncount(&issuer.store, &bucket).await?;
             return Err(FlowError::Busy);
         }
-        Err(HashError::Broken) => return Err(FlowError::Internal("a password can't be verified".to_owned())),
+        Err(HashError::Broken) => {
+            return Err(FlowError::Internal(
+                "a password can't be verified".to_owned(),
+            ));
+        }
     };
-    let proven = verdict != Verdict::Wrong && account.as_ref().is_some_and(|account| !account.disabled);
+    let proven =
+        verdict != Verdict::Wrong && account.as_ref().is_some_and(|account| !account.disabled);
     if !proven {
         failed(issuer, account.as_ref(), &address, &member, failures, now).await?;
     }
@@ -204,12 +226,21 @@ async fn begin_session(
     if device.id.is_empty() {
         device.id = issuer.entropy.id()?;
     }
-    device.subjects.retain(|subject| *subject != account.subject);
+    device
+        .subjects
+        .retain(|subject| *subject != account.subject);
     device.subjects.insert(0, account.subject);
     device.subjects.truncate(DEVICE_ACCOUNTS);
     let plain = serde_json::to_vec(&device)?;
-    let device = issuer.master.devices.seal(&issuer.entropy, DEVICE_CONTEXT, &plain)?;
-    Ok(Login::Succeeded { session, cookie, device })
+    let device = issuer
+        .master
+        .devices
+        .seal(&issuer.entropy, DEVICE_CONTEXT, &plain)?;
+    Ok(Login::Succeeded {
+        session,
+        cookie,
+        device,
+    })
 }
 
 fn open_device(issuer: &Issuer, sealed: &str) -> Option<Device> {

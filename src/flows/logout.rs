@@ -30,7 +30,9 @@ pub async fn read(
     form: &Form,
     session: Option<&Session>,
 ) -> Result<LogoutRequest, FlowError> {
-    let hint = form.get("id_token_hint").and_then(|hint| own_id_token(issuer, hint));
+    let hint = form
+        .get("id_token_hint")
+        .and_then(|hint| own_id_token(issuer, hint));
     let named = form.get("client_id");
     let client_id = match (&hint, named) {
         (Some(hint), Some(named)) if hint.client_id != named => None,
@@ -56,7 +58,10 @@ pub async fn read(
     };
     Ok(LogoutRequest {
         to,
-        state: form.raw("state").filter(|state| state.len() <= super::checks::ECHO_MAX_BYTES).map(str::to_owned),
+        state: form
+            .raw("state")
+            .filter(|state| state.len() <= super::checks::ECHO_MAX_BYTES)
+            .map(str::to_owned),
         client_name: registered.map(|registered| registered.client.name.clone()),
         proven,
     })

@@ -31,7 +31,12 @@ pub(super) fn verify(issuer: &Issuer, presented: &str, now: i64) -> Option<Acces
 /// Whether nothing has ended the token before its time: its client is enabled, it wasn't revoked, nor the grant it
 /// descends from.
 pub(super) async fn is_live(issuer: &Issuer, token: &AccessToken) -> Result<bool, FlowError> {
-    if issuer.clients.find(&issuer.store, &token.client_id).await?.is_none() {
+    if issuer
+        .clients
+        .find(&issuer.store, &token.client_id)
+        .await?
+        .is_none()
+    {
         return Ok(false);
     }
     if revocations::contains(&issuer.store, &sha256(&token.jti)).await? {

@@ -11,8 +11,8 @@ use crate::domain::form::Form;
 use crate::domain::grant::Grant;
 use crate::domain::refresh::{RefreshTokenRecord, Rotation, Spent};
 use crate::domain::{Account, Client, ClientId, ErrorCode};
-use crate::store::refresh_tokens::{self, Successor};
 use crate::store::consents;
+use crate::store::refresh_tokens::{self, Successor};
 use std::sync::Arc;
 
 const DEAD: &str = "the refresh token is unknown, expired, used or revoked; log in again";
@@ -32,7 +32,8 @@ pub(super) async fn rotate(
     let digest = presented.digest().as_str().to_owned();
     // A loser of the race for the token reads what the winner wrote.
     for _ in 0..2 {
-        let Some(record) = refresh_tokens::find(&issuer.store, &digest, &client.client_id).await? else {
+        let Some(record) = refresh_tokens::find(&issuer.store, &digest, &client.client_id).await?
+        else {
             return refuse(ErrorCode::InvalidGrant, DEAD);
         };
         if record.family_revoked || record.family_expires_at <= now {
@@ -65,12 +66,26 @@ async fn attempt(
     let scope = match asked_scope(form)? {
         None => grant.scope.clone(),
         Some(asked) if asked.is_subset(&grant.scope) => asked,
-        Some(_) => return refuse(ErrorCode::InvalidScope, "scope goes beyond what was granted"),
+        Some(_) => {
+            return refuse(
+                ErrorCode::InvalidScope,
+                "scope goes beyond what was granted",
+            );
+        }
     };
     let resources = match asked_resources(form, client, &issuer.url)? {
         named if named.is_empty() => grant.resources.clone(),
-        named if grant.resources.is_empty() || named.iter().all(|r| grant.resources.contains(r)) => named,
-        _ => return refuse(ErrorCode::InvalidTarget, "resource goes beyond what was granted"),
+        named
+            if grant.resources.is_empty() || named.iter().all(|r| grant.resources.contains(r)) =>
+        {
+            named
+        }
+        _ => {
+            return refuse(
+                ErrorCode::InvalidTarget,
+                "resource goes beyond what was granted",
+            );
+        }
     };
 
     let successor = RefreshToken::generate(&issuer.entropy)?;
@@ -134,8 +149,11 @@ async fn retried(
     let grant = grant.clone();
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
-        if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "refresh_replayed").await? {
-            shared.record(&mut tx, grant.event(EventKind::RefreshReplayed, now)).await?;
+        if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "refresh_replayed").await?
+        {
+            shared
+                .record(&mut tx, grant.event(EventKind::RefreshReplayed, now))
+                .await?;
         }
         tx.commit().await?;
         Ok(())
@@ -154,15 +172,26 @@ fn context(presented_digest: &str) -> String {
 }
 
 /// The account behind a grant, if the grant still stands: scope, APIs, consent and the account itself.
-async fn standing(issuer: &SharedIssuer, client: &Client, grant: &Grant) -> Result<Account, TokenError> {
+async fn standing(
+    issuer: &SharedIssuer,
+    client: &Client,
+    grant: &Grant,
+) -> Result<Account, TokenError> {
     if !still_permitted(issuer, client, grant) || !consent_stands(issuer, client, grant).await? {
-        return refuse(ErrorCode::InvalidGrant, "what was granted has been withdrawn; log in again");
+        return refuse(
+            ErrorCode::InvalidGrant,
+            "what was granted has been withdrawn; log in again",
+        );
     }
     live_account(issuer, grant).await
 }
 
 /// Whether the consent that the grant rests on is still there.
-pub(super) async fn consent_stands(issuer: &SharedIssuer, client: &Client, grant: &Grant) -> Result<bool, FlowError> {
+pub(super) async fn consent_stands(
+    issuer: &SharedIssuer,
+    client: &Client,
+    grant: &Grant,
+) -> Result<bool, FlowError> {
     if client.first_party {
         return Ok(true);
     }

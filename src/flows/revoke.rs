@@ -20,7 +20,11 @@ const REMEMBERED_S: i64 = 3600;
 ///
 /// # Errors
 /// [`TokenError`]; an unknown token is none.
-pub async fn revoke(issuer: &SharedIssuer, presented: &Presented<'_>, now: i64) -> Result<(), TokenError> {
+pub async fn revoke(
+    issuer: &SharedIssuer,
+    presented: &Presented<'_>,
+    now: i64,
+) -> Result<(), TokenError> {
     no_duplicates(presented.form)?;
     let registered = client_auth::authenticate(issuer, presented, now).await?;
     let client_id = registered.client.client_id.clone();
@@ -28,7 +32,9 @@ pub async fn revoke(issuer: &SharedIssuer, presented: &Presented<'_>, now: i64) 
         return refuse(ErrorCode::InvalidRequest, "token is missing");
     };
     let digest = RefreshToken::presented(token).digest();
-    if let Some((family_id, owner)) = refresh_tokens::family_of_token(&issuer.store, digest.as_str()).await? {
+    if let Some((family_id, owner)) =
+        refresh_tokens::family_of_token(&issuer.store, digest.as_str()).await?
+    {
         if owner == client_id {
             let shared = Arc::clone(issuer);
             to_the_end(async move {

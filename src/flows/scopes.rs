@@ -32,7 +32,9 @@ impl ScopeDirectory {
         scope.filtered(|token| {
             OPENID_SCOPES.contains(&token)
                 || self.audiences.get(token).is_none_or(|known| {
-                    audiences.iter().any(|audience| known.contains(audience.as_str()))
+                    audiences
+                        .iter()
+                        .any(|audience| known.contains(audience.as_str()))
                 })
         })
     }

@@ -16,7 +16,11 @@ pub const REPEATABLE: &[&str] = &["resource"];
 ///
 /// # Errors
 /// [`TokenError`]
-pub async fn token(issuer: &SharedIssuer, presented: &Presented<'_>, now: i64) -> Result<String, TokenError> {
+pub async fn token(
+    issuer: &SharedIssuer,
+    presented: &Presented<'_>,
+    now: i64,
+) -> Result<String, TokenError> {
     let form = presented.form;
     no_duplicates(form)?;
     let client = client_auth::authenticate(issuer, presented, now).await?;
@@ -33,7 +37,10 @@ pub async fn token(issuer: &SharedIssuer, presented: &Presented<'_>, now: i64) -
         }
     };
     if !client.client.may_use(grant) {
-        return refuse(ErrorCode::UnauthorizedClient, "this client may not use this grant_type");
+        return refuse(
+            ErrorCode::UnauthorizedClient,
+            "this client may not use this grant_type",
+        );
     }
     match grant {
         GrantType::AuthorizationCode => code_exchange::redeem(issuer, client, form, now).await,
@@ -49,7 +56,10 @@ pub async fn token(issuer: &SharedIssuer, presented: &Presented<'_>, now: i64) -
 pub fn no_duplicates(form: &Form) -> Result<(), TokenError> {
     match form.duplicates(REPEATABLE).next() {
         None => Ok(()),
-        Some(_) => refuse(ErrorCode::InvalidRequest, "a parameter was sent more than once"),
+        Some(_) => refuse(
+            ErrorCode::InvalidRequest,
+            "a parameter was sent more than once",
+        ),
     }
 }
 
@@ -58,12 +68,19 @@ pub(super) fn asked_scope(form: &Form) -> Result<Option<Scope>, TokenError> {
     match form.get("scope").map(Scope::parse) {
         None => Ok(None),
         Some(Ok(scope)) => Ok(Some(scope)),
-        Some(Err(_)) => refuse(ErrorCode::InvalidScope, "scope has a character that scopes can't have"),
+        Some(Err(_)) => refuse(
+            ErrorCode::InvalidScope,
+            "scope has a character that scopes can't have",
+        ),
     }
 }
 
 /// The resources that a request names, each of them the client's own.
-pub(super) fn asked_resources(form: &Form, client: &Client, issuer: &str) -> Result<Vec<Audience>, TokenError> {
+pub(super) fn asked_resources(
+    form: &Form,
+    client: &Client,
+    issuer: &str,
+) -> Result<Vec<Audience>, TokenError> {
     permitted_resources(form, client, issuer).ok_or(TokenError::Refused(
         ErrorCode::InvalidTarget,
         "resource is not an audience of this client",
@@ -71,7 +88,11 @@ pub(super) fn asked_resources(form: &Form, client: &Client, issuer: &str) -> Res
 }
 
 /// The same, as a plain yes or no.
-pub(super) fn permitted_resources(form: &Form, client: &Client, issuer: &str) -> Option<Vec<Audience>> {
+pub(super) fn permitted_resources(
+    form: &Form,
+    client: &Client,
+    issuer: &str,
+) -> Option<Vec<Audience>> {
     let mut resources = Vec::new();
     for resource in form.all("resource") {
         let audience = Audience::parse(resource).ok()?;

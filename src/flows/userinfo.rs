@@ -32,7 +32,12 @@ pub async fn userinfo(issuer: &Issuer, presented: &str, now: i64) -> Result<User
         Some(account) if !account.disabled => account,
         _ => return Ok(Userinfo::InvalidToken),
     };
-    if issuer.clients.find(&issuer.store, &token.client_id).await?.is_none() {
+    if issuer
+        .clients
+        .find(&issuer.store, &token.client_id)
+        .await?
+        .is_none()
+    {
         return Ok(Userinfo::InvalidToken);
     }
     if !own_token::is_live(issuer, &token).await? {

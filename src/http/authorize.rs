@@ -8,10 +8,10 @@ use super::pages::{ConsentPage, LoginError, LoginPage, describe_scope};
 use super::redirect;
 use super::state::{App, origin_of};
 use crate::crypto::token::equal;
+use crate::domain::Account;
 use crate::domain::client::Client;
 use crate::domain::form::encode;
 use crate::domain::session::Session;
-use crate::domain::Account;
 use crate::flows::authorize::{self, AuthorizeError, Next};
 use crate::flows::interaction::Interaction;
 use crate::flows::{FlowError, consent, sessions};
@@ -34,7 +34,13 @@ pub async fn authorize(State(app): State<App>, inbound: Inbound) -> Response {
         let names: Vec<&str> = form.names().collect();
         let pairs: Vec<String> = names
             .iter()
-            .map(|name| format!("{}={}", encode(name), encode(form.raw(name).unwrap_or_default())))
+            .map(|name| {
+                format!(
+                    "{}={}",
+                    encode(name),
+                    encode(form.raw(name).unwrap_or_default())
+                )
+            })
             .collect();
         let distinct = form.duplicates(&[]).next().is_none();
         if distinct && pairs.iter().map(String::len).sum::<usize>() < 8192 {
@@ -131,11 +137,23 @@ fn respond(
     match next {
         Ok(Next::Login(interaction, client)) => {
             let login = interaction.request.login_hint.clone().unwrap_or_default();
-            let shown = LoginForm { interaction: &interaction, client: &client.client, login: &login, error: None };
+            let shown = LoginForm {
+                interaction: &interaction,
+                client: &client.client,
+                login: &login,
+                error: None,
+            };
             show_login(app, inbound, &shown, StatusCode::OK)
         }
         Ok(Next::Consent(interaction, client, account)) => match session {
-            Some(session) => show_consent(app, inbound, &interaction, &client.client, &account, session),
+            Some(session) => show_consent(
+                app,
+                inbound,
+                &interaction,
+                &client.client,
+                &account,
+                session,
+            ),
             None => page_error::show(&EXPIRED, id),
         },
         Ok(Next::Respond(response)) | Err(AuthorizeError::Reportable(response)) => {
@@ -193,7 +211,14 @@ pub(super) fn show_login(
         return page_error::failed(&FlowError::Internal("a page can't be made".to_owned()), id);
     };
     let source = form_action_source(shown.interaction.request.redirect_uri.as_str());
-    let mut response = page(status, html, &PagePolicy { form_action: Some(&source), script_nonce: None });
+    let mut response = page(
+        status,
+        html,
+        &PagePolicy {
+            form_action: Some(&source),
+            script_nonce: None,
+        },
+    );
     if is_new && let Some(cookie) = app.cookies.set(app.cookies.browser, &browser) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -219,19 +244,35 @@ fn show_consent(
         Err(error) => return page_error::failed(&error, id),
     };
     let request = &interaction.request;
-    let csrf = app.issuer.master.csrf_token(&browser, &consent_purpose(session), &sealed);
+    let csrf = app
+        .issuer
+        .master
+        .csrf_token(&browser, &consent_purpose(session), &sealed);
     let audiences = client.audiences_for(&request.resources);
-    let name = account.claims.get("name").and_then(serde_json::Value::as_str);
+    let name = account
+        .claims
+        .get("name")
+        .and_then(serde_json::Value::as_str);
     let redirect_uri = request.redirect_uri.as_str();
     let form = ConsentPage {
         csrf: &csrf,
         action: &app.path(&format!("/consent?interaction={}", encode(&sealed))),
         client_name: &client.name,
         client_uri: None,
-        redirect_host: redirect_uri.split_once("://").map_or(redirect_uri, |_| host_of(redirect_uri)),
+        redirect_host: redirect_uri
+            .split_once("://")
+            .map_or(redirect_uri, |_| host_of(redirect_uri)),
         user_display: name.unwrap_or(&account.username),
-        scopes: request.scope.iter().filter(|s| *s != "openid").map(describe_scope).collect(),
-        audiences: audiences.iter().map(|audience| audience.as_str().to_owned()).collect(),
+        scopes: request
+            .scope
+            .iter()
+            .filter(|s| *s != "openid")
+            .map(describe_scope)
+            .collect(),
+        audiences: audiences
+            .iter()
+            .map(|audience| audience.as_str().to_owned())
+            .collect(),
         offline: request.scope.contains("offline_access"),
         switch_href: None,
     };
@@ -239,8 +280,14 @@ fn show_consent(
         return page_error::failed(&FlowError::Internal("a page can't be made".to_owned()), id);
     };
     let source = form_action_source(redirect_uri);
-    let mut response =
-        page(StatusCode::OK, html, &PagePolicy { form_action: Some(&source), script_nonce: None });
+    let mut response = page(
+        StatusCode::OK,
+        html,
+        &PagePolicy {
+            form_action: Some(&source),
+            script_nonce: None,
+        },
+    );
     if is_new && let Some(cookie) = app.cookies.set(app.cookies.browser, &browser) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -248,5 +295,7 @@ fn show_consent(
 }
 
 fn host_of(uri: &str) -> &str {
-    origin_of(uri).split_once("://").map_or(uri, |(_, host)| host)
+    origin_of(uri)
+        .split_once("://")
+        .map_or(uri, |(_, host)| host)
 }

@@ -17,7 +17,11 @@ pub async fn registered_origins(State(app): State<App>, request: Request, next: 
         .get(ORIGIN)
         // `null` is every sandboxed frame and local file: nobody in particular.
         .filter(|origin| *origin != "null")
-        .filter(|origin| app.cors_origins.iter().any(|known| known.as_bytes() == origin.as_bytes()))
+        .filter(|origin| {
+            app.cors_origins
+                .iter()
+                .any(|known| known.as_bytes() == origin.as_bytes())
+        })
         .cloned();
     let preflight = request.method() == Method::OPTIONS;
     let mut response = match (preflight, &origin) {
@@ -29,7 +33,10 @@ pub async fn registered_origins(State(app): State<App>, request: Request, next: 
     if let Some(origin) = origin {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         if preflight {
-            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
+            headers.insert(
+                ACCESS_CONTROL_ALLOW_METHODS,
+                HeaderValue::from_static("GET, POST"),
+            );
             headers.insert(
                 ACCESS_CONTROL_ALLOW_HEADERS,
                 HeaderValue::from_static("authorization, content-type"),

@@ -16,7 +16,12 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 /// `GET /.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`
 pub async fn metadata(State(app): State<App>, headers: HeaderMap) -> Response {
     let max_age = app.issuer.settings.jwks_max_age_s;
-    document(&headers, app.metadata.body.clone(), &app.metadata.etag, max_age)
+    document(
+        &headers,
+        app.metadata.body.clone(),
+        &app.metadata.etag,
+        max_age,
+    )
 }
 
 /// `GET /jwks.json`
@@ -30,7 +35,10 @@ fn document(headers: &HeaderMap, body: Bytes, etag: &str, max_age_s: i64) -> Res
     let known = headers
         .get(IF_NONE_MATCH)
         .and_then(|value| value.to_str().ok())
-        .is_some_and(|tags| tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag));
+        .is_some_and(|tags| {
+            tags.split(',')
+                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+        });
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
@@ -39,7 +47,10 @@ fn document(headers: &HeaderMap, body: Bytes, etag: &str, max_age_s: i64) -> Res
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    for (name, value) in [(ETAG, etag.to_owned()), (CACHE_CONTROL, format!("public, max-age={max_age_s}"))] {
+    for (name, value) in [
+        (ETAG, etag.to_owned()),
+        (CACHE_CONTROL, format!("public, max-age={max_age_s}")),
+    ] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             answer.insert(name, value);
         }
@@ -60,7 +71,10 @@ pub async fn favicon() -> Response {
 fn asset(body: &'static str, content_type: &'static str) -> Response {
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static(content_type)),
-        (CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
+        (
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ),
     ];
     (headers, body).into_response()
 }

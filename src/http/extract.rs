@@ -27,7 +27,9 @@ impl BodyError {
     /// What to tell the caller.
     pub const fn words(self) -> &'static str {
         match self {
-            Self::NotAForm => "send the parameters as application/x-www-form-urlencoded in the body",
+            Self::NotAForm => {
+                "send the parameters as application/x-www-form-urlencoded in the body"
+            }
             Self::Malformed(error) => error.words(),
             Self::Unreadable(_) => "the body could not be read; send it again",
         }
@@ -81,7 +83,7 @@ impl Inbound {
     /// The `Authorization` header; `Err` if it came twice or isn't text.
     ///
     /// # Errors
-    /// The header is unusable.
+    /// [`UnusableHeader`]
     pub fn authorization(&self) -> Result<Option<&str>, UnusableHeader> {
         let mut values = self.headers.get_all(AUTHORIZATION).iter();
         match (values.next(), values.next()) {
@@ -94,7 +96,11 @@ impl Inbound {
     /// Whether a browser says that the request comes from a page of ours, or doesn't say. Our pages send no
     /// referrer, so their forms come with `Origin: null`; that alone proves nothing, and the CSRF token decides.
     pub fn is_same_origin(&self, origin: &str) -> bool {
-        let text = |name: &str| self.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let text = |name: &str| {
+            self.headers
+                .get(name)
+                .map(|value| value.to_str().unwrap_or_default())
+        };
         let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
         let origin = text("origin").is_none_or(|sent| sent == origin || sent == "null");
         site && origin
@@ -117,7 +123,10 @@ where
         } else {
             Ok(Form::default())
         };
-        let request_id = parts.extensions.get::<RequestId>().map_or_else(|| "-".into(), |id| Arc::clone(&id.0));
+        let request_id = parts
+            .extensions
+            .get::<RequestId>()
+            .map_or_else(|| "-".into(), |id| Arc::clone(&id.0));
         let address = parts
             .extensions
             .get::<ClientAddr>()
@@ -137,7 +146,10 @@ where
 
 /// The guard in front has bounded the body.
 async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim();
     let is_form = media.eq_ignore_ascii_case("application/x-www-form-urlencoded");
     let bytes = body
@@ -147,7 +159,11 @@ async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
         .to_bytes();
     if !is_form {
         // An empty POST needs no type.
-        return if bytes.is_empty() && media.is_empty() { Ok(Form::default()) } else { Err(BodyError::NotAForm) };
+        return if bytes.is_empty() && media.is_empty() {
+            Ok(Form::default())
+        } else {
+            Err(BodyError::NotAForm)
+        };
     }
     Form::parse(&bytes).map_err(BodyError::Malformed)
 }

@@ -2,12 +2,15 @@
 
 use axum::response::{Html, IntoResponse, Response};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, PRAGMA, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, PRAGMA, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    X_FRAME_OPTIONS,
 };
 use http::{HeaderName, HeaderValue, StatusCode};
 
-const CROSS_ORIGIN_OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+const CROSS_ORIGIN_OPENER_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-opener-policy");
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
 /// Marks an answer as nobody's to keep (RFC 6749 §5.1).
@@ -28,7 +31,10 @@ pub struct PagePolicy<'a> {
 
 /// An HTML page with all its protections.
 pub fn page(status: StatusCode, html: String, policy: &PagePolicy<'_>) -> Response {
-    let form_action = policy.form_action.filter(|source| is_csp_source(source)).unwrap_or_default();
+    let form_action = policy
+        .form_action
+        .filter(|source| is_csp_source(source))
+        .unwrap_or_default();
     let script = policy
         .script_nonce
         .map(|nonce| format!(" script-src 'nonce-{nonce}';"))
@@ -50,7 +56,10 @@ pub fn page(status: StatusCode, html: String, policy: &PagePolicy<'_>) -> Respon
         (REFERRER_POLICY, "no-referrer"),
         (CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
         (CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
-        (PERMISSIONS_POLICY, "camera=(), geolocation=(), microphone=()"),
+        (
+            PERMISSIONS_POLICY,
+            "camera=(), geolocation=(), microphone=()",
+        ),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
@@ -66,9 +75,14 @@ pub fn form_action_source(redirect_uri: &str) -> String {
     if redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://") {
         return super::state::origin_of(redirect_uri).to_owned();
     }
-    redirect_uri.split(':').next().map(|scheme| format!("{scheme}:")).unwrap_or_default()
+    redirect_uri
+        .split(':')
+        .next()
+        .map(|scheme| format!("{scheme}:"))
+        .unwrap_or_default()
 }
 
 fn is_csp_source(text: &str) -> bool {
-    text.bytes().all(|b| b.is_ascii_alphanumeric() || b":/.-[]_+".contains(&b))
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b":/.-[]_+".contains(&b))
 }

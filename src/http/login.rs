@@ -8,10 +8,10 @@ use super::pages::LoginError;
 use super::redirect::see_other;
 use super::state::App;
 use crate::domain::form::encode;
+use crate::flows::FlowError;
 use crate::flows::authorize::{AuthorizeError, client_of};
 use crate::flows::interaction::Interaction;
 use crate::flows::login::{self, Attempt, Login};
-use crate::flows::FlowError;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{RETRY_AFTER, SET_COOKIE};
@@ -39,8 +39,15 @@ pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
         former_session: cookies::get(&inbound.headers, app.cookies.session),
     };
     match login::login(&app.issuer, &attempt, inbound.now).await {
-        Ok(Login::Succeeded { session, cookie, device }) => {
-            let interaction = Interaction { authenticated: Some(session.session_id), ..interaction };
+        Ok(Login::Succeeded {
+            session,
+            cookie,
+            device,
+        }) => {
+            let interaction = Interaction {
+                authenticated: Some(session.session_id),
+                ..interaction
+            };
             let sealed = match interaction.seal(&app.issuer, browser) {
                 Ok(sealed) => sealed,
                 Err(error) => return page_error::failed(&error, id),
@@ -48,14 +55,35 @@ pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
             let mut response =
                 see_other(&app.path(&format!("/continue?interaction={}", encode(&sealed))));
             let names = app.cookies;
-            let set = [names.set(names.session, cookie.expose()), names.set_long(names.device, &device)];
+            let set = [
+                names.set(names.session, cookie.expose()),
+                names.set_long(names.device, &device),
+            ];
             for header in set.into_iter().flatten() {
                 response.headers_mut().append(SET_COOKIE, header);
             }
             response
         }
-        Ok(Login::Failed) => again(&app, &inbound, &interaction, attempt.login, LoginError::WrongCredentials).await,
-        Err(FlowError::Busy) => again(&app, &inbound, &interaction, attempt.login, LoginError::Busy).await,
+        Ok(Login::Failed) => {
+            again(
+                &app,
+                &inbound,
+                &interaction,
+                attempt.login,
+                LoginError::WrongCredentials,
+            )
+            .await
+        }
+        Err(FlowError::Busy) => {
+            again(
+                &app,
+                &inbound,
+                &interaction,
+                attempt.login,
+                LoginError::Busy,
+            )
+            .await
+        }
         Ok(Login::AddressThrottled) => {
             let mut response = page_error::show(&ADDRESS_THROTTLED, id);
             let wait = HeaderValue::from(app.issuer.settings.address_window_s);
@@ -81,18 +109,31 @@ async fn again(
 ) -> Response {
     let client = match client_of(&app.issuer, interaction).await {
         Ok(client) => client,
-        Err(AuthorizeError::Unverified(reason)) => return page_error::unverified(reason, &inbound.request_id),
-        Err(AuthorizeError::Failed(error)) => return page_error::failed(&error, &inbound.request_id),
-        Err(AuthorizeError::Reportable(_)) => return page_error::show(&EXPIRED, &inbound.request_id),
+        Err(AuthorizeError::Unverified(reason)) => {
+            return page_error::unverified(reason, &inbound.request_id);
+        }
+        Err(AuthorizeError::Failed(error)) => {
+            return page_error::failed(&error, &inbound.request_id);
+        }
+        Err(AuthorizeError::Reportable(_)) => {
+            return page_error::show(&EXPIRED, &inbound.request_id);
+        }
     };
     let status = match error {
         LoginError::Busy => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    let shown = LoginForm { interaction, client: &client.client, login, error: Some(error) };
+    let shown = LoginForm {
+        interaction,
+        client: &client.client,
+        login,
+        error: Some(error),
+    };
     let mut response = show_login(app, inbound, &shown, status);
     if error == LoginError::Busy {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("2"));
     }
     response
 }

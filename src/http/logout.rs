@@ -21,7 +21,12 @@ use http::header::SET_COOKIE;
 use http::{Method, StatusCode};
 
 /// What the confirmation form carries along.
-const CARRIED: [&str; 4] = ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"];
+const CARRIED: [&str; 4] = [
+    "id_token_hint",
+    "client_id",
+    "post_logout_redirect_uri",
+    "state",
+];
 
 /// `GET` and `POST /logout`
 pub async fn logout(State(app): State<App>, inbound: Inbound) -> Response {
@@ -70,8 +75,14 @@ fn ask(
     (session, account): (&Session, Option<&Account>),
 ) -> Result<Response, FlowError> {
     let (browser, is_new) = browser_cookie(app, inbound)?;
-    let csrf = app.issuer.master.csrf_token(&browser, &purpose(session), "");
-    let fields = CARRIED.iter().filter_map(|name| Some((*name, form.raw(name)?))).collect();
+    let csrf = app
+        .issuer
+        .master
+        .csrf_token(&browser, &purpose(session), "");
+    let fields = CARRIED
+        .iter()
+        .filter_map(|name| Some((*name, form.raw(name)?)))
+        .collect();
     let html = LogoutPage {
         csrf: &csrf,
         action: &app.path("/logout"),
@@ -82,8 +93,14 @@ fn ask(
     }
     .render()
     .map_err(|error| FlowError::Internal(error.to_string()))?;
-    let source = request.to.as_ref().map(|to| form_action_source(to.as_str()));
-    let policy = PagePolicy { form_action: source.as_deref(), script_nonce: None };
+    let source = request
+        .to
+        .as_ref()
+        .map(|to| form_action_source(to.as_str()));
+    let policy = PagePolicy {
+        form_action: source.as_deref(),
+        script_nonce: None,
+    };
     let mut response = page(StatusCode::OK, html, &policy);
     if is_new && let Some(cookie) = app.cookies.set(app.cookies.browser, &browser) {
         response.headers_mut().append(SET_COOKIE, cookie);

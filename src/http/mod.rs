@@ -31,10 +31,16 @@ pub fn router(app: App) -> Router {
     let callable_by_scripts = Router::new()
         .route(paths::TOKEN, post(token::token))
         .route(paths::REVOCATION, post(token::revoke))
-        .route(paths::USERINFO, get(userinfo::userinfo).post(userinfo::userinfo))
+        .route(
+            paths::USERINFO,
+            get(userinfo::userinfo).post(userinfo::userinfo),
+        )
         .layer(from_fn_with_state(app.clone(), cors::registered_origins));
     let endpoints = Router::new()
-        .route(paths::AUTHORIZATION, get(authorize::authorize).post(authorize::authorize))
+        .route(
+            paths::AUTHORIZATION,
+            get(authorize::authorize).post(authorize::authorize),
+        )
         .route("/continue", get(authorize::resume))
         .route("/login", get(login::reload).post(login::submit))
         .route("/consent", get(login::reload).post(authorize::decide))
@@ -55,7 +61,8 @@ pub fn router(app: App) -> Router {
     } else {
         // RFC 8414 §3.1 puts the well-known part before the issuer's path.
         let inserted = format!("{}{base}", paths::AUTHORIZATION_SERVER);
-        root.route(&inserted, get(documents::metadata)).nest(&base, endpoints)
+        root.route(&inserted, get(documents::metadata))
+            .nest(&base, endpoints)
     };
     root.fallback(documents::not_found).with_state(app)
 }

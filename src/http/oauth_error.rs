@@ -51,7 +51,11 @@ pub fn token_error(error: &TokenError, inbound: &Inbound) -> Response {
             response
         }
         TokenError::Refused(code, words) => {
-            tracing::info!(error = code.as_str(), detail = words, "token request refused");
+            tracing::info!(
+                error = code.as_str(),
+                detail = words,
+                "token request refused"
+            );
             refusal(StatusCode::BAD_REQUEST, *code, words)
         }
         TokenError::Failed(error) => failed(error, &inbound.request_id),
@@ -68,7 +72,9 @@ pub fn failed(error: &FlowError, request_id: &str) -> Response {
     body.insert("request_id".to_owned(), Value::from(request_id));
     let mut response = json(status, Value::Object(body).to_string());
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }
@@ -94,8 +100,15 @@ pub fn bearer(status: StatusCode, error: Option<ErrorCode>, words: &str) -> Resp
     let challenge = match error {
         None => "Bearer".to_owned(),
         Some(code) => {
-            let scope = if code == ErrorCode::InsufficientScope { ", scope=\"openid\"" } else { "" };
-            format!("Bearer error=\"{}\", error_description=\"{words}\"{scope}", code.as_str())
+            let scope = if code == ErrorCode::InsufficientScope {
+                ", scope=\"openid\""
+            } else {
+                ""
+            };
+            format!(
+                "Bearer error=\"{}\", error_description=\"{words}\"{scope}",
+                code.as_str()
+            )
         }
     };
     let mut response = match error {

@@ -117,7 +117,11 @@ pub fn failed(error: &FlowError, request_id: &str) -> Response {
     let busy = status == StatusCode::SERVICE_UNAVAILABLE;
     let words = Words {
         status,
-        title: if busy { "Busy right now" } else { "Something went wrong" },
+        title: if busy {
+            "Busy right now"
+        } else {
+            "Something went wrong"
+        },
         message: if busy {
             "The server has more to do than it can at this moment."
         } else {
@@ -131,7 +135,9 @@ pub fn failed(error: &FlowError, request_id: &str) -> Response {
     };
     let mut response = show(&words, request_id);
     if busy {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }

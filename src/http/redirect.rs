@@ -15,10 +15,17 @@ use http::header::{LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
 
 /// The answer of the authorization endpoint, as a 303 or as a form that posts itself.
-pub fn to_client(response: &AuthorizationResponse, entropy: &Entropy, request_id: &str) -> Response {
+pub fn to_client(
+    response: &AuthorizationResponse,
+    entropy: &Entropy,
+    request_id: &str,
+) -> Response {
     match response.mode {
         ResponseMode::Query => {
-            let pairs = response.parameters.iter().map(|(name, value)| (*name, value.as_str()));
+            let pairs = response
+                .parameters
+                .iter()
+                .map(|(name, value)| (*name, value.as_str()));
             see_other(&with_query(response.to.as_str(), pairs))
         }
         ResponseMode::FormPost => form_post(response, entropy, request_id),
@@ -27,7 +34,10 @@ pub fn to_client(response: &AuthorizationResponse, entropy: &Entropy, request_id
 
 /// After a logout.
 pub fn after_logout(to: &VerifiedRedirectUri, state: Option<&str>) -> Response {
-    see_other(&with_query(to.as_str(), state.map(|state| ("state", state)).into_iter()))
+    see_other(&with_query(
+        to.as_str(),
+        state.map(|state| ("state", state)).into_iter(),
+    ))
 }
 
 /// A 303 within our own pages or to a URI verified before.
@@ -64,13 +74,20 @@ fn form_post(response: &AuthorizationResponse, entropy: &Entropy, request_id: &s
     };
     let form = FormPostPage {
         action: response.to.as_str(),
-        fields: response.parameters.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+        fields: response
+            .parameters
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect(),
         nonce: &nonce,
     };
     let Ok(html) = form.render() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let source = form_action_source(response.to.as_str());
-    let policy = PagePolicy { form_action: Some(&source), script_nonce: Some(&nonce) };
+    let policy = PagePolicy {
+        form_action: Some(&source),
+        script_nonce: Some(&nonce),
+    };
     page(StatusCode::OK, html, &policy)
 }

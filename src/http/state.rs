@@ -60,7 +60,10 @@ impl App {
             cookies: CookieNames::new(secure),
             base_path: path.into(),
             origin: origin.into(),
-            metadata: Prepared { body: body.into(), etag },
+            metadata: Prepared {
+                body: body.into(),
+                etag,
+            },
             clock,
             cors_origins: cors_origins.into(),
             issuer,

@@ -52,9 +52,15 @@ fn presented(inbound: &Inbound) -> Result<Presented<'_>, Box<Response>> {
             "send the parameters in the body, none in the query",
         )));
     }
-    let form = inbound.body.as_ref().map_err(|error| Box::new(unreadable(*error)))?;
+    let form = inbound
+        .body
+        .as_ref()
+        .map_err(|error| Box::new(unreadable(*error)))?;
     let authorization = inbound
         .authorization()
         .map_err(|_| Box::new(token_error(&TokenError::Client { basic: true }, inbound)))?;
-    Ok(Presented { authorization, form })
+    Ok(Presented {
+        authorization,
+        form,
+    })
 }

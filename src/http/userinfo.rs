@@ -44,7 +44,9 @@ fn bearer_token(inbound: &Inbound) -> Result<Option<&str>, Refusal> {
     }
     let form = inbound.body.as_ref().map_err(|error| bad(error.words()))?;
     let in_body = form.raw("access_token");
-    let header = inbound.authorization().map_err(|_| bad("send one Authorization header"))?;
+    let header = inbound
+        .authorization()
+        .map_err(|_| bad("send one Authorization header"))?;
     match (header, in_body) {
         (Some(_), Some(_)) => Err(bad("send the access token in one place only")),
         (None, None) => Ok(None),
@@ -55,7 +57,9 @@ fn bearer_token(inbound: &Inbound) -> Result<Option<&str>, Refusal> {
                 .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
                 .map(|(_, token)| token);
             match token {
-                Some(token) if !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(token)),
+                Some(token) if !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()) => {
+                    Ok(Some(token))
+                }
                 Some(_) => Err(bad("the bearer token is malformed")),
                 None => Ok(None),
             }

@@ -5,9 +5,30 @@ use crate::domain::{Account, Subject};
 use serde_json::Value;
 
 /// Columns of an account in the order of [`AccountRow`].
-type AccountRow = (String, String, Option<String>, bool, String, bool, i64, i64, i64);
+type AccountRow = (
+    String,
+    String,
+    Option<String>,
+    bool,
+    String,
+    bool,
+    i64,
+    i64,
+    i64,
+);
 /// The same and the password hash.
-type LoginRow = (String, String, Option<String>, bool, String, bool, i64, i64, i64, Option<String>);
+type LoginRow = (
+    String,
+    String,
+    Option<String>,
+    bool,
+    String,
+    bool,
+    i64,
+    i64,
+    i64,
+    Option<String>,
+);
 
 const INSERT: &str = "
     INSERT INTO account (subject, username, email, email_verified, claims, password_hash,
@@ -71,10 +92,21 @@ const REHASH: &str = "
 const DELETE: &str = "DELETE FROM account WHERE subject = $1";
 
 fn account(row: AccountRow) -> Result<Account, StoreError> {
-    let (subject, username, email, email_verified, claims, disabled, password_changed_at, created_at, updated_at) =
-        row;
+    let (
+        subject,
+        username,
+        email,
+        email_verified,
+        claims,
+        disabled,
+        password_changed_at,
+        created_at,
+        updated_at,
+    ) = row;
     let Value::Object(claims) = serde_json::from_str(&claims)? else {
-        return Err(StoreError::Internal("an account's claims are no object".to_owned()));
+        return Err(StoreError::Internal(
+            "an account's claims are no object".to_owned(),
+        ));
     };
     Ok(Account {
         subject: Subject::new(subject),
@@ -93,7 +125,11 @@ fn account(row: AccountRow) -> Result<Account, StoreError> {
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if the user name or the address is taken.
-pub async fn insert(tx: &mut Tx, account: &Account, password_hash: Option<&str>) -> Result<(), StoreError> {
+pub async fn insert(
+    tx: &mut Tx,
+    account: &Account,
+    password_hash: Option<&str>,
+) -> Result<(), StoreError> {
     let claims = Value::Object(account.claims.clone()).to_string();
     tx.execute(
         INSERT,
@@ -118,7 +154,9 @@ pub async fn insert(tx: &mut Tx, account: &Account, password_hash: Option<&str>)
 /// # Errors
 /// [`StoreError`]
 pub async fn by_subject(store: &Store, subject: &Subject) -> Result<Option<Account>, StoreError> {
-    let row = store.fetch_optional(BY_SUBJECT, params![subject.as_str()]).await?;
+    let row = store
+        .fetch_optional(BY_SUBJECT, params![subject.as_str()])
+        .await?;
     row.map(account).transpose()
 }
 
@@ -131,8 +169,10 @@ pub async fn by_login(
     canonical: &str,
 ) -> Result<Option<(Account, Option<String>)>, StoreError> {
     let row: Option<LoginRow> = store.fetch_optional(BY_LOGIN, params![canonical]).await?;
-    row.map(|(a, b, c, d, e, f, g, h, i, password_hash)| Ok((account((a, b, c, d, e, f, g, h, i))?, password_hash)))
-        .transpose()
+    row.map(|(a, b, c, d, e, f, g, h, i, password_hash)| {
+        Ok((account((a, b, c, d, e, f, g, h, i))?, password_hash))
+    })
+    .transpose()
 }
 
 /// Everybody whose user name or address this is, in canonical form: two at most.
@@ -141,7 +181,10 @@ pub async fn by_login(
 /// [`StoreError`]
 pub async fn having_login(store: &Store, canonical: &str) -> Result<Vec<Subject>, StoreError> {
     let rows: Vec<(String,)> = store.fetch_all(HAVING_LOGIN, params![canonical]).await?;
-    Ok(rows.into_iter().map(|(subject,)| Subject::new(subject)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(subject,)| Subject::new(subject))
+        .collect())
 }
 
 /// Accounts in the order of their user names, after `after`.
@@ -182,8 +225,16 @@ pub async fn update(tx: &mut Tx, account: &Account, read_at: i64) -> Result<bool
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn set_password(tx: &mut Tx, subject: &Subject, hash: &str, now: i64) -> Result<bool, StoreError> {
-    Ok(tx.execute(SET_PASSWORD, params![subject.as_str(), hash, now]).await? == 1)
+pub async fn set_password(
+    tx: &mut Tx,
+    subject: &Subject,
+    hash: &str,
+    now: i64,
+) -> Result<bool, StoreError> {
+    Ok(tx
+        .execute(SET_PASSWORD, params![subject.as_str(), hash, now])
+        .await?
+        == 1)
 }
 
 /// Whether the account is enabled and its password unchanged since `password_changed_at`; if so, both stay until the
@@ -196,14 +247,25 @@ pub async fn lock_unchanged(
     subject: &Subject,
     password_changed_at: i64,
 ) -> Result<bool, StoreError> {
-    Ok(tx.execute(LOCK_UNCHANGED, params![subject.as_str(), password_changed_at]).await? == 1)
+    Ok(tx
+        .execute(
+            LOCK_UNCHANGED,
+            params![subject.as_str(), password_changed_at],
+        )
+        .await?
+        == 1)
 }
 
 /// Replaces a hash by one of the same password with other parameters, unless the password changed meanwhile.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn rehash(store: &Store, subject: &Subject, old: &str, new: &str) -> Result<(), StoreError> {
+pub async fn rehash(
+    store: &Store,
+    subject: &Subject,
+    old: &str,
+    new: &str,
+) -> Result<(), StoreError> {
     store
         .execute(REHASH, params![subject.as_str(), old, new])
         .await
@@ -219,5 +281,15 @@ pub async fn delete(tx: &mut Tx, subject: &Subject) -> Result<bool, StoreError> 
 }
 
 /// The statements of this file, for the test that prepares each on both databases.
-pub const STATEMENTS: &[&str] =
-    &[INSERT, BY_SUBJECT, BY_LOGIN, HAVING_LOGIN, PAGE, UPDATE, SET_PASSWORD, LOCK_UNCHANGED, REHASH, DELETE];
+pub const STATEMENTS: &[&str] = &[
+    INSERT,
+    BY_SUBJECT,
+    BY_LOGIN,
+    HAVING_LOGIN,
+    PAGE,
+    UPDATE,
+    SET_PASSWORD,
+    LOCK_UNCHANGED,
+    REHASH,
+    DELETE,
+];

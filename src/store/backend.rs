@@ -4,7 +4,8 @@ use super::error::StoreError;
 use super::values::{Param, Row, bind};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{Postgres, Sqlite, Transaction};
 use std::path::{Path, PathBuf};
@@ -63,7 +64,9 @@ pub enum Tx {
 macro_rules! on {
     ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr, $sqlite:ident) => {
         match $self {
-            Store::Sqlite { $sqlite: $executor, .. } => {
+            Store::Sqlite {
+                $sqlite: $executor, ..
+            } => {
                 let $arguments = bind::<SqliteArguments>($params)?;
                 $body
             }
@@ -116,7 +119,11 @@ impl Store {
             .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(if options.durable { SqliteSynchronous::Full } else { SqliteSynchronous::Off })
+            .synchronous(if options.durable {
+                SqliteSynchronous::Full
+            } else {
+                SqliteSynchronous::Off
+            })
             .busy_timeout(PATIENCE_SQLITE)
             .foreign_keys(true);
         let write = SqlitePoolOptions::new()
@@ -150,16 +157,27 @@ impl Store {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Option<T>, StoreError> {
-        on!(self, params, |pool, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments).fetch_optional(pool).await?)
-        }, read)
+        on!(
+            self,
+            params,
+            |pool, arguments| {
+                Ok(sqlx::query_as_with(sql, arguments)
+                    .fetch_optional(pool)
+                    .await?)
+            },
+            read
+        )
     }
 
     /// The only row of a reading statement.
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn fetch_one<T: Row>(&self, sql: &'static str, params: Vec<Param>) -> Result<T, StoreError> {
+    pub async fn fetch_one<T: Row>(
+        &self,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<T, StoreError> {
         self.fetch_optional(sql, params)
             .await?
             .ok_or_else(|| StoreError::Internal("a row is missing".to_owned()))
@@ -174,9 +192,12 @@ impl Store {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Vec<T>, StoreError> {
-        on!(self, params, |pool, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments).fetch_all(pool).await?)
-        }, read)
+        on!(
+            self,
+            params,
+            |pool, arguments| Ok(sqlx::query_as_with(sql, arguments).fetch_all(pool).await?),
+            read
+        )
     }
 
     /// One writing statement, a transaction of its own. Returns the rows affected.
@@ -184,9 +205,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn execute(&self, sql: &'static str, params: Vec<Param>) -> Result<u64, StoreError> {
-        on!(self, params, |pool, arguments| {
-            Ok(sqlx::query_with(sql, arguments).execute(pool).await?.rows_affected())
-        }, write)
+        on!(
+            self,
+            params,
+            |pool, arguments| {
+                Ok(sqlx::query_with(sql, arguments)
+                    .execute(pool)
+                    .await?
+                    .rows_affected())
+            },
+            write
+        )
     }
 
     /// One writing statement with `RETURNING`, a transaction of its own.
@@ -212,9 +241,10 @@ impl Store {
         Ok(match self {
             Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             // Said aloud, for the database may have another default, in which losers of a race fail.
-            Self::Postgres(pool) => {
-                Tx::Postgres(pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE").await?)
-            }
+            Self::Postgres(pool) => Tx::Postgres(
+                pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+                    .await?,
+            ),
         })
     }
 
@@ -225,8 +255,18 @@ impl Store {
     pub async fn prepare(&self, sql: &'static str) -> Result<(), StoreError> {
         use sqlx::{Executor, SqlSafeStr};
         match self {
-            Self::Sqlite { write, .. } => write.acquire().await?.prepare(sql.into_sql_str()).await.map(drop)?,
-            Self::Postgres(pool) => pool.acquire().await?.prepare(sql.into_sql_str()).await.map(drop)?,
+            Self::Sqlite { write, .. } => write
+                .acquire()
+                .await?
+                .prepare(sql.into_sql_str())
+                .await
+                .map(drop)?,
+            Self::Postgres(pool) => pool
+                .acquire()
+                .await?
+                .prepare(sql.into_sql_str())
+                .await
+                .map(drop)?,
         }
         Ok(())
     }
@@ -276,7 +316,9 @@ impl Tx {
         params: Vec<Param>,
     ) -> Result<Option<T>, StoreError> {
         on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments).fetch_optional(connection).await?)
+            Ok(sqlx::query_as_with(sql, arguments)
+                .fetch_optional(connection)
+                .await?)
         })
     }
 
@@ -290,7 +332,9 @@ impl Tx {
         params: Vec<Param>,
     ) -> Result<Vec<T>, StoreError> {
         on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments).fetch_all(connection).await?)
+            Ok(sqlx::query_as_with(sql, arguments)
+                .fetch_all(connection)
+                .await?)
         })
     }
 
@@ -298,9 +342,16 @@ impl Tx {
     ///
     /// # Errors
     /// [`StoreError`]
-    pub async fn execute(&mut self, sql: &'static str, params: Vec<Param>) -> Result<u64, StoreError> {
+    pub async fn execute(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<u64, StoreError> {
         on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_with(sql, arguments).execute(connection).await?.rows_affected())
+            Ok(sqlx::query_with(sql, arguments)
+                .execute(connection)
+                .await?
+                .rows_affected())
         })
     }
 
@@ -319,18 +370,31 @@ impl Tx {
 
 /// The path of a `sqlite://` URL: `sqlite://relative.db`, `sqlite:///absolute.db`.
 pub fn sqlite_path(url: &str) -> Option<PathBuf> {
-    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    let path = url
+        .strip_prefix("sqlite://")
+        .or_else(|| url.strip_prefix("sqlite:"))?;
     let path = path.split('?').next().unwrap_or_default();
     (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
 fn prepare_file(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty() && !f.exists()) {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    if let Some(folder) = path
+        .parent()
+        .filter(|f| !f.as_os_str().is_empty() && !f.exists())
+    {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
     }
     if !path.exists() {
-        std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path)?;
+        std::fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
     }
     Ok(())
 }

@@ -18,6 +18,9 @@ pub struct ClientSecretRecord {
     pub last_used_at: Option<i64>,
 }
 
+/// Columns of a secret in the order of [`ClientSecretRecord`].
+type SecretRow = (String, String, i64, Option<i64>, Option<i64>);
+
 const INSERT: &str = "
     INSERT INTO client (client_id, definition, created_at, updated_at)
     VALUES ($1, $2, $3, $3)";
@@ -43,6 +46,8 @@ const SECRETS: &str = "
       FROM client_secret
      WHERE client_id = $1
      ORDER BY created_at, secret_id";
+/// A row of [`SECRETS`].
+type SecretRow = (String, String, i64, Option<i64>, Option<i64>);
 const REVOKE_SECRET: &str = "
     DELETE FROM client_secret
      WHERE client_id = $1
@@ -64,9 +69,12 @@ const USE_ASSERTION: &str = "
 /// [`StoreError::Conflict`] if the id is taken.
 pub async fn insert(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
     let definition = serde_json::to_string(client)?;
-    tx.execute(INSERT, params![client.client_id.as_str(), definition, client.created_at])
-        .await
-        .map(drop)
+    tx.execute(
+        INSERT,
+        params![client.client_id.as_str(), definition, client.created_at],
+    )
+    .await
+    .map(drop)
 }
 
 /// Finds a client.
@@ -74,8 +82,11 @@ pub async fn insert(tx: &mut Tx, client: &Client) -> Result<(), StoreError> {
 /// # Errors
 /// [`StoreError`]
 pub async fn find(store: &Store, client_id: &ClientId) -> Result<Option<Client>, StoreError> {
-    let row: Option<(String,)> = store.fetch_optional(FIND, params![client_id.as_str()]).await?;
-    row.map(|(definition,)| Ok(serde_json::from_str(&definition)?)).transpose()
+    let row: Option<(String,)> = store
+        .fetch_optional(FIND, params![client_id.as_str()])
+        .await?;
+    row.map(|(definition,)| Ok(serde_json::from_str(&definition)?))
+        .transpose()
 }
 
 /// Clients in the order of their ids, after `after`.
@@ -96,7 +107,15 @@ pub async fn page(store: &Store, after: &str, limit: i64) -> Result<Vec<Client>,
 pub async fn update(tx: &mut Tx, client: &Client, read_at: i64) -> Result<bool, StoreError> {
     let definition = serde_json::to_string(client)?;
     let rows = tx
-        .execute(UPDATE, params![client.client_id.as_str(), definition, client.updated_at, read_at])
+        .execute(
+            UPDATE,
+            params![
+                client.client_id.as_str(),
+                definition,
+                client.updated_at,
+                read_at
+            ],
+        )
         .await?;
     Ok(rows == 1)
 }
@@ -136,18 +155,24 @@ pub async fn add_secret(
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn secrets(store: &Store, client_id: &ClientId) -> Result<Vec<ClientSecretRecord>, StoreError> {
-    let rows: Vec<(String, String, i64, Option<i64>, Option<i64>)> =
-        store.fetch_all(SECRETS, params![client_id.as_str()]).await?;
+pub async fn secrets(
+    store: &Store,
+    client_id: &ClientId,
+) -> Result<Vec<ClientSecretRecord>, StoreError> {
+    let rows: Vec<SecretRow> = store
+        .fetch_all(SECRETS, params![client_id.as_str()])
+        .await?;
     Ok(rows
         .into_iter()
-        .map(|(secret_id, digest, created_at, expires_at, last_used_at)| ClientSecretRecord {
-            secret_id,
-            digest,
-            created_at,
-            expires_at,
-            last_used_at,
-        })
+        .map(
+            |(secret_id, digest, created_at, expires_at, last_used_at)| ClientSecretRecord {
+                secret_id,
+                digest,
+                created_at,
+                expires_at,
+                last_used_at,
+            },
+        )
         .collect())
 }
 
@@ -155,8 +180,15 @@ pub async fn secrets(store: &Store, client_id: &ClientId) -> Result<Vec<ClientSe
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn revoke_secret(tx: &mut Tx, client_id: &ClientId, secret_id: &str) -> Result<bool, StoreError> {
-    Ok(tx.execute(REVOKE_SECRET, params![client_id.as_str(), secret_id]).await? == 1)
+pub async fn revoke_secret(
+    tx: &mut Tx,
+    client_id: &ClientId,
+    secret_id: &str,
+) -> Result<bool, StoreError> {
+    Ok(tx
+        .execute(REVOKE_SECRET, params![client_id.as_str(), secret_id])
+        .await?
+        == 1)
 }
 
 /// Notes when a secret was last used.
@@ -164,7 +196,10 @@ pub async fn revoke_secret(tx: &mut Tx, client_id: &ClientId, secret_id: &str) -
 /// # Errors
 /// [`StoreError`]
 pub async fn note_secret_use(store: &Store, secret_id: &str, at: i64) -> Result<(), StoreError> {
-    store.execute(USED_SECRET, params![secret_id, at]).await.map(drop)
+    store
+        .execute(USED_SECRET, params![secret_id, at])
+        .await
+        .map(drop)
 }
 
 /// Marks an assertion's `jti` used by this client until it expires. True for the one caller that was first.
@@ -178,12 +213,24 @@ pub async fn use_assertion(
     expires_at: i64,
 ) -> Result<bool, StoreError> {
     let rows = store
-        .execute(USE_ASSERTION, params![client_id.as_str(), jti_digest, expires_at])
+        .execute(
+            USE_ASSERTION,
+            params![client_id.as_str(), jti_digest, expires_at],
+        )
         .await?;
     Ok(rows == 1)
 }
 
 /// The statements of this file, for the test that prepares each on both databases.
 pub const STATEMENTS: &[&str] = &[
-    INSERT, FIND, PAGE, UPDATE, DELETE, ADD_SECRET, SECRETS, REVOKE_SECRET, USED_SECRET, USE_ASSERTION,
+    INSERT,
+    FIND,
+    PAGE,
+    UPDATE,
+    DELETE,
+    ADD_SECRET,
+    SECRETS,
+    REVOKE_SECRET,
+    USED_SECRET,
+    USE_ASSERTION,
 ];

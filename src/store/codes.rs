@@ -74,7 +74,11 @@ pub async fn find(
         .fetch_optional(FIND, params![code_digest, client_id.as_str()])
         .await?;
     row.map(|(detail, expires_at, redeemed_at)| {
-        Ok(StoredCode { code: serde_json::from_str(&detail)?, expires_at, redeemed_at })
+        Ok(StoredCode {
+            code: serde_json::from_str(&detail)?,
+            expires_at,
+            redeemed_at,
+        })
     })
     .transpose()
 }
@@ -92,7 +96,10 @@ pub async fn redeem(
     keep_until: i64,
 ) -> Result<Option<FamilyId>, StoreError> {
     let row: Option<(String,)> = tx
-        .fetch_optional(REDEEM, params![code_digest, client_id.as_str(), now, keep_until])
+        .fetch_optional(
+            REDEEM,
+            params![code_digest, client_id.as_str(), now, keep_until],
+        )
         .await?;
     Ok(row.map(|(family_id,)| FamilyId::new(family_id)))
 }

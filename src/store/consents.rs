@@ -34,7 +34,10 @@ pub async fn find(
     redirect_uri: &str,
 ) -> Result<Option<Consent>, StoreError> {
     let row: Option<(String, String, String)> = store
-        .fetch_optional(FIND, params![subject.as_str(), client_id.as_str(), redirect_uri])
+        .fetch_optional(
+            FIND,
+            params![subject.as_str(), client_id.as_str(), redirect_uri],
+        )
         .await?;
     row.map(|(scope, audiences, client_fingerprint)| {
         Ok(Consent {
@@ -79,8 +82,13 @@ pub async fn put(
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn remove(tx: &mut Tx, subject: &Subject, client_id: &ClientId) -> Result<u64, StoreError> {
-    tx.execute(REMOVE, params![subject.as_str(), client_id.as_str()]).await
+pub async fn remove(
+    tx: &mut Tx,
+    subject: &Subject,
+    client_id: &ClientId,
+) -> Result<u64, StoreError> {
+    tx.execute(REMOVE, params![subject.as_str(), client_id.as_str()])
+        .await
 }
 
 /// The statements of this file, for the test that prepares each on both databases.

@@ -18,7 +18,9 @@ pub enum StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy(detail) => write!(f, "the database is busy ({detail}); try again in a moment"),
+            Self::Busy(detail) => {
+                write!(f, "the database is busy ({detail}); try again in a moment")
+            }
             Self::Unavailable(detail) => write!(
                 f,
                 "the database is unavailable ({detail}); check that it runs, that its disk has room, and database.url"
@@ -49,8 +51,8 @@ impl From<sqlx::Error> for StoreError {
                     // SQLite: BUSY and LOCKED with their extended codes. PostgreSQL: serialization, deadlock,
                     // lock not available, too many connections.
                     Some(
-                        "5" | "6" | "261" | "262" | "517" | "518" | "773" | "40001" | "40P01" | "55P03"
-                        | "53300",
+                        "5" | "6" | "261" | "262" | "517" | "518" | "773" | "40001" | "40P01"
+                        | "55P03" | "53300",
                     ) => Self::Busy(detail),
                     // SQLite: READONLY, IOERR, FULL, CANTOPEN.
                     Some("8" | "10" | "13" | "14" | "1032" | "1544" | "778" | "266" | "1034") => {

@@ -19,9 +19,12 @@ const RECENT: &str = "
 /// [`StoreError`]
 pub async fn record(tx: &mut Tx, event_id: &str, event: &Event) -> Result<(), StoreError> {
     let detail = Value::Object(event.detail.clone()).to_string();
-    tx.execute(INSERT, params![event_id, event.kind.as_str(), event.at, detail])
-        .await
-        .map(drop)
+    tx.execute(
+        INSERT,
+        params![event_id, event.kind.as_str(), event.at, detail],
+    )
+    .await
+    .map(drop)
 }
 
 /// The latest events, newest first: kind, Unix seconds, detail as JSON.

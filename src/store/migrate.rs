@@ -25,8 +25,11 @@ impl Store {
         let applied: Vec<(i64,)> = if found == 0 {
             Vec::new()
         } else {
-            self.fetch_all("SELECT version FROM _sqlx_migrations ORDER BY version", vec![])
-                .await?
+            self.fetch_all(
+                "SELECT version FROM _sqlx_migrations ORDER BY version",
+                vec![],
+            )
+            .await?
         };
         if let Some((newer,)) = applied
             .iter()
@@ -71,7 +74,11 @@ impl Store {
 }
 
 fn migration_name(migration: &Migration) -> String {
-    format!("{:04}_{}", migration.version, migration.description.replace(' ', "_"))
+    format!(
+        "{:04}_{}",
+        migration.version,
+        migration.description.replace(' ', "_")
+    )
 }
 
 async fn migration_lock(path: PathBuf) -> Result<std::fs::File, StoreError> {

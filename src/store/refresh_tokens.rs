@@ -96,7 +96,12 @@ const LIVE_LEAVES: &str = "
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn insert_family(tx: &mut Tx, grant: &Grant, now: i64, expires_at: i64) -> Result<(), StoreError> {
+pub async fn insert_family(
+    tx: &mut Tx,
+    grant: &Grant,
+    now: i64,
+    expires_at: i64,
+) -> Result<(), StoreError> {
     tx.execute(
         INSERT_FAMILY,
         params![
@@ -123,9 +128,12 @@ pub async fn insert_token(
     now: i64,
     expires_at: i64,
 ) -> Result<(), StoreError> {
-    tx.execute(INSERT_TOKEN, params![token_digest, family_id.as_str(), now, expires_at])
-        .await
-        .map(drop)
+    tx.execute(
+        INSERT_TOKEN,
+        params![token_digest, family_id.as_str(), now, expires_at],
+    )
+    .await
+    .map(drop)
 }
 
 /// Reads a token of this client; another client's token doesn't exist for it.
@@ -140,7 +148,15 @@ pub async fn find(
     let row: Option<TokenRow> = store
         .fetch_optional(FIND, params![token_digest, client_id.as_str()])
         .await?;
-    let Some((grant, family_expires_at, revoked_at, expires_at, used_at, sealed_response, successor)) = row
+    let Some((
+        grant,
+        family_expires_at,
+        revoked_at,
+        expires_at,
+        used_at,
+        sealed_response,
+        successor,
+    )) = row
     else {
         return Ok(None);
     };
@@ -149,9 +165,19 @@ pub async fn find(
         Some(at) => {
             let successor_used = match successor {
                 None => true,
-                Some(digest) => store.fetch_one::<(i64,)>(IS_SPENT, params![digest]).await?.0 > 0,
+                Some(digest) => {
+                    store
+                        .fetch_one::<(i64,)>(IS_SPENT, params![digest])
+                        .await?
+                        .0
+                        > 0
+                }
             };
-            Some(Spent { at, sealed_response, successor_used })
+            Some(Spent {
+                at,
+                sealed_response,
+                successor_used,
+            })
         }
     };
     Ok(Some(RefreshTokenRecord {
@@ -201,8 +227,11 @@ pub async fn rotate(
     let Some((family_id,)) = spent else {
         return Ok(Rotation::Lost);
     };
-    tx.execute(FORGET_RESPONSES, params![&family_id, successor.presented_digest])
-        .await?;
+    tx.execute(
+        FORGET_RESPONSES,
+        params![&family_id, successor.presented_digest],
+    )
+    .await?;
     insert_token(
         &mut tx,
         &FamilyId::new(family_id),
@@ -225,15 +254,24 @@ pub async fn revoke_family(
     now: i64,
     reason: &str,
 ) -> Result<bool, StoreError> {
-    Ok(tx.execute(REVOKE_FAMILY, params![family_id.as_str(), now, reason]).await? == 1)
+    Ok(tx
+        .execute(REVOKE_FAMILY, params![family_id.as_str(), now, reason])
+        .await?
+        == 1)
 }
 
 /// Revokes every family of a person.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn revoke_subject(tx: &mut Tx, subject: &Subject, now: i64, reason: &str) -> Result<u64, StoreError> {
-    tx.execute(REVOKE_SUBJECT, params![subject.as_str(), now, reason]).await
+pub async fn revoke_subject(
+    tx: &mut Tx,
+    subject: &Subject,
+    now: i64,
+    reason: &str,
+) -> Result<u64, StoreError> {
+    tx.execute(REVOKE_SUBJECT, params![subject.as_str(), now, reason])
+        .await
 }
 
 /// Revokes every family of a person with one client.
@@ -262,7 +300,9 @@ pub async fn family_of_token(
     store: &Store,
     token_digest: &str,
 ) -> Result<Option<(FamilyId, ClientId)>, StoreError> {
-    let row: Option<(String, String)> = store.fetch_optional(FAMILY_OF_TOKEN, params![token_digest]).await?;
+    let row: Option<(String, String)> = store
+        .fetch_optional(FAMILY_OF_TOKEN, params![token_digest])
+        .await?;
     Ok(row.map(|(family, client)| (FamilyId::new(family), ClientId::new(client))))
 }
 
@@ -271,7 +311,11 @@ pub async fn family_of_token(
 /// # Errors
 /// [`StoreError`]
 pub async fn family_is_live(store: &Store, family_id: &str) -> Result<bool, StoreError> {
-    Ok(store.fetch_one::<(i64,)>(FAMILY_LIVE, params![family_id]).await?.0 == 1)
+    Ok(store
+        .fetch_one::<(i64,)>(FAMILY_LIVE, params![family_id])
+        .await?
+        .0
+        == 1)
 }
 
 /// How many live leaves a family has: none or one.
@@ -287,6 +331,16 @@ pub async fn live_leaves(store: &Store, family_id: &FamilyId) -> Result<i64, Sto
 
 /// The statements of this file, for the test that prepares each on both databases.
 pub const STATEMENTS: &[&str] = &[
-    INSERT_FAMILY, INSERT_TOKEN, FIND, IS_SPENT, ROTATE, FORGET_RESPONSES, REVOKE_FAMILY,
-    REVOKE_SUBJECT, REVOKE_SUBJECT_CLIENT, FAMILY_OF_TOKEN, FAMILY_LIVE, LIVE_LEAVES,
+    INSERT_FAMILY,
+    INSERT_TOKEN,
+    FIND,
+    IS_SPENT,
+    ROTATE,
+    FORGET_RESPONSES,
+    REVOKE_FAMILY,
+    REVOKE_SUBJECT,
+    REVOKE_SUBJECT_CLIENT,
+    FAMILY_OF_TOKEN,
+    FAMILY_LIVE,
+    LIVE_LEAVES,
 ];

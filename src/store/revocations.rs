@@ -21,7 +21,11 @@ pub async fn insert(tx: &mut Tx, jti_digest: &str, expires_at: i64) -> Result<bo
 /// # Errors
 /// [`StoreError`]
 pub async fn contains(store: &Store, jti_digest: &str) -> Result<bool, StoreError> {
-    Ok(store.fetch_one::<(i64,)>(FIND, params![jti_digest]).await?.0 > 0)
+    Ok(store
+        .fetch_one::<(i64,)>(FIND, params![jti_digest])
+        .await?
+        .0
+        > 0)
 }
 
 /// The statements of this file, for the test that prepares each on both databases.

@@ -30,7 +30,8 @@ const SEEN: &str = "
      WHERE session_id = $1
        AND seen_at < $2";
 const END: &str = "DELETE FROM browser_session WHERE session_id = $1";
-const END_COOKIE: &str = "DELETE FROM browser_session WHERE cookie_digest = $1 RETURNING session_id";
+const END_COOKIE: &str =
+    "DELETE FROM browser_session WHERE cookie_digest = $1 RETURNING session_id";
 const END_SUBJECT: &str = "DELETE FROM browser_session WHERE subject = $1";
 
 fn session(row: SessionRow) -> Session {
@@ -77,7 +78,9 @@ pub async fn find(
     now: i64,
     idle_since: i64,
 ) -> Result<Option<Session>, StoreError> {
-    let row = store.fetch_optional(FIND, params![cookie_digest, now, idle_since]).await?;
+    let row = store
+        .fetch_optional(FIND, params![cookie_digest, now, idle_since])
+        .await?;
     Ok(row.map(session))
 }
 
@@ -85,8 +88,14 @@ pub async fn find(
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn of_subject(store: &Store, subject: &Subject, now: i64) -> Result<Vec<Session>, StoreError> {
-    let rows: Vec<SessionRow> = store.fetch_all(OF_SUBJECT, params![subject.as_str(), now]).await?;
+pub async fn of_subject(
+    store: &Store,
+    subject: &Subject,
+    now: i64,
+) -> Result<Vec<Session>, StoreError> {
+    let rows: Vec<SessionRow> = store
+        .fetch_all(OF_SUBJECT, params![subject.as_str(), now])
+        .await?;
     Ok(rows.into_iter().map(session).collect())
 }
 
@@ -95,7 +104,10 @@ pub async fn of_subject(store: &Store, subject: &Subject, now: i64) -> Result<Ve
 /// # Errors
 /// [`StoreError`]
 pub async fn seen(store: &Store, session_id: &SessionId, now: i64) -> Result<(), StoreError> {
-    store.execute(SEEN, params![session_id.as_str(), now]).await.map(drop)
+    store
+        .execute(SEEN, params![session_id.as_str(), now])
+        .await
+        .map(drop)
 }
 
 /// Ends one session by its public name.
@@ -111,7 +123,9 @@ pub async fn end(tx: &mut Tx, session_id: &SessionId) -> Result<bool, StoreError
 /// # Errors
 /// [`StoreError`]
 pub async fn end_cookie(tx: &mut Tx, cookie_digest: &str) -> Result<Option<SessionId>, StoreError> {
-    let row: Option<(String,)> = tx.fetch_optional(END_COOKIE, params![cookie_digest]).await?;
+    let row: Option<(String,)> = tx
+        .fetch_optional(END_COOKIE, params![cookie_digest])
+        .await?;
     Ok(row.map(|(session_id,)| SessionId::new(session_id)))
 }
 

@@ -25,7 +25,17 @@ pub struct KeyRecord {
     pub gone_at: Option<i64>,
 }
 
-type KeyRow = (String, String, String, String, String, i64, i64, Option<i64>, Option<i64>);
+type KeyRow = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    i64,
+    i64,
+    Option<i64>,
+    Option<i64>,
+);
 
 const INSERT: &str = "
     INSERT INTO signing_key (kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at)
@@ -100,7 +110,17 @@ pub async fn all(store: &Store) -> Result<Vec<KeyRecord>, StoreError> {
     Ok(rows
         .into_iter()
         .map(
-            |(kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at, retired_at, gone_at)| {
+            |(
+                kid,
+                algorithm,
+                state,
+                public_jwk,
+                sealed_private,
+                created_at,
+                activates_at,
+                retired_at,
+                gone_at,
+            )| {
                 KeyRecord {
                     kid,
                     algorithm,

@@ -11,8 +11,17 @@ pub const BATCH: i64 = 500;
 macro_rules! expired {
     ($table:literal, $key:literal, $column:literal) => {
         concat!(
-            "DELETE FROM ", $table, " WHERE (", $key, ") IN (SELECT ", $key, " FROM ", $table,
-            " WHERE ", $column, " <= $1 LIMIT $2)"
+            "DELETE FROM ",
+            $table,
+            " WHERE (",
+            $key,
+            ") IN (SELECT ",
+            $key,
+            " FROM ",
+            $table,
+            " WHERE ",
+            $column,
+            " <= $1 LIMIT $2)"
         )
     };
 }

@@ -34,7 +34,12 @@ const MEMBERS: &str = "
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn count(store: &Store, bucket: &str, now: i64, window_s: i64) -> Result<i64, StoreError> {
+pub async fn count(
+    store: &Store,
+    bucket: &str,
+    now: i64,
+    window_s: i64,
+) -> Result<i64, StoreError> {
     let row: Option<(i64,)> = store
         .execute_returning(COUNT, params![bucket, now, now + window_s])
         .await?;
@@ -61,7 +66,12 @@ pub async fn clear(store: &Store, bucket: &str) -> Result<(), StoreError> {
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn add_member(store: &Store, bucket: &str, member: &str, expires_at: i64) -> Result<(), StoreError> {
+pub async fn add_member(
+    store: &Store,
+    bucket: &str,
+    member: &str,
+    expires_at: i64,
+) -> Result<(), StoreError> {
     store
         .execute(ADD_MEMBER, params![bucket, member, expires_at])
         .await
@@ -72,7 +82,12 @@ pub async fn add_member(store: &Store, bucket: &str, member: &str, expires_at: i
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn other_members(store: &Store, bucket: &str, member: &str, now: i64) -> Result<i64, StoreError> {
+pub async fn other_members(
+    store: &Store,
+    bucket: &str,
+    member: &str,
+    now: i64,
+) -> Result<i64, StoreError> {
     Ok(store
         .fetch_one::<(i64,)>(MEMBERS, params![bucket, now, member])
         .await?

@@ -20,13 +20,24 @@ struct Source {
 impl Source {
     /// `domain` of `domain/scope.rs`, `telemetry` of `telemetry.rs`.
     fn layer(&self) -> String {
-        let first = self.path.components().next().unwrap().as_os_str().to_str().unwrap();
+        let first = self
+            .path
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
         first.trim_end_matches(".rs").to_owned()
     }
     /// Modules between the crate's root and this file's own.
     fn depth(&self) -> usize {
         let folders = self.path.components().count() - 1;
-        if self.path.file_name().unwrap() == "mod.rs" { folders } else { folders + 1 }
+        if self.path.file_name().unwrap() == "mod.rs" {
+            folders
+        } else {
+            folders + 1
+        }
     }
 }
 
@@ -63,7 +74,11 @@ fn sources(src: &str) -> Vec<Source> {
         };
         for_tests.extend(modules.iter().map(|name| folder.join(format!("{name}.rs"))));
         let path = file.strip_prefix(&base).unwrap().to_owned();
-        found.push(Source { path, lines: text.lines().count(), code });
+        found.push(Source {
+            path,
+            lines: text.lines().count(),
+            code,
+        });
     }
     found.retain(|source| !for_tests.contains(&base.join(&source.path)));
     found
@@ -82,10 +97,15 @@ fn product_code(text: &str) -> (String, Vec<String>) {
                 if line.trim_start().starts_with("#[") {
                     continue;
                 }
-                if let Some(name) = line.trim().strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';')) {
+                if let Some(name) = line
+                    .trim()
+                    .strip_prefix("mod ")
+                    .and_then(|rest| rest.strip_suffix(';'))
+                {
                     modules.push(name.to_owned());
                 }
-                if line.ends_with(';') && !line.starts_with("    ") || line == format!("{indent}}}") {
+                if line.ends_with(';') && !line.starts_with("    ") || line == format!("{indent}}}")
+                {
                     break;
                 }
             }
@@ -125,7 +145,9 @@ fn imports(source: &Source) -> BTreeSet<String> {
 }
 
 fn first_segment(path: &str) -> String {
-    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+    path.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
 }
 
 fn is_module(name: &str) -> bool {
@@ -142,7 +164,10 @@ fn a_layer_imports_from_its_left_only() {
             Some(at) => LAYERS[..=at].to_vec(),
             None if LEAVES.contains(&layer.as_str()) => LEAVES.to_vec(),
             None => {
-                assert!(matches!(layer.as_str(), "lib" | "main"), "{layer} is no layer of the architecture");
+                assert!(
+                    matches!(layer.as_str(), "lib" | "main"),
+                    "{layer} is no layer of the architecture"
+                );
                 continue;
             }
         };
@@ -162,10 +187,16 @@ fn the_arrow_never_points_back_from_the_authorizer() {
             let before = source.code[..*at].chars().next_back();
             before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '"')
         });
-        assert!(named.is_none(), "{} names the issuer", source.path.display());
+        assert!(
+            named.is_none(),
+            "{} names the issuer",
+            source.path.display()
+        );
     }
     let manifest = std::fs::read_to_string(root().join("authorizer/Cargo.toml")).unwrap();
-    let names = manifest.lines().filter(|line| line.starts_with("gatewright"));
+    let names = manifest
+        .lines()
+        .filter(|line| line.starts_with("gatewright"));
     assert_eq!(names.count(), 0, "the authorizer depends on the issuer");
 }
 
@@ -173,10 +204,47 @@ fn the_arrow_never_points_back_from_the_authorizer() {
 #[test]
 fn a_layer_keeps_to_its_own_business() {
     let never: [(&str, &[&str]); 4] = [
-        ("domain", &["async ", "tokio", "sqlx", "axum", "http::", "hyper", "std::fs", "std::net", "std::time", "aws_lc_rs"]),
-        ("crypto", &["sqlx", "axum", "http::", "hyper", "std::time", "std::fs"]),
-        ("store", &["axum", "http::", "hyper", "std::time::SystemTime", "std::time::Instant"]),
-        ("flows", &["axum", " http::", "(http::", "hyper", "sqlx", "SystemTime", "Instant"]),
+        (
+            "domain",
+            &[
+                "async ",
+                "tokio",
+                "sqlx",
+                "axum",
+                "http::",
+                "hyper",
+                "std::fs",
+                "std::net",
+                "std::time",
+                "aws_lc_rs",
+            ],
+        ),
+        (
+            "crypto",
+            &["sqlx", "axum", "http::", "hyper", "std::time", "std::fs"],
+        ),
+        (
+            "store",
+            &[
+                "axum",
+                "http::",
+                "hyper",
+                "std::time::SystemTime",
+                "std::time::Instant",
+            ],
+        ),
+        (
+            "flows",
+            &[
+                "axum",
+                " http::",
+                "(http::",
+                "hyper",
+                "sqlx",
+                "SystemTime",
+                "Instant",
+            ],
+        ),
     ];
     let mut faults = Vec::new();
     for source in sources("src") {
@@ -194,8 +262,12 @@ fn a_layer_keeps_to_its_own_business() {
 fn no_file_is_too_long_to_read() {
     let mut faults = Vec::new();
     for src in ["src", "authorizer/src"] {
-        let long = sources(src).into_iter().filter(|source| source.lines > LONGEST);
-        faults.extend(long.map(|source| format!("{src}/{}: {} lines", source.path.display(), source.lines)));
+        let long = sources(src)
+            .into_iter()
+            .filter(|source| source.lines > LONGEST);
+        faults.extend(
+            long.map(|source| format!("{src}/{}: {} lines", source.path.display(), source.lines)),
+        );
     }
     assert!(faults.is_empty(), "over {LONGEST} lines: {faults:#?}");
 }
@@ -205,7 +277,16 @@ fn nothing_panics_on_purpose_and_nothing_is_left_for_later() {
     let mut faults = Vec::new();
     for src in ["src", "authorizer/src"] {
         for source in sources(src) {
-            for word in ["todo!", "unimplemented!", "unreachable!", "panic!(", ".unwrap()", ".expect(", "dbg!", "unsafe "] {
+            for word in [
+                "todo!",
+                "unimplemented!",
+                "unreachable!",
+                "panic!(",
+                ".unwrap()",
+                ".expect(",
+                "dbg!",
+                "unsafe ",
+            ] {
                 if source.code.contains(word) {
                     faults.push(format!("{src}/{} has {word}", source.path.display()));
                 }
@@ -223,12 +304,23 @@ fn the_reader_sees_what_it_should() {
          #[cfg(test)]\n#[allow(x)]\nmod tests {\n    use crate::cli;\n    fn g() {\n    }\n}\nfn h() { super::super::http::x() }\n",
     );
     assert_eq!(modules, ["samples"]);
-    let source = Source { path: "domain/x.rs".into(), lines: 1, code };
-    assert_eq!(imports(&source).into_iter().collect::<Vec<_>>(), ["http", "store"]);
+    let source = Source {
+        path: "domain/x.rs".into(),
+        lines: 1,
+        code,
+    };
+    assert_eq!(
+        imports(&source).into_iter().collect::<Vec<_>>(),
+        ["http", "store"]
+    );
     let source = Source {
         path: "flows/mod.rs".into(),
         lines: 1,
-        code: "use crate::{domain::Scope, http::{a, b}};\npub(crate) fn f() { super::cli::x() }".to_owned(),
+        code: "use crate::{domain::Scope, http::{a, b}};\npub(crate) fn f() { super::cli::x() }"
+            .to_owned(),
     };
-    assert_eq!(imports(&source).into_iter().collect::<Vec<_>>(), ["cli", "domain", "http"]);
+    assert_eq!(
+        imports(&source).into_iter().collect::<Vec<_>>(),
+        ["cli", "domain", "http"]
+    );
 }

@@ -1,13 +1,24 @@
 //! The integration tests: one binary, so that they link once.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
 #![allow(clippy::pedantic)]
-#![allow(clippy::disallowed_methods, reason = "tests measure, and wait for other processes")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests measure, and wait for other processes"
+)]
 
 mod architecture;
 mod attack;
 mod cli;
 mod endpoint;
 mod http_server;
+mod journey;
 mod property;
+mod readme;
 mod store;
 mod support;

@@ -168,12 +168,18 @@ const FAR: [&str; 5] = [
     "com.example.app:/callback",
     "https://xn--bcher-kva.example/cb",
 ];
-const NEAR: [&str; 4] =
-    ["http://127.0.0.1/cb", "http://[::1]/cb?x=1", "http://127.0.0.1:8080/cb", "http://127.0.0.1"];
+const NEAR: [&str; 4] = [
+    "http://127.0.0.1/cb",
+    "http://[::1]/cb?x=1",
+    "http://127.0.0.1:8080/cb",
+    "http://127.0.0.1",
+];
 
 /// Host and rest of a loopback URI without its port, told apart by other means than the matcher's.
 fn without_port(uri: &str) -> Option<String> {
-    let (host, rest) = ["http://127.0.0.1", "http://[::1]"].iter().find_map(|host| Some((host, uri.strip_prefix(host)?)))?;
+    let (host, rest) = ["http://127.0.0.1", "http://[::1]"]
+        .iter()
+        .find_map(|host| Some((host, uri.strip_prefix(host)?)))?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (port, rest) = rest.split_at(end);
     let canonical = port.is_empty() || (1..=65_535_u32).any(|number| port == format!(":{number}"));

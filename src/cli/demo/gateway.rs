@@ -19,9 +19,22 @@ pub(super) async fn call(
     let headers: Vec<(String, String)> = inbound
         .headers
         .iter()
-        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        .map(|(name, value)| {
+            (
+                name.to_string(),
+                String::from_utf8_lossy(value.as_bytes()).into_owned(),
+            )
+        })
         .collect();
-    let (status, body) = answer(&demo, &inbound.method, path, &inbound.raw_query, &headers, inbound.now).await;
+    let (status, body) = answer(
+        &demo,
+        &inbound.method,
+        path,
+        &inbound.raw_query,
+        &headers,
+        inbound.now,
+    )
+    .await;
     json(status, body.to_string() + "\n")
 }
 
@@ -34,10 +47,15 @@ pub(super) async fn answer(
     headers: &[(String, String)],
     now: i64,
 ) -> (StatusCode, Value) {
-    match demo.door.admit(method.as_str(), path, query, headers, "127.0.0.1", now).await {
-        Passage::Refuse { status, body } => {
-            (StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body)
-        }
+    match demo
+        .door
+        .admit(method.as_str(), path, query, headers, "127.0.0.1", now)
+        .await
+    {
+        Passage::Refuse { status, body } => (
+            StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            body,
+        ),
         Passage::Forward { context } => sample_api(method, path, &context),
     }
 }
@@ -45,7 +63,10 @@ pub(super) async fn answer(
 /// The API itself: it knows its caller from the authorizer's context only.
 fn sample_api(method: &Method, path: &str, caller: &Map<String, Value>) -> (StatusCode, Value) {
     let order = |id: &str| json!({"id": id, "item": "difference engine", "quantity": 1});
-    let (status, mut body) = match (method.as_str(), path.split('/').collect::<Vec<_>>().as_slice()) {
+    let (status, mut body) = match (
+        method.as_str(),
+        path.split('/').collect::<Vec<_>>().as_slice(),
+    ) {
         ("GET", ["", "orders"]) => (StatusCode::OK, json!({"orders": [order("7"), order("8")]})),
         ("GET" | "HEAD", ["", "orders", id]) => (StatusCode::OK, json!({"order": order(id)})),
         ("POST", ["", "orders"]) => (StatusCode::CREATED, json!({"order": order("9")})),

@@ -71,16 +71,21 @@ impl Drop for DataDir {
 impl DataDir {
     fn prepare(given: Option<&Path>, port: u16) -> Result<Self, CliError> {
         use std::os::unix::fs::DirBuilderExt;
+        let made_up = format!("gatewright-demo-{}-{port}", std::process::id());
         let (path, temporary) = match given {
             Some(path) => (path.to_owned(), false),
-            None => {
-                let name = format!("gatewright-demo-{}-{port}", std::process::id());
-                (std::env::temp_dir().join(name), true)
-            }
+            None => (std::env::temp_dir().join(made_up), true),
         };
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(|error| {
-            CliError::usage(format!("data folder {}: {error}; give another --data-dir", path.display()))
-        })?;
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path)
+            .map_err(|error| {
+                CliError::usage(format!(
+                    "data folder {}: {error}; give another --data-dir",
+                    path.display()
+                ))
+            })?;
         Ok(Self { path, temporary })
     }
 }
@@ -107,14 +112,14 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     config.listen = listener.local_addr().map_err(|error| failed(&error))?;
     config.issuer = format!("http://{}", config.listen);
     config.database.url = format!("sqlite://{}", dir.path.join("gatewright.db").display());
-    config.log.level = "warn".to_owned();
+    "warn".clone_into(&mut config.log.level);
     let policy_text = seed::policy(&config.issuer);
     let policy_file = dir.path.join("policy.toml");
     std::fs::write(&policy_file, &policy_text).map_err(|error| failed(&error))?;
     config.policy.file = Some(policy_file.clone());
     let _log = crate::telemetry::init(&config.log).map_err(|error| failed(&error))?;
 
-    let issuer = runtime::issuer(&config, open(&config).await?).await?;
+    let issuer = Box::pin(runtime::issuer(&config, open(&config).await?)).await?;
 
     let policy = Policy::parse(&policy_text).map_err(|error| failed(&error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
@@ -123,7 +128,9 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     let authorizer = Arc::new(Authorizer::new(policy, verifier));
     let door = FrontDoor::new(authorizer, FrontDoorKind::HttpV2Iam, "demo", "$default", 0);
 
-    let seed = seed::plant(&issuer, &policy_file, policy_text).await.map_err(|error| failed(&error))?;
+    let seed = seed::plant(&issuer, &policy_file, policy_text)
+        .await
+        .map_err(|error| failed(&error))?;
     let app = App::new(Arc::clone(&issuer), runtime::system_clock(), Vec::new());
     let demo = Demo {
         issuer_router: router(app.clone()),
@@ -163,6 +170,10 @@ fn announce(demo: &Demo) -> std::io::Result<()> {
     for step in seed.steps(url) {
         writeln!(out, "# {}\n{}\n", step.title, step.command)?;
     }
-    writeln!(out, "Policy file: {}\nStop with Ctrl-C.", seed.policy_file.display())?;
+    writeln!(
+        out,
+        "Policy file: {}\nStop with Ctrl-C.",
+        seed.policy_file.display()
+    )?;
     out.flush()
 }

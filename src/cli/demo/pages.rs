@@ -8,8 +8,8 @@ use crate::domain::form::encode;
 use crate::flows::discovery::paths;
 use crate::http::extract::Inbound;
 use crate::http::headers::{PagePolicy, page};
-use crate::http::pages::{ApiCallLine, ClaimLine, DemoLink, DemoResultPage, DemoStep, StartPage};
 use crate::http::page_error::{self, EXPIRED, MALFORMED};
+use crate::http::pages::{ApiCallLine, ClaimLine, DemoLink, DemoResultPage, DemoStep, StartPage};
 use crate::http::redirect::see_other;
 use askama::Template;
 use axum::body::Body;
@@ -48,9 +48,21 @@ pub(super) async fn start(State(demo): State<Demo>) -> Response {
         password: demo.seed.password.expose(),
         steps: demo.seed.steps(url),
         links: vec![
-            link("Metadata", paths::OPENID_CONFIGURATION, "what every client library reads first"),
-            link("Public keys", paths::JWKS, "what the authorizer verifies tokens with"),
-            link("Sign out", paths::END_SESSION, "ends your session in this browser"),
+            link(
+                "Metadata",
+                paths::OPENID_CONFIGURATION,
+                "what every client library reads first",
+            ),
+            link(
+                "Public keys",
+                paths::JWKS,
+                "what the authorizer verifies tokens with",
+            ),
+            link(
+                "Sign out",
+                paths::END_SESSION,
+                "ends your session in this browser",
+            ),
         ],
         policy: &demo.seed.policy,
     };
@@ -112,7 +124,10 @@ pub(super) async fn callback(State(demo): State<Demo>, inbound: Inbound) -> Resp
     }
     let access_token = text("access_token");
     let calls = try_calls(&demo, access_token, inbound.now).await;
-    let name = id_claims.get("name").and_then(Value::as_str).unwrap_or(demo.seed.username);
+    let name = id_claims
+        .get("name")
+        .and_then(Value::as_str)
+        .unwrap_or(demo.seed.username);
     let result = DemoResultPage {
         user_display: name,
         start_href: "/",
@@ -159,7 +174,9 @@ fn lines(claims: &Value) -> Vec<ClaimLine> {
         .into_iter()
         .map(|(name, value)| ClaimLine {
             name,
-            value: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            value: value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned),
         })
         .collect()
 }
@@ -167,9 +184,16 @@ fn lines(claims: &Value) -> Vec<ClaimLine> {
 async fn try_calls(demo: &Demo, access_token: &str, now: i64) -> Vec<ApiCallLine> {
     let headers = vec![("authorization".to_owned(), format!("Bearer {access_token}"))];
     let mut calls = Vec::new();
-    for (method, path) in [(Method::GET, "/orders/7"), (Method::GET, "/orders"), (Method::POST, "/orders")] {
+    for (method, path) in [
+        (Method::GET, "/orders/7"),
+        (Method::GET, "/orders"),
+        (Method::POST, "/orders"),
+    ] {
         let (status, body) = gateway::answer(demo, &method, path, "", &headers, now).await;
-        let reason = body.get("reason").or_else(|| body.get("message")).and_then(Value::as_str);
+        let reason = body
+            .get("reason")
+            .or_else(|| body.get("message"))
+            .and_then(Value::as_str);
         let allowed = status.is_success();
         calls.push(ApiCallLine {
             method: method.to_string(),

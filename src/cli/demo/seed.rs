@@ -99,8 +99,14 @@ pub(super) async fn plant(
     })
 }
 
-async fn plant_person(issuer: &SharedIssuer, password: &str, now: i64) -> Result<Account, FlowError> {
-    let Value::Object(claims) = json!({"name": "Ada Lovelace", "given_name": "Ada", "tenant": "analytical"}) else {
+async fn plant_person(
+    issuer: &SharedIssuer,
+    password: &str,
+    now: i64,
+) -> Result<Account, FlowError> {
+    let Value::Object(claims) =
+        json!({"name": "Ada Lovelace", "given_name": "Ada", "tenant": "analytical"})
+    else {
         return Err(FlowError::Internal("claims are an object".to_owned()));
     };
     let hash = issuer
@@ -110,26 +116,26 @@ async fn plant_person(issuer: &SharedIssuer, password: &str, now: i64) -> Result
         .map_err(|_| FlowError::Internal("the demo's password can't be hashed".to_owned()))?;
     let former = accounts::by_login(&issuer.store, USERNAME).await?;
     let mut tx = issuer.store.begin().await?;
-    let account = match former {
-        Some((account, _)) => {
-            accounts::set_password(&mut tx, &account.subject, &hash, now).await?;
-            Account { password_changed_at: now, ..account }
+    let account = if let Some((account, _)) = former {
+        accounts::set_password(&mut tx, &account.subject, &hash, now).await?;
+        Account {
+            password_changed_at: now,
+            ..account
         }
-        None => {
-            let account = Account {
-                subject: Subject::new(issuer.entropy.id()?),
-                username: USERNAME.to_owned(),
-                email: Some("ada@example.com".to_owned()),
-                email_verified: true,
-                claims,
-                disabled: false,
-                password_changed_at: now,
-                created_at: now,
-                updated_at: now,
-            };
-            accounts::insert(&mut tx, &account, Some(&hash)).await?;
-            account
-        }
+    } else {
+        let account = Account {
+            subject: Subject::new(issuer.entropy.id()?),
+            username: USERNAME.to_owned(),
+            email: Some("ada@example.com".to_owned()),
+            email_verified: true,
+            claims,
+            disabled: false,
+            password_changed_at: now,
+            created_at: now,
+            updated_at: now,
+        };
+        accounts::insert(&mut tx, &account, Some(&hash)).await?;
+        account
     };
     tx.commit().await?;
     Ok(account)
@@ -162,7 +168,11 @@ fn client(id: &str, name: &str, now: i64) -> Result<Client, FlowError> {
     })
 }
 
-async fn plant_clients(issuer: &SharedIssuer, secret: &ClientSecret, now: i64) -> Result<(), FlowError> {
+async fn plant_clients(
+    issuer: &SharedIssuer,
+    secret: &ClientSecret,
+    now: i64,
+) -> Result<(), FlowError> {
     let uri = |text: &str| RedirectUri::parse(text).map_err(FlowError::Internal);
     let web = Client {
         redirect_uris: vec![uri(&issuer.endpoint("/demo/callback"))?],
@@ -207,7 +217,8 @@ async fn first_refresh_token(
     password: &str,
     now: i64,
 ) -> Result<String, FlowError> {
-    let refused = |what: &str| FlowError::Internal(format!("the demo's own login failed at {what}"));
+    let refused =
+        |what: &str| FlowError::Internal(format!("the demo's own login failed at {what}"));
     let attempt = Attempt {
         login: &account.username,
         password,
@@ -226,9 +237,10 @@ async fn first_refresh_token(
         crate::domain::form::encode(TERMINAL_REDIRECT)
     );
     let form = Form::parse(request.as_bytes()).map_err(|_| refused("its request"))?;
-    let response = match authorize::authorize(issuer, &form, Some(&session), now).await {
-        Ok(Next::Respond(response)) => response,
-        _ => return Err(refused("authorization")),
+    let Ok(Next::Respond(response)) =
+        authorize::authorize(issuer, &form, Some(&session), now).await
+    else {
+        return Err(refused("authorization"));
     };
     let code = response.parameters.iter().find(|(name, _)| *name == "code");
     let (_, code) = code.ok_or_else(|| refused("the code"))?;
@@ -237,12 +249,21 @@ async fn first_refresh_token(
         crate::domain::form::encode(TERMINAL_REDIRECT)
     );
     let form = Form::parse(body.as_bytes()).map_err(|_| refused("its request"))?;
-    let answer = token::token(issuer, &Presented { authorization: None, form: &form }, now)
-        .await
-        .map_err(|_| refused("the token endpoint"))?;
+    let answer = token::token(
+        issuer,
+        &Presented {
+            authorization: None,
+            form: &form,
+        },
+        now,
+    )
+    .await
+    .map_err(|_| refused("the token endpoint"))?;
     let answer: Value = serde_json::from_str(&answer)?;
     let token = answer.get("refresh_token").and_then(Value::as_str);
-    Ok(token.ok_or_else(|| refused("the refresh token"))?.to_owned())
+    Ok(token
+        .ok_or_else(|| refused("the refresh token"))?
+        .to_owned())
 }
 
 fn step(title: &str, explain: &str, command: String, expect: &str) -> DemoStep {

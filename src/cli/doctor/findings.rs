@@ -35,22 +35,51 @@ pub(super) struct Findings(Vec<Finding>);
 impl Findings {
     /// Nothing wrong.
     pub(super) fn ok(&mut self, check: &'static str, found: impl Into<String>) {
-        self.0.push(Finding { check, state: State::Ok, found: found.into(), remedy: None });
+        self.0.push(Finding {
+            check,
+            state: State::Ok,
+            found: found.into(),
+            remedy: None,
+        });
     }
 
     /// Works, but should be looked after.
-    pub(super) fn warn(&mut self, check: &'static str, found: impl Into<String>, remedy: impl Into<String>) {
-        self.0.push(Finding { check, state: State::Warn, found: found.into(), remedy: Some(remedy.into()) });
+    pub(super) fn warn(
+        &mut self,
+        check: &'static str,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.0.push(Finding {
+            check,
+            state: State::Warn,
+            found: found.into(),
+            remedy: Some(remedy.into()),
+        });
     }
 
     /// Doesn't work, or gives a secret away.
-    pub(super) fn fail(&mut self, check: &'static str, found: impl Into<String>, remedy: impl Into<String>) {
-        self.0.push(Finding { check, state: State::Fail, found: found.into(), remedy: Some(remedy.into()) });
+    pub(super) fn fail(
+        &mut self,
+        check: &'static str,
+        found: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        self.0.push(Finding {
+            check,
+            state: State::Fail,
+            found: found.into(),
+            remedy: Some(remedy.into()),
+        });
     }
 
     /// The worst of all.
     pub(super) fn worst(&self) -> State {
-        self.0.iter().map(|finding| finding.state).max().unwrap_or(State::Ok)
+        self.0
+            .iter()
+            .map(|finding| finding.state)
+            .max()
+            .unwrap_or(State::Ok)
     }
 
     /// For programs.
@@ -69,7 +98,13 @@ impl Findings {
     /// For people.
     pub(super) fn words(&self) -> String {
         let mut text = String::new();
-        for Finding { check, state, found, remedy } in &self.0 {
+        for Finding {
+            check,
+            state,
+            found,
+            remedy,
+        } in &self.0
+        {
             // Writing to a `String` cannot fail.
             let _ = writeln!(text, "{:4}  {check:13}  {found}", state.as_str());
             if let Some(remedy) = remedy {

@@ -25,7 +25,11 @@ pub(super) fn master_key(config: &Config, findings: &mut Findings) -> Option<Mas
     if let (None, Some(path)) = (&config.master_key, &made)
         && !path.exists()
     {
-        if config.database.sqlite_file().is_some_and(|database| database.exists()) {
+        if config
+            .database
+            .sqlite_file()
+            .is_some_and(|database| database.exists())
+        {
             findings.fail(
                 CHECK,
                 format!("{} is missing, and the database is there", path.display()),
@@ -74,14 +78,22 @@ pub(super) async fn database(config: &Config, findings: &mut Findings) -> Option
     let store = match open::open_store(config).await {
         Ok(store) => store,
         Err(error) => {
-            findings.fail(CHECK, format!("{place}: {error}"), "start it, or correct database.url");
+            findings.fail(
+                CHECK,
+                format!("{place}: {error}"),
+                "start it, or correct database.url",
+            );
             return None;
         }
     };
     let pending = match store.pending_migrations().await {
         Ok(pending) => pending,
         Err(error) => {
-            findings.fail(CHECK, format!("{place}: {error}"), "check database.url and the version of gatewright");
+            findings.fail(
+                CHECK,
+                format!("{place}: {error}"),
+                "check database.url and the version of gatewright",
+            );
             return None;
         }
     };
@@ -91,7 +103,11 @@ pub(super) async fn database(config: &Config, findings: &mut Findings) -> Option
     }
     let found = format!("{place} lacks {}", pending.join(", "));
     if store.backend() == Backend::Sqlite {
-        findings.warn(CHECK, found, "run 'gatewright migrate', or start the server, which does it");
+        findings.warn(
+            CHECK,
+            found,
+            "run 'gatewright migrate', or start the server, which does it",
+        );
     } else {
         findings.fail(CHECK, found, "run 'gatewright migrate'");
     }
@@ -120,14 +136,31 @@ pub(super) async fn clock(store: &Store, findings: &mut Findings) {
 }
 
 /// The signing keys: one active for each algorithm, none overdue, all sealed by this master key.
-pub(super) async fn keys(config: &Config, store: &Store, master: &MasterKeys, findings: &mut Findings) {
+pub(super) async fn keys(
+    config: &Config,
+    store: &Store,
+    master: &MasterKeys,
+    findings: &mut Findings,
+) {
     const CHECK: &str = "signing keys";
     let entropy = Entropy::system();
     let passwords = match open::hasher(config, &entropy) {
         Ok(passwords) => passwords,
-        Err(error) => return findings.fail("passwords", error.to_string(), "correct the section [password]"),
+        Err(error) => {
+            return findings.fail(
+                "passwords",
+                error.to_string(),
+                "correct the section [password]",
+            );
+        }
     };
-    let admin = Admin { store, master, entropy: &entropy, passwords: &passwords, actor: "cli" };
+    let admin = Admin {
+        store,
+        master,
+        entropy: &entropy,
+        passwords: &passwords,
+        actor: "cli",
+    };
     let report = match admin_keys::examine(admin, now()).await {
         Ok(report) => report,
         Err(error) => return findings.fail(CHECK, error.to_string(), "check the database"),
@@ -135,17 +168,32 @@ pub(super) async fn keys(config: &Config, store: &Store, master: &MasterKeys, fi
     if let Some(other) = &report.sealed_by_another {
         findings.fail(
             CHECK,
-            format!("the database was sealed under master key {other}, and the one given is {}", master.id()),
+            format!(
+                "the database was sealed under master key {other}, and the one given is {}",
+                master.id()
+            ),
             "give the master key that sealed the database, from your backup if need be",
         );
     } else if let Some(why) = &report.unreadable {
-        findings.fail(CHECK, why.clone(), "give the master key that sealed them; a new one is never made in their place");
+        findings.fail(
+            CHECK,
+            why.clone(),
+            "give the master key that sealed them; a new one is never made in their place",
+        );
     }
     let names = |algorithms: &[gatewright_authorizer::jose::Algorithm]| {
-        algorithms.iter().map(|alg| alg.as_str()).collect::<Vec<_>>().join(", ")
+        algorithms
+            .iter()
+            .map(|alg| alg.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     if report.active.is_empty() {
-        findings.warn(CHECK, "there are none yet", "nothing to do: 'gatewright serve' makes the first ones");
+        findings.warn(
+            CHECK,
+            "there are none yet",
+            "nothing to do: 'gatewright serve' makes the first ones",
+        );
     } else if report.without.is_empty() {
         findings.ok(CHECK, format!("{} are active", names(&report.active)));
     } else {
@@ -168,7 +216,10 @@ pub(super) async fn keys(config: &Config, store: &Store, master: &MasterKeys, fi
 pub(super) async fn issuer(config: &Config, findings: &mut Findings) {
     const CHECK: &str = "issuer URL";
     let url = format!("{}/.well-known/openid-configuration", config.issuer);
-    let limits = Limits { timeout: Duration::from_secs(5), max_bytes: 256 * 1024 };
+    let limits = Limits {
+        timeout: Duration::from_secs(5),
+        max_bytes: 256 * 1024,
+    };
     let response = match get(&url, limits).await {
         Ok(response) => response,
         Err(error) => {
@@ -188,12 +239,20 @@ pub(super) async fn issuer(config: &Config, findings: &mut Findings) {
         );
     }
     let document = parse_object(&response.body).ok();
-    let said = document.as_ref().and_then(|document| document.get("issuer")).and_then(Value::as_str);
+    let said = document
+        .as_ref()
+        .and_then(|document| document.get("issuer"))
+        .and_then(Value::as_str);
     match said {
-        Some(said) if said == config.issuer => findings.ok(CHECK, format!("{url} answers as {said}")),
+        Some(said) if said == config.issuer => {
+            findings.ok(CHECK, format!("{url} answers as {said}"))
+        }
         Some(said) => findings.fail(
             CHECK,
-            format!("{url} calls itself {said:?}, and the configuration says {:?}", config.issuer),
+            format!(
+                "{url} calls itself {said:?}, and the configuration says {:?}",
+                config.issuer
+            ),
             "give the server and this command the same issuer, byte for byte",
         ),
         None => findings.fail(
@@ -209,13 +268,18 @@ pub(super) fn file_modes(config: &Config, findings: &mut Findings) {
     const CHECK: &str = "file modes";
     let mut all_well = true;
     let mut look = |what: &str, path: &Path, grave: bool| {
-        let Ok(metadata) = std::fs::metadata(path) else { return };
+        let Ok(metadata) = std::fs::metadata(path) else {
+            return;
+        };
         let mode = metadata.permissions().mode() & 0o7777;
         if mode.trailing_zeros() >= 6 {
             return;
         }
         all_well = false;
-        let found = format!("{what} {} is open to others (mode {mode:04o})", path.display());
+        let found = format!(
+            "{what} {} is open to others (mode {mode:04o})",
+            path.display()
+        );
         let remedy = format!("run 'chmod 600 {}'", path.display());
         if grave {
             findings.fail(CHECK, found, remedy);

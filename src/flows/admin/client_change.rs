@@ -118,7 +118,10 @@ impl ClientChange {
         set(&mut client.id_token_alg, self.id_token_alg.as_ref());
         set(&mut client.access_token_s, self.access_token_s.as_ref());
         set(&mut client.assertion_alg, self.assertion_alg.as_ref());
-        set(&mut client.assertion_accepts_token_endpoint, self.assertion_accepts_token_endpoint.as_ref());
+        set(
+            &mut client.assertion_accepts_token_endpoint,
+            self.assertion_accepts_token_endpoint.as_ref(),
+        );
         self.apply_lists(client, &mut faults);
         self.apply_authentication(client);
         apply_claims(&mut client.claims, &self.claims, &mut faults);
@@ -126,7 +129,10 @@ impl ClientChange {
         let unreadable = |field: &str| faults.iter().any(|fault| fault.starts_with(field));
         let redirects_unreadable = unreadable("redirect URI");
         let missing_redirect = |fault: &String| fault.contains("--redirect-uri");
-        let further = client.faults().into_iter().filter(|fault| !(redirects_unreadable && missing_redirect(fault)));
+        let further = client
+            .faults()
+            .into_iter()
+            .filter(|fault| !(redirects_unreadable && missing_redirect(fault)));
         faults.extend(further.collect::<Vec<_>>());
         faults
     }

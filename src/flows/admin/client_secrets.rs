@@ -42,14 +42,26 @@ pub(super) async fn make(
     let secret = ClientSecret::generate(admin.entropy)?;
     let record = ClientSecretRecord {
         secret_id: format!("sec_{}", admin.entropy.id()?),
-        digest: admin.master.client_secret_digest(client.client_id.as_str(), secret.expose()),
+        digest: admin
+            .master
+            .client_secret_digest(client.client_id.as_str(), secret.expose()),
         created_at: now,
         expires_at: expires_in.map(|s| now + s),
         last_used_at: None,
     };
     rows::add_secret(tx, &client.client_id, &record).await?;
-    let ClientSecretRecord { secret_id, created_at, expires_at, .. } = record;
-    Ok(NewSecret { secret_id, secret, created_at, expires_at })
+    let ClientSecretRecord {
+        secret_id,
+        created_at,
+        expires_at,
+        ..
+    } = record;
+    Ok(NewSecret {
+        secret_id,
+        secret,
+        created_at,
+        expires_at,
+    })
 }
 
 /// Adds a secret; those that there are stay live.
@@ -75,7 +87,12 @@ pub async fn add(
     let mut tx = admin.store.begin().await?;
     let secret = make(admin, &mut tx, &client, expires_in, now).await?;
     let after = json!({"secret_id": secret.secret_id, "expires_at": secret.expires_at});
-    let act = Act { what: "client_secret_added", target: client_id, before: None, after: Some(after) };
+    let act = Act {
+        what: "client_secret_added",
+        target: client_id,
+        before: None,
+        after: Some(after),
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     Ok(secret)
@@ -85,7 +102,10 @@ pub async fn add(
 ///
 /// # Errors
 /// [`AdminError`]
-pub async fn list(admin: Admin<'_>, client_id: &str) -> Result<Vec<ClientSecretRecord>, AdminError> {
+pub async fn list(
+    admin: Admin<'_>,
+    client_id: &str,
+) -> Result<Vec<ClientSecretRecord>, AdminError> {
     let client = clients::find(admin, client_id).await?;
     Ok(rows::secrets(admin.store, &client.client_id).await?)
 }
@@ -94,7 +114,12 @@ pub async fn list(admin: Admin<'_>, client_id: &str) -> Result<Vec<ClientSecretR
 ///
 /// # Errors
 /// [`AdminError`]
-pub async fn revoke(admin: Admin<'_>, client_id: &str, secret_id: &str, now: i64) -> Result<usize, AdminError> {
+pub async fn revoke(
+    admin: Admin<'_>,
+    client_id: &str,
+    secret_id: &str,
+    now: i64,
+) -> Result<usize, AdminError> {
     let client = clients::find(admin, client_id).await?;
     let mut tx = admin.store.begin().await?;
     if !rows::revoke_secret(&mut tx, &client.client_id, secret_id).await? {
@@ -103,9 +128,17 @@ pub async fn revoke(admin: Admin<'_>, client_id: &str, secret_id: &str, now: i64
         )));
     }
     let before = json!({"secret_id": secret_id});
-    let act = Act { what: "client_secret_revoked", target: client_id, before: Some(before), after: None };
+    let act = Act {
+        what: "client_secret_revoked",
+        target: client_id,
+        before: Some(before),
+        after: None,
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     let left = rows::secrets(admin.store, &client.client_id).await?;
-    Ok(left.iter().filter(|secret| secret.expires_at.is_none_or(|end| end > now)).count())
+    Ok(left
+        .iter()
+        .filter(|secret| secret.expires_at.is_none_or(|end| end > now))
+        .count())
 }

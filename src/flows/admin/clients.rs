@@ -19,7 +19,9 @@ pub struct CreatedClient {
 }
 
 fn unknown(client_id: &str) -> AdminError {
-    AdminError::Unknown(format!("there is no client {client_id:?}: see 'gatewright client list'"))
+    AdminError::Unknown(format!(
+        "there is no client {client_id:?}: see 'gatewright client list'"
+    ))
 }
 
 /// Registers a client; a confidential one that authenticates by secret gets its first secret.
@@ -41,7 +43,9 @@ pub async fn create(
     faults.extend(change.apply(&mut client));
     faults.extend(client_secrets::lifetime_fault(secret_expires_in));
     if secret_expires_in.is_some() && !uses_secret(&client) {
-        faults.push("this client has no secret that could expire: leave out --secret-expires-in".to_owned());
+        faults.push(
+            "this client has no secret that could expire: leave out --secret-expires-in".to_owned(),
+        );
     }
     accept(faults)?;
     let mut tx = admin.store.begin().await?;
@@ -60,7 +64,12 @@ pub async fn create(
         None
     };
     let after = Some(serde_json::to_value(&client)?);
-    let act = Act { what: "client_created", target: client_id, before: None, after };
+    let act = Act {
+        what: "client_created",
+        target: client_id,
+        before: None,
+        after,
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     Ok(CreatedClient { client, secret })
@@ -93,7 +102,14 @@ pub async fn update(
     change: &ClientChange,
     now: i64,
 ) -> Result<Client, AdminError> {
-    rewrite(admin, client_id, "client_updated", |client| accept(change.apply(client)), now).await
+    rewrite(
+        admin,
+        client_id,
+        "client_updated",
+        |client| accept(change.apply(client)),
+        now,
+    )
+    .await
 }
 
 /// Disables or enables a client.
@@ -106,7 +122,11 @@ pub async fn set_disabled(
     disabled: bool,
     now: i64,
 ) -> Result<Client, AdminError> {
-    let what = if disabled { "client_disabled" } else { "client_enabled" };
+    let what = if disabled {
+        "client_disabled"
+    } else {
+        "client_enabled"
+    };
     let edit = |client: &mut Client| {
         client.disabled = disabled;
         Ok(())
@@ -134,13 +154,23 @@ async fn rewrite(
         if !rows::update(&mut tx, &after, before.updated_at).await? {
             continue;
         }
-        let (old, new) = (serde_json::to_value(&before)?, serde_json::to_value(&after)?);
-        let act = Act { what, target: client_id, before: Some(old), after: Some(new) };
+        let (old, new) = (
+            serde_json::to_value(&before)?,
+            serde_json::to_value(&after)?,
+        );
+        let act = Act {
+            what,
+            target: client_id,
+            before: Some(old),
+            after: Some(new),
+        };
         admin.record(&mut tx, act, now).await?;
         tx.commit().await?;
         return Ok(after);
     }
-    Err(AdminError::Conflict(format!("client {client_id:?} is being changed by somebody else: try again")))
+    Err(AdminError::Conflict(format!(
+        "client {client_id:?} is being changed by somebody else: try again"
+    )))
 }
 
 /// Removes a client with its secrets, consents and tokens.
@@ -154,7 +184,12 @@ pub async fn delete(admin: Admin<'_>, client_id: &str, now: i64) -> Result<(), A
         return Err(unknown(client_id));
     }
     let before = Some(serde_json::to_value(&before)?);
-    let act = Act { what: "client_deleted", target: client_id, before, after: None };
+    let act = Act {
+        what: "client_deleted",
+        target: client_id,
+        before,
+        after: None,
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     Ok(())

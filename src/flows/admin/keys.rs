@@ -42,7 +42,12 @@ pub async fn rotate(
 /// # Errors
 /// [`AdminError::Refused`] for a file that is no such key, [`AdminError::Conflict`] while another key of its
 /// algorithm is pending.
-pub async fn import(admin: Admin<'_>, pem: &str, jwks_max_age_s: i64, now: i64) -> Result<PendingKey, AdminError> {
+pub async fn import(
+    admin: Admin<'_>,
+    pem: &str,
+    jwks_max_age_s: i64,
+    now: i64,
+) -> Result<PendingKey, AdminError> {
     let refused = |error: signing_key::KeyError| AdminError::Refused(vec![error.to_string()]);
     let private = signing_key::import_pem(pem).map_err(refused)?;
     let key = signing_key::SigningKey::recognise(&private).map_err(refused)?;
@@ -75,12 +80,20 @@ pub async fn retire(admin: Admin<'_>, kid: &str, now: i64) -> Result<(), AdminEr
         return Ok(());
     }
     let known = rows::all(admin.store).await?;
-    match known.iter().find(|key| key.kid == kid).map(|key| key.state.as_str()) {
+    match known
+        .iter()
+        .find(|key| key.kid == kid)
+        .map(|key| key.state.as_str())
+    {
         Some("active") => Err(AdminError::Conflict(format!(
             "key {kid} signs tokens now: rotate first with 'gatewright key rotate', and retire it when it is 'retiring'"
         ))),
-        Some("gone") => Err(AdminError::Conflict(format!("key {kid} is gone already: nothing to do"))),
-        _ => Err(AdminError::Unknown(format!("there is no key {kid:?}: see 'gatewright key list'"))),
+        Some("gone") => Err(AdminError::Conflict(format!(
+            "key {kid} is gone already: nothing to do"
+        ))),
+        _ => Err(AdminError::Unknown(format!(
+            "there is no key {kid:?}: see 'gatewright key list'"
+        ))),
     }
 }
 
@@ -107,7 +120,11 @@ pub async fn examine(admin: Admin<'_>, now: i64) -> Result<KeysReport, AdminErro
     let mut report = KeysReport::default();
     let known = rows::all(admin.store).await?;
     for algorithm in ALGORITHMS {
-        let of = |state: &str| known.iter().find(|key| key.algorithm == algorithm.as_str() && key.state == state);
+        let of = |state: &str| {
+            known
+                .iter()
+                .find(|key| key.algorithm == algorithm.as_str() && key.state == state)
+        };
         match of("active") {
             Some(_) => report.active.push(algorithm),
             None => report.without.push(algorithm),
@@ -118,6 +135,9 @@ pub async fn examine(admin: Admin<'_>, now: i64) -> Result<KeysReport, AdminErro
     }
     let sealed_by = settings::get(admin.store, MASTER_KEY_ID).await?;
     report.sealed_by_another = sealed_by.filter(|id| id != admin.master.id());
-    report.unreadable = keys::load(admin.store, admin.master).await.err().map(|error| error.to_string());
+    report.unreadable = keys::load(admin.store, admin.master)
+        .await
+        .err()
+        .map(|error| error.to_string());
     Ok(report)
 }

@@ -122,7 +122,12 @@ impl Admin<'_> {
                 event = event.with(name, value);
             }
         }
-        tracing::info!(what = act.what, target = act.target, actor = self.actor, "administration");
+        tracing::info!(
+            what = act.what,
+            target = act.target,
+            actor = self.actor,
+            "administration"
+        );
         Ok(events::record(tx, &self.entropy.id()?, &event).await?)
     }
 }
@@ -145,11 +150,19 @@ fn difference(before: Option<Value>, after: Option<Value>) -> (Option<Value>, Op
 
 /// `Ok` without faults, else all of them.
 fn accept(faults: Vec<String>) -> Result<(), AdminError> {
-    if faults.is_empty() { Ok(()) } else { Err(AdminError::Refused(faults)) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(AdminError::Refused(faults))
+    }
 }
 
 /// Sets claims; `null` removes one. Adds to `faults` what is wrong with them.
-fn apply_claims(claims: &mut Map<String, Value>, given: &[(String, Value)], faults: &mut Vec<String>) {
+fn apply_claims(
+    claims: &mut Map<String, Value>,
+    given: &[(String, Value)],
+    faults: &mut Vec<String>,
+) {
     for (name, value) in given {
         if value.is_null() {
             claims.remove(name);
@@ -180,7 +193,10 @@ mod tests {
         let before = json!({"name": "web", "disabled": false, "access_token_s": 60});
         let after = json!({"name": "web", "disabled": true});
         let kept = difference(Some(before), Some(after));
-        assert_eq!(kept.0, Some(json!({"disabled": false, "access_token_s": 60})));
+        assert_eq!(
+            kept.0,
+            Some(json!({"disabled": false, "access_token_s": 60}))
+        );
         assert_eq!(kept.1, Some(json!({"disabled": true})));
     }
 
@@ -188,7 +204,12 @@ mod tests {
     fn null_removes_a_claim_and_every_fault_is_told() {
         let mut claims = Map::from_iter([("team".to_owned(), json!("a"))]);
         let mut faults = Vec::new();
-        let given = [("team", json!(null)), ("iss", json!("x")), ("address", json!("x")), ("level", json!(3))];
+        let given = [
+            ("team", json!(null)),
+            ("iss", json!("x")),
+            ("address", json!("x")),
+            ("level", json!(3)),
+        ];
         let given = given.map(|(name, value)| (name.to_owned(), value));
         apply_claims(&mut claims, &given, &mut faults);
         assert_eq!(Value::Object(claims), json!({"level": 3}));

@@ -15,7 +15,10 @@ pub(super) fn check(password: &Secret, username: &str) -> Result<String, String>
 }
 
 /// The checked password; a fault goes to the others.
-pub(super) fn collect(checked: Option<Result<String, String>>, faults: &mut Vec<String>) -> Option<String> {
+pub(super) fn collect(
+    checked: Option<Result<String, String>>,
+    faults: &mut Vec<String>,
+) -> Option<String> {
     match checked {
         Some(Ok(password)) => Some(password),
         Some(Err(fault)) => {
@@ -43,12 +46,19 @@ pub async fn set(
     let hash = admin.passwords.hash(checked.unwrap_or_default()).await?;
     let mut tx = admin.store.begin().await?;
     if !rows::set_password(&mut tx, &account.subject, &hash, now).await? {
-        return Err(AdminError::Unknown(format!("there is no user {name:?} any more: see 'gatewright user list'")));
+        return Err(AdminError::Unknown(format!(
+            "there is no user {name:?} any more: see 'gatewright user list'"
+        )));
     }
     let ended = end_everything(&mut tx, &account.subject, now, "password set").await?;
     let after = json!({"sessions_ended": ended.sessions, "families_revoked": ended.families});
     let target = account.subject.as_str();
-    let act = Act { what: "password_set", target, before: None, after: Some(after) };
+    let act = Act {
+        what: "password_set",
+        target,
+        before: None,
+        after: Some(after),
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     Ok((account, ended))

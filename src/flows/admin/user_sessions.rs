@@ -11,10 +11,17 @@ use serde_json::json;
 ///
 /// # Errors
 /// [`AdminError::Unknown`]
-pub async fn list(admin: Admin<'_>, name: &str, idle_s: i64, now: i64) -> Result<Vec<Session>, AdminError> {
+pub async fn list(
+    admin: Admin<'_>,
+    name: &str,
+    idle_s: i64,
+    now: i64,
+) -> Result<Vec<Session>, AdminError> {
     let account = find(admin, name).await?;
     let mut sessions = rows::of_subject(admin.store, &account.subject, now).await?;
-    sessions.retain(|session| session.seen_at > now - idle_s && session.auth_time >= account.password_changed_at);
+    sessions.retain(|session| {
+        session.seen_at > now - idle_s && session.auth_time >= account.password_changed_at
+    });
     Ok(sessions)
 }
 
@@ -22,7 +29,12 @@ pub async fn list(admin: Admin<'_>, name: &str, idle_s: i64, now: i64) -> Result
 ///
 /// # Errors
 /// [`AdminError::Unknown`] also for a session of somebody else.
-pub async fn end(admin: Admin<'_>, name: &str, session_id: &str, now: i64) -> Result<(), AdminError> {
+pub async fn end(
+    admin: Admin<'_>,
+    name: &str,
+    session_id: &str,
+    now: i64,
+) -> Result<(), AdminError> {
     let account = find(admin, name).await?;
     let session_id = SessionId::new(session_id);
     let unknown = || {
@@ -32,7 +44,10 @@ pub async fn end(admin: Admin<'_>, name: &str, session_id: &str, now: i64) -> Re
         ))
     };
     let sessions = rows::of_subject(admin.store, &account.subject, now).await?;
-    if !sessions.iter().any(|session| session.session_id == session_id) {
+    if !sessions
+        .iter()
+        .any(|session| session.session_id == session_id)
+    {
         return Err(unknown());
     }
     let mut tx = admin.store.begin().await?;
@@ -41,7 +56,12 @@ pub async fn end(admin: Admin<'_>, name: &str, session_id: &str, now: i64) -> Re
     }
     let before = json!({"sid": session_id.as_str()});
     let target = account.subject.as_str();
-    let act = Act { what: "session_ended", target, before: Some(before), after: None };
+    let act = Act {
+        what: "session_ended",
+        target,
+        before: Some(before),
+        after: None,
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     Ok(())
@@ -54,10 +74,21 @@ pub async fn end(admin: Admin<'_>, name: &str, session_id: &str, now: i64) -> Re
 pub async fn end_all(admin: Admin<'_>, name: &str, now: i64) -> Result<Ended, AdminError> {
     let account = find(admin, name).await?;
     let mut tx = admin.store.begin().await?;
-    let ended = end_everything(&mut tx, &account.subject, now, "signed out by an administrator").await?;
+    let ended = end_everything(
+        &mut tx,
+        &account.subject,
+        now,
+        "signed out by an administrator",
+    )
+    .await?;
     let before = json!({"sessions": ended.sessions, "families": ended.families});
     let target = account.subject.as_str();
-    let act = Act { what: "sessions_ended", target, before: Some(before), after: None };
+    let act = Act {
+        what: "sessions_ended",
+        target,
+        before: Some(before),
+        after: None,
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     Ok(ended)

@@ -89,7 +89,13 @@ pub async fn create(admin: Admin<'_>, user: NewUser, now: i64) -> Result<Account
         created_at: now,
         updated_at: now,
     };
-    let NewUser { username, email, email_verified, password, claims } = user;
+    let NewUser {
+        username,
+        email,
+        email_verified,
+        password,
+        claims,
+    } = user;
     let change = UserChange {
         username: Some(username),
         email: Some(email),
@@ -111,7 +117,12 @@ pub async fn create(admin: Admin<'_>, user: NewUser, now: i64) -> Result<Account
         outcome => outcome?,
     }
     let after = Some(serde_json::to_value(&account)?);
-    let act = Act { what: "user_created", target: account.subject.as_str(), before: None, after };
+    let act = Act {
+        what: "user_created",
+        target: account.subject.as_str(),
+        before: None,
+        after,
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     Ok(account)
@@ -127,7 +138,11 @@ pub async fn find(admin: Admin<'_>, name: &str) -> Result<Account, AdminError> {
     }
     rows::by_subject(admin.store, &Subject::new(name))
         .await?
-        .ok_or_else(|| AdminError::Unknown(format!("there is no user {name:?}: see 'gatewright user list'")))
+        .ok_or_else(|| {
+            AdminError::Unknown(format!(
+                "there is no user {name:?}: see 'gatewright user list'"
+            ))
+        })
 }
 
 /// People in the order of their user names, after `after`, at most `limit`.
@@ -142,7 +157,12 @@ pub async fn page(admin: Admin<'_>, after: &str, limit: i64) -> Result<Vec<Accou
 ///
 /// # Errors
 /// [`AdminError::Refused`] with every fault, [`AdminError::Conflict`] if the name or address is taken.
-pub async fn update(admin: Admin<'_>, name: &str, change: &UserChange, now: i64) -> Result<Account, AdminError> {
+pub async fn update(
+    admin: Admin<'_>,
+    name: &str,
+    change: &UserChange,
+    now: i64,
+) -> Result<Account, AdminError> {
     let edit = |account: &mut Account| accept(change.apply(account));
     let (account, _) = rewrite(admin, name, "user_updated", edit, now).await?;
     Ok(account)
@@ -158,7 +178,11 @@ pub async fn set_disabled(
     disabled: bool,
     now: i64,
 ) -> Result<(Account, Ended), AdminError> {
-    let what = if disabled { "user_disabled" } else { "user_enabled" };
+    let what = if disabled {
+        "user_disabled"
+    } else {
+        "user_enabled"
+    };
     let edit = |account: &mut Account| {
         account.disabled = disabled;
         Ok(())
@@ -195,13 +219,23 @@ async fn rewrite(
         } else {
             Ended::default()
         };
-        let (old, new) = (serde_json::to_value(&before)?, serde_json::to_value(&after)?);
-        let act = Act { what, target: after.subject.as_str(), before: Some(old), after: Some(new) };
+        let (old, new) = (
+            serde_json::to_value(&before)?,
+            serde_json::to_value(&after)?,
+        );
+        let act = Act {
+            what,
+            target: after.subject.as_str(),
+            before: Some(old),
+            after: Some(new),
+        };
         admin.record(&mut tx, act, now).await?;
         tx.commit().await?;
         return Ok((after, ended));
     }
-    Err(AdminError::Conflict(format!("user {name:?} is being changed by somebody else: try again")))
+    Err(AdminError::Conflict(format!(
+        "user {name:?} is being changed by somebody else: try again"
+    )))
 }
 
 /// Removes a person with sessions, consents and tokens. Of the record only the subject stays in the event.
@@ -215,7 +249,12 @@ pub async fn delete(admin: Admin<'_>, name: &str, now: i64) -> Result<Subject, A
     let ended = end_everything(&mut tx, &subject, now, "account deleted").await?;
     rows::delete(&mut tx, &subject).await?;
     let before = json!({"sessions": ended.sessions, "families": ended.families});
-    let act = Act { what: "user_deleted", target: subject.as_str(), before: Some(before), after: None };
+    let act = Act {
+        what: "user_deleted",
+        target: subject.as_str(),
+        before: Some(before),
+        after: None,
+    };
     admin.record(&mut tx, act, now).await?;
     tx.commit().await?;
     Ok(subject)
@@ -235,12 +274,17 @@ pub(super) async fn end_everything(
 }
 
 fn taken(what: &str) -> AdminError {
-    AdminError::Conflict(format!("{what} belongs to somebody else: choose another, or see 'gatewright user list'"))
+    AdminError::Conflict(format!(
+        "{what} belongs to somebody else: choose another, or see 'gatewright user list'"
+    ))
 }
 
 /// One may log in by name and by address, so neither may be anybody else's name or address.
 async fn refuse_taken(admin: Admin<'_>, account: &Account) -> Result<(), AdminError> {
-    let names = [("user name", Some(&account.username)), ("address", account.email.as_ref())];
+    let names = [
+        ("user name", Some(&account.username)),
+        ("address", account.email.as_ref()),
+    ];
     for (what, name) in names {
         let Some(name) = name else { continue };
         for other in rows::having_login(admin.store, name).await? {

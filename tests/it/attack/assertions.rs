@@ -5,7 +5,9 @@ use crate::support::fixtures::machine_client;
 use crate::support::{TestApp, on_both_databases};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gatewright::domain::Client;
@@ -36,7 +38,11 @@ impl Key {
     }
     fn sign(&self, header: &Value, claims: &Value) -> String {
         signed(header, claims, |message| {
-            self.pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+            self.pair
+                .sign(&SystemRandom::new(), message)
+                .unwrap()
+                .as_ref()
+                .to_vec()
         })
     }
     fn assertion(&self, claims: &Value) -> String {
@@ -79,7 +85,11 @@ fn claims(app: &TestApp, changes: &Value) -> Value {
 async fn present(app: &TestApp, assertion: &str) -> Answer {
     app.post(
         "/token",
-        &[("grant_type", "client_credentials"), ("client_assertion", assertion), ("client_assertion_type", TYPE)],
+        &[
+            ("grant_type", "client_credentials"),
+            ("client_assertion", assertion),
+            ("client_assertion_type", TYPE),
+        ],
     )
     .await
 }

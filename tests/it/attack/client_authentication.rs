@@ -28,7 +28,9 @@ fn raw_basic(pair: &[u8]) -> String {
 #[track_caller]
 fn is_c401(answer: &Answer, challenge: bool) {
     assert_eq!(answer.error(), (401, "invalid_client".to_owned()));
-    let challenged = answer.header("www-authenticate").is_some_and(|c| c.starts_with("Basic "));
+    let challenged = answer
+        .header("www-authenticate")
+        .is_some_and(|c| c.starts_with("Basic "));
     assert_eq!(challenged, challenge, "{:?}", answer.headers);
 }
 

@@ -9,28 +9,51 @@ use http::Method;
 const REGISTERED: &str = "https://spa.example.com";
 
 async fn app() -> TestApp {
-    let app = TestApp::sqlite_with(Options { cors_origins: vec![REGISTERED.to_owned()], ..Options::default() }).await;
+    let app = TestApp::sqlite_with(Options {
+        cors_origins: vec![REGISTERED.to_owned()],
+        ..Options::default()
+    })
+    .await;
     app.register(&machine_client("worker")).await;
     app
 }
 
 async fn preflight(app: &TestApp, path: &str, origin: &str) -> Answer {
-    let headers = [("origin", origin), ("access-control-request-method", "POST")];
-    app.send(app.request(Method::OPTIONS, path, &headers).body(Body::empty()).unwrap()).await
+    let headers = [
+        ("origin", origin),
+        ("access-control-request-method", "POST"),
+    ];
+    app.send(
+        app.request(Method::OPTIONS, path, &headers)
+            .body(Body::empty())
+            .unwrap(),
+    )
+    .await
 }
 
 fn allowed(answer: &Answer) -> Option<&str> {
-    assert!(answer.header("access-control-allow-credentials").is_none(), "never with credentials");
+    assert!(
+        answer.header("access-control-allow-credentials").is_none(),
+        "never with credentials"
+    );
     answer.header("access-control-allow-origin")
 }
 
 #[tokio::test]
 async fn documents_are_everybodys_without_credentials() {
     let app = app().await;
-    for path in ["/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"] {
+    for path in [
+        "/jwks.json",
+        "/.well-known/openid-configuration",
+        "/.well-known/oauth-authorization-server",
+    ] {
         for origin in [REGISTERED, "https://evil.example.com", "null"] {
             let answer = app.get_with(path, &[("origin", origin)]).await;
-            assert_eq!((answer.status.as_u16(), allowed(&answer)), (200, Some("*")), "{path}");
+            assert_eq!(
+                (answer.status.as_u16(), allowed(&answer)),
+                (200, Some("*")),
+                "{path}"
+            );
         }
     }
 }
@@ -43,9 +66,22 @@ async fn token_userinfo_and_revocation_are_for_registered_origins() {
         assert_eq!(allowed(&answer), Some(REGISTERED), "{path}");
         assert_eq!(answer.header("vary"), Some("Origin"));
         let answer = preflight(&app, path, REGISTERED).await;
-        assert_eq!((answer.status.as_u16(), allowed(&answer)), (204, Some(REGISTERED)));
-        assert!(answer.header("access-control-allow-methods").unwrap().contains("POST"));
-        assert!(answer.header("access-control-allow-headers").unwrap().contains("authorization"));
+        assert_eq!(
+            (answer.status.as_u16(), allowed(&answer)),
+            (204, Some(REGISTERED))
+        );
+        assert!(
+            answer
+                .header("access-control-allow-methods")
+                .unwrap()
+                .contains("POST")
+        );
+        assert!(
+            answer
+                .header("access-control-allow-headers")
+                .unwrap()
+                .contains("authorization")
+        );
         for origin in [
             "null",
             "https://evil.example.com",
@@ -60,7 +96,11 @@ async fn token_userinfo_and_revocation_are_for_registered_origins() {
             assert_eq!(allowed(&answer), None, "{path} {origin}");
             assert_eq!(answer.header("vary"), Some("Origin"));
             let answer = preflight(&app, path, origin).await;
-            assert_eq!((answer.status.as_u16(), allowed(&answer)), (405, None), "{path} {origin}");
+            assert_eq!(
+                (answer.status.as_u16(), allowed(&answer)),
+                (405, None),
+                "{path} {origin}"
+            );
         }
     }
 }
@@ -69,7 +109,15 @@ async fn token_userinfo_and_revocation_are_for_registered_origins() {
 async fn pages_and_introspection_are_nobodys() {
     let app = app().await;
     let authorize = authorize_url("web", "openid", &[]);
-    for path in [authorize.as_str(), "/login", "/consent", "/logout", "/continue", "/", "/nothing"] {
+    for path in [
+        authorize.as_str(),
+        "/login",
+        "/consent",
+        "/logout",
+        "/continue",
+        "/",
+        "/nothing",
+    ] {
         for origin in [REGISTERED, "null"] {
             let answer = app.get_with(path, &[("origin", origin)]).await;
             assert_eq!(allowed(&answer), None, "{path}");
@@ -79,13 +127,21 @@ async fn pages_and_introspection_are_nobodys() {
         let answer = app.post_with(path, &[], &[("origin", REGISTERED)]).await;
         assert_eq!(allowed(&answer), None, "{path}");
         let answer = preflight(&app, path, REGISTERED).await;
-        assert_eq!((answer.status.as_u16(), allowed(&answer)), (405, None), "{path}");
+        assert_eq!(
+            (answer.status.as_u16(), allowed(&answer)),
+            (405, None),
+            "{path}"
+        );
     }
 }
 
 #[tokio::test]
 async fn null_is_no_origin_even_if_somebody_registers_it() {
-    let app = TestApp::sqlite_with(Options { cors_origins: vec!["null".to_owned()], ..Options::default() }).await;
+    let app = TestApp::sqlite_with(Options {
+        cors_origins: vec!["null".to_owned()],
+        ..Options::default()
+    })
+    .await;
     let answer = app.post_with("/token", &[], &[("origin", "null")]).await;
     assert_eq!(allowed(&answer), None);
 }

@@ -1,13 +1,27 @@
 //! SQL metacharacters are letters like others: security case 118.
 
 use crate::support::app::basic;
-use crate::support::fixtures::{PASSWORD, REDIRECT, SECRET, VERIFIER, authorize_url, machine_client};
+use crate::support::fixtures::{
+    PASSWORD, REDIRECT, SECRET, VERIFIER, authorize_url, machine_client,
+};
 use crate::support::{Browser, TestApp, on_both_databases};
 use gatewright::store::{accounts, clients};
 
 const HOSTILE: [&str; 14] = [
-    "'", "''", "\"", "\\", "%", "_", "$1", "; --", "' OR '1'='1", "'; DROP TABLE account; --", "ad_", "ada%",
-    "\u{2019} OR 1=1", "/*x*/||(SELECT password_hash FROM account)",
+    "'",
+    "''",
+    "\"",
+    "\\",
+    "%",
+    "_",
+    "$1",
+    "; --",
+    "' OR '1'='1",
+    "'; DROP TABLE account; --",
+    "ad_",
+    "ada%",
+    "\u{2019} OR 1=1",
+    "/*x*/||(SELECT password_hash FROM account)",
 ];
 
 /// Everything that a row could have been changed in, counted.
@@ -22,7 +36,14 @@ async fn rows(app: &TestApp) -> Vec<i64> {
         "SELECT COUNT(*) FROM signing_key",
         "SELECT COUNT(*) FROM browser_session",
     ] {
-        counts.push(app.issuer.store.fetch_one::<(i64,)>(sql, vec![]).await.unwrap().0);
+        counts.push(
+            app.issuer
+                .store
+                .fetch_one::<(i64,)>(sql, vec![])
+                .await
+                .unwrap()
+                .0,
+        );
     }
     counts
 }

@@ -8,12 +8,23 @@ use gatewright::domain::{Account, Client};
 use gatewright::store::accounts;
 
 async fn introspect(app: &TestApp, caller: &str, token: &str) -> Answer {
-    app.post("/introspect", &[("client_id", caller), ("client_secret", SECRET), ("token", token)]).await
+    app.post(
+        "/introspect",
+        &[
+            ("client_id", caller),
+            ("client_secret", SECRET),
+            ("token", token),
+        ],
+    )
+    .await
 }
 
 #[track_caller]
 fn is_inactive(answer: &Answer) {
-    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, r#"{"active":false}"#));
+    assert_eq!(
+        (answer.status.as_u16(), answer.body.as_str()),
+        (200, r#"{"active":false}"#)
+    );
     assert_eq!(answer.header("cache-control"), Some("no-store"));
 }
 

@@ -18,13 +18,24 @@ use std::collections::BTreeSet;
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 async fn jwks(app: &TestApp) -> Vec<Value> {
-    app.get("/jwks.json").await.json()["keys"].as_array().unwrap().clone()
+    app.get("/jwks.json").await.json()["keys"]
+        .as_array()
+        .unwrap()
+        .clone()
 }
 
 async fn rotate(app: &TestApp, algorithm: Algorithm) -> keys::PendingKey {
     let issuer = &app.issuer;
     let times = (issuer.settings.jwks_max_age_s, app.now());
-    keys::rotate(&issuer.store, &issuer.master, &issuer.entropy, algorithm, times).await.unwrap()
+    keys::rotate(
+        &issuer.store,
+        &issuer.master,
+        &issuer.entropy,
+        algorithm,
+        times,
+    )
+    .await
+    .unwrap()
 }
 
 /// RFC 7638, from nothing but the JWK.
@@ -35,13 +46,23 @@ fn thumbprint(jwk: &Value) -> String {
         "RSA" => &["e", "kty", "n"],
         other => panic!("{other}"),
     };
-    let pairs: Vec<String> = members.iter().map(|name| format!("\"{name}\":{}", jwk[name])).collect();
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, format!("{{{}}}", pairs.join(",")).as_bytes()))
+    let pairs: Vec<String> = members
+        .iter()
+        .map(|name| format!("\"{name}\":{}", jwk[name]))
+        .collect();
+    URL_SAFE_NO_PAD.encode(digest(
+        &SHA256,
+        format!("{{{}}}", pairs.join(",")).as_bytes(),
+    ))
 }
 
 async fn corrupt(store: &Store, state: &str) {
-    let sql = "UPDATE signing_key SET sealed_private = 'AAAA' WHERE algorithm = 'ES256' AND state = $1";
-    assert_eq!(store.execute(sql, vec![Param::from(state)]).await.unwrap(), 1);
+    let sql =
+        "UPDATE signing_key SET sealed_private = 'AAAA' WHERE algorithm = 'ES256' AND state = $1";
+    assert_eq!(
+        store.execute(sql, vec![Param::from(state)]).await.unwrap(),
+        1
+    );
 }
 
 on_both_databases! {
@@ -209,12 +230,24 @@ struct Cache {
 
 impl Cache {
     async fn keys(&mut self, now: i64) -> &JwkSet {
-        let stale = self.keys.as_ref().is_none_or(|(fresh_until, _)| *fresh_until <= now);
+        let stale = self
+            .keys
+            .as_ref()
+            .is_none_or(|(fresh_until, _)| *fresh_until <= now);
         if stale {
             let answer = self.node.get("/jwks.json").await;
-            let max_age: i64 =
-                answer.header("cache-control").unwrap().split_once("max-age=").unwrap().1.parse().unwrap();
-            self.keys = Some((now + max_age, JwkSet::parse(answer.body.as_bytes()).unwrap()));
+            let max_age: i64 = answer
+                .header("cache-control")
+                .unwrap()
+                .split_once("max-age=")
+                .unwrap()
+                .1
+                .parse()
+                .unwrap();
+            self.keys = Some((
+                now + max_age,
+                JwkSet::parse(answer.body.as_bytes()).unwrap(),
+            ));
         }
         &self.keys.as_ref().unwrap().1
     }
@@ -224,12 +257,20 @@ impl Cache {
 /// were filled at different moments; every token is verified every second of its life.
 async fn a_verifier_at_1_hz_sees_no_failure_over_3_rotations(app: TestApp) {
     const LIFE: i64 = 20;
-    let client = gatewright::domain::Client { access_token_s: Some(LIFE), ..machine_client("worker") };
+    let client = gatewright::domain::Client {
+        access_token_s: Some(LIFE),
+        ..machine_client("worker")
+    };
     app.register(&client).await;
     let late = app.another_node().await;
     let rules = TokenRules::new(ISSUER, vec![API.to_owned()], vec![Algorithm::Es256]);
-    let mut caches: Vec<Cache> =
-        [&app, &late, &app].into_iter().map(|node| Cache { node: node.clone(), keys: None }).collect();
+    let mut caches: Vec<Cache> = [&app, &late, &app]
+        .into_iter()
+        .map(|node| Cache {
+            node: node.clone(),
+            keys: None,
+        })
+        .collect();
     let mut outstanding: Vec<(i64, String)> = Vec::new();
     let mut signers = BTreeSet::new();
     let max_age = app.issuer.settings.jwks_max_age_s;
@@ -243,7 +284,12 @@ async fn a_verifier_at_1_hz_sees_no_failure_over_3_rotations(app: TestApp) {
         let node = if second % 2 == 0 { &app } else { &late };
         let token = node.machine_token("worker", &[]).await.json();
         let token = token["access_token"].as_str().unwrap().to_owned();
-        signers.insert(crate::support::fixtures::header_of(&token)["kid"].as_str().unwrap().to_owned());
+        signers.insert(
+            crate::support::fixtures::header_of(&token)["kid"]
+                .as_str()
+                .unwrap()
+                .to_owned(),
+        );
         outstanding.push((now + LIFE, token));
         outstanding.retain(|(ends, _)| *ends > now);
         for (index, cache) in caches.iter_mut().enumerate() {
@@ -253,7 +299,10 @@ async fn a_verifier_at_1_hz_sees_no_failure_over_3_rotations(app: TestApp) {
             let keys = cache.keys(now).await;
             for (_, token) in &outstanding {
                 let verified = token::verify(token, keys, &rules, now);
-                assert!(verified.is_ok(), "second {second}, cache {index}: {verified:?}");
+                assert!(
+                    verified.is_ok(),
+                    "second {second}, cache {index}: {verified:?}"
+                );
             }
         }
         keys::tick(&late.issuer, now).await.unwrap();
@@ -263,13 +312,22 @@ async fn a_verifier_at_1_hz_sees_no_failure_over_3_rotations(app: TestApp) {
 }
 
 fn short_lived() -> Options {
-    let settings = Settings { jwks_max_age_s: 30, access_token_s: 20, id_token_s: 20, ..Settings::default() };
-    Options { settings, ..Options::default() }
+    let settings = Settings {
+        jwks_max_age_s: 30,
+        access_token_s: 20,
+        id_token_s: 20,
+        ..Settings::default()
+    };
+    Options {
+        settings,
+        ..Options::default()
+    }
 }
 
 #[tokio::test]
 async fn a_verifier_at_1_hz_sees_no_failure_over_3_rotations_sqlite() {
-    a_verifier_at_1_hz_sees_no_failure_over_3_rotations(TestApp::sqlite_with(short_lived()).await).await;
+    a_verifier_at_1_hz_sees_no_failure_over_3_rotations(TestApp::sqlite_with(short_lived()).await)
+        .await;
 }
 
 #[tokio::test]
@@ -281,14 +339,24 @@ async fn a_verifier_at_1_hz_sees_no_failure_over_3_rotations_postgres() {
 
 #[tokio::test]
 async fn a_rotation_on_schedule_happens_once() {
-    let settings = Settings { rotate_every_days: 30, ..Settings::default() };
-    let app = TestApp::sqlite_with(Options { settings, ..Options::default() }).await;
+    let settings = Settings {
+        rotate_every_days: 30,
+        ..Settings::default()
+    };
+    let app = TestApp::sqlite_with(Options {
+        settings,
+        ..Options::default()
+    })
+    .await;
     let other = app.another_node().await;
     app.set_clock(EPOCH + 30 * 86_400 - 1);
     app.tick().await;
     assert_eq!(jwks(&app).await.len(), 3);
     app.advance(1);
-    let (one, two) = tokio::join!(keys::tick(&app.issuer, app.now()), keys::tick(&other.issuer, other.now()));
+    let (one, two) = tokio::join!(
+        keys::tick(&app.issuer, app.now()),
+        keys::tick(&other.issuer, other.now())
+    );
     one.unwrap();
     two.unwrap();
     app.tick().await;

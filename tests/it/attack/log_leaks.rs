@@ -3,7 +3,9 @@
 
 use crate::support::app::basic;
 use crate::support::database::MASTER;
-use crate::support::fixtures::{PASSWORD, REDIRECT, SECRET, VERIFIER, authorize_url, machine_client};
+use crate::support::fixtures::{
+    PASSWORD, REDIRECT, SECRET, VERIFIER, authorize_url, machine_client,
+};
 use crate::support::{Browser, TestApp};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -55,7 +57,10 @@ struct Canaries(Vec<(String, String)>);
 
 impl Canaries {
     fn add(&mut self, name: &str, secret: &str) {
-        assert!(secret.len() >= 12, "{name}: too short to be told from chance");
+        assert!(
+            secret.len() >= 12,
+            "{name}: too short to be told from chance"
+        );
         let encoded = encode(secret);
         let base64 = STANDARD.encode(secret);
         let forms = [
@@ -132,7 +137,12 @@ async fn live(app: &TestApp) -> Canaries {
     let access = text(&tokens, "access_token");
     let refresh = text(&tokens, "refresh_token");
     let bearer = format!("Bearer {access}");
-    assert_eq!(app.get_with("/userinfo", &[("authorization", &bearer)]).await.status, 200);
+    assert_eq!(
+        app.get_with("/userinfo", &[("authorization", &bearer)])
+            .await
+            .status,
+        200
+    );
     let next = app.refresh("web", &refresh).await.json();
     for kind in ["access_token", "refresh_token"] {
         canaries.add(kind, &text(&next, kind));
@@ -141,42 +151,110 @@ async fn live(app: &TestApp) -> Canaries {
     assert_eq!(app.refresh("worker", &refresh).await.status, 401);
 
     // In the wrong place.
-    for path in ["/token", "/introspect", "/revoke", "/userinfo", "/authorize", "/logout", "/nothing"] {
-        let query = format!("{path}?client_secret={SECRET}&access_token={access}&code={code}&x={STRAY}");
+    for path in [
+        "/token",
+        "/introspect",
+        "/revoke",
+        "/userinfo",
+        "/authorize",
+        "/logout",
+        "/nothing",
+    ] {
+        let query =
+            format!("{path}?client_secret={SECRET}&access_token={access}&code={code}&x={STRAY}");
         app.get(&query).await;
-        app.post(&query, &[("token", &access), ("password", PASSWORD)]).await;
-        let headers = [("x-other", STRAY), ("user-agent", STRAY), ("referer", STRAY), ("authorization", &bearer)];
+        app.post(&query, &[("token", &access), ("password", PASSWORD)])
+            .await;
+        let headers = [
+            ("x-other", STRAY),
+            ("user-agent", STRAY),
+            ("referer", STRAY),
+            ("authorization", &bearer),
+        ];
         app.get_with(path, &headers).await;
-        app.post_with(path, &[("client_id", "worker"), ("client_secret", SECRET)], &headers).await;
+        app.post_with(
+            path,
+            &[("client_id", "worker"), ("client_secret", SECRET)],
+            &headers,
+        )
+        .await;
     }
-    for header in [basic(SWAPPED, "worker"), basic("worker", STRAY), format!("Basic {STRAY}"), format!("Bearer {STRAY}")] {
+    for header in [
+        basic(SWAPPED, "worker"),
+        basic("worker", STRAY),
+        format!("Basic {STRAY}"),
+        format!("Bearer {STRAY}"),
+    ] {
         let grant = [("grant_type", "client_credentials")];
-        assert_eq!(app.post_with("/token", &grant, &[("authorization", &header)]).await.status, 401);
+        assert_eq!(
+            app.post_with("/token", &grant, &[("authorization", &header)])
+                .await
+                .status,
+            401
+        );
     }
-    let assertion = [("client_assertion", STRAY), ("client_assertion_type", STRAY), ("client_id", SWAPPED)];
+    let assertion = [
+        ("client_assertion", STRAY),
+        ("client_assertion_type", STRAY),
+        ("client_id", SWAPPED),
+    ];
     app.post("/token", &assertion).await;
 
     // The rest of the endpoints, and a database that fails in the middle.
     let machine = app.machine_token("worker", &[]).await.json();
     canaries.add("machine token", &text(&machine, "access_token"));
     for token in [&access, &refresh, &text(&machine, "access_token")] {
-        let fields = [("client_id", "worker"), ("client_secret", SECRET), ("token", token)];
+        let fields = [
+            ("client_id", "worker"),
+            ("client_secret", SECRET),
+            ("token", token),
+        ];
         assert_eq!(app.post("/introspect", &fields).await.status, 200);
         assert_eq!(app.post("/revoke", &fields).await.status, 200);
     }
     let store = &app.issuer.store;
-    store.execute("ALTER TABLE refresh_token RENAME TO refresh_token_away", vec![]).await.unwrap();
-    assert_eq!(app.refresh("web", &text(&next, "refresh_token")).await.status, 500);
-    assert_eq!(app.post("/revoke", &[("client_id", "web"), ("token", &refresh)]).await.status, 500);
-    store.execute("ALTER TABLE refresh_token_away RENAME TO refresh_token", vec![]).await.unwrap();
+    store
+        .execute(
+            "ALTER TABLE refresh_token RENAME TO refresh_token_away",
+            vec![],
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        app.refresh("web", &text(&next, "refresh_token"))
+            .await
+            .status,
+        500
+    );
+    assert_eq!(
+        app.post("/revoke", &[("client_id", "web"), ("token", &refresh)])
+            .await
+            .status,
+        500
+    );
+    store
+        .execute(
+            "ALTER TABLE refresh_token_away RENAME TO refresh_token",
+            vec![],
+        )
+        .await
+        .unwrap();
     app.refresh("web", &text(&next, "refresh_token")).await;
     assert_eq!(redeem(VERIFIER).await.status, 400);
     assert_eq!(app.refresh("web", &refresh).await.status, 400);
 
     let hint = text(&tokens, "id_token");
-    browser.get(&format!("/logout?id_token_hint={hint}&state={STRAY}")).await;
+    browser
+        .get(&format!("/logout?id_token_hint={hint}&state={STRAY}"))
+        .await;
     let page = browser.get(&url).await;
-    browser.submit(&page, "login-form", &[("login", "ada"), ("password", PASSWORD)]).await;
+    browser
+        .submit(
+            &page,
+            "login-form",
+            &[("login", "ada"), ("password", PASSWORD)],
+        )
+        .await;
     for (name, value) in browser.cookies.lock().unwrap().iter() {
         canaries.add(name, value);
     }
@@ -189,8 +267,19 @@ async fn private_halves(app: &TestApp) -> Vec<Vec<u8>> {
     let mut halves = Vec::new();
     for key in signing_keys::all(&app.issuer.store).await.unwrap() {
         let context = format!("signing_key.sealed_private {} sign", key.kid);
-        let der = app.issuer.master.signing_keys.open(&context, &key.sealed_private).unwrap();
-        let at = if der.len() > 500 { 500 } else if der.len() > 100 { 40 } else { 20 };
+        let der = app
+            .issuer
+            .master
+            .signing_keys
+            .open(&context, &key.sealed_private)
+            .unwrap();
+        let at = if der.len() > 500 {
+            500
+        } else if der.len() > 100 {
+            40
+        } else {
+            20
+        };
         halves.push(der[at..at + 24].to_vec());
     }
     halves
@@ -214,7 +303,10 @@ async fn database(store: &Store) -> Vec<(String, Vec<u8>)> {
             let mut dump = Vec::new();
             for (table,) in tables {
                 let sql = format!("SELECT CAST(row_to_json(t) AS TEXT) FROM {table} t");
-                let rows: Vec<(String,)> = store.fetch_all(Box::leak(sql.into_boxed_str()), vec![]).await.unwrap();
+                let rows: Vec<(String,)> = store
+                    .fetch_all(Box::leak(sql.into_boxed_str()), vec![])
+                    .await
+                    .unwrap();
                 let text: Vec<String> = rows.into_iter().map(|(row,)| row).collect();
                 dump.push((table, text.join("\n").into_bytes()));
             }
@@ -231,7 +323,13 @@ async fn no_secret_leaks(app: TestApp) {
     drop(listening);
 
     let log = log.0.lock().unwrap().clone();
-    for expected in ["answered", "login failed", "security event", "client authentication failed", "request failed"] {
+    for expected in [
+        "answered",
+        "login failed",
+        "security event",
+        "client authentication failed",
+        "request failed",
+    ] {
         assert!(log.contains(expected), "nothing was heard of {expected:?}");
     }
     canaries.found_in("the log", &log);
@@ -243,7 +341,10 @@ async fn no_secret_leaks(app: TestApp) {
         whole += bytes.len();
         canaries.found_in(&place, &String::from_utf8_lossy(&bytes));
         for half in &halves {
-            assert!(!bytes.windows(half.len()).any(|window| window == half), "a private key lies in {place}");
+            assert!(
+                !bytes.windows(half.len()).any(|window| window == half),
+                "a private key lies in {place}"
+            );
             let text = URL_SAFE_NO_PAD.encode(&half[..half.len() / 3 * 3]);
             assert!(!String::from_utf8_lossy(&bytes).contains(&text));
         }

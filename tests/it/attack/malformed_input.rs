@@ -7,7 +7,17 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// NUL, no UTF-8, an overlong slash, a surrogate as UTF-8, stray percent signs.
-const BROKEN: [&str; 9] = ["%00", "a%00b", "%ff", "%c0%af", "%ed%a0%80", "%zz", "%", "%4", "%u0041"];
+const BROKEN: [&str; 9] = [
+    "%00",
+    "a%00b",
+    "%ff",
+    "%c0%af",
+    "%ed%a0%80",
+    "%zz",
+    "%",
+    "%4",
+    "%u0041",
+];
 
 on_both_databases! {
     async fn a_body_that_is_no_form_is_an_invalid_request(app: TestApp) {

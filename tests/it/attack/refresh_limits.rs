@@ -1,6 +1,8 @@
 //! What a refresh may give, and when it gives nothing any more: security cases 40, 42 and 43.
 
-use crate::support::fixtures::{API, PASSWORD, REDIRECT, VERIFIER, authorize_url, claims_of, public_client};
+use crate::support::fixtures::{
+    API, PASSWORD, REDIRECT, VERIFIER, authorize_url, claims_of, public_client,
+};
 use crate::support::{Answer, Browser, TestApp, on_both_databases};
 use gatewright::domain::client::GrantType;
 use gatewright::domain::resource::Audience;
@@ -13,7 +15,11 @@ fn refresh_of(tokens: &Value) -> String {
 }
 
 async fn refresh_with(app: &TestApp, token: &str, more: &[(&str, &str)]) -> Answer {
-    let mut fields = vec![("grant_type", "refresh_token"), ("client_id", "web"), ("refresh_token", token)];
+    let mut fields = vec![
+        ("grant_type", "refresh_token"),
+        ("client_id", "web"),
+        ("refresh_token", token),
+    ];
     fields.extend_from_slice(more);
     app.post("/token", &fields).await
 }
@@ -21,11 +27,17 @@ async fn refresh_with(app: &TestApp, token: &str, more: &[(&str, &str)]) -> Answ
 /// A third-party client whose consent Ada gave, and her first refresh token.
 async fn consented(app: &TestApp) -> (Account, String) {
     let ada = app.add_person("ada").await;
-    app.register(&Client { first_party: false, ..public_client("web") }).await;
+    app.register(&Client {
+        first_party: false,
+        ..public_client("web")
+    })
+    .await;
     let browser = Browser::new(app);
     let url = authorize_url("web", "openid offline_access", &[]);
     let page = browser.log_in(&url, "ada", PASSWORD).await;
-    let answer = browser.submit(&page, "consent-form", &[("decision", "allow")]).await;
+    let answer = browser
+        .submit(&page, "consent-form", &[("decision", "allow")])
+        .await;
     let tokens = app.redeem("web", &answer.parameter("code").unwrap()).await;
     (ada, refresh_of(&tokens.json()))
 }

@@ -22,11 +22,17 @@ async fn first(app: &TestApp) -> (String, FamilyId) {
 
 async fn family_of(app: &TestApp, token: &str) -> FamilyId {
     let digest = gatewright::crypto::token::sha256(token);
-    refresh_tokens::family_of_token(&app.issuer.store, &digest).await.unwrap().unwrap().0
+    refresh_tokens::family_of_token(&app.issuer.store, &digest)
+        .await
+        .unwrap()
+        .unwrap()
+        .0
 }
 
 async fn is_live(app: &TestApp, family: &FamilyId) -> bool {
-    refresh_tokens::family_is_live(&app.issuer.store, family.as_str()).await.unwrap()
+    refresh_tokens::family_is_live(&app.issuer.store, family.as_str())
+        .await
+        .unwrap()
 }
 
 async fn refreshed(app: &TestApp, token: &str) -> String {
@@ -36,7 +42,10 @@ async fn refreshed(app: &TestApp, token: &str) -> String {
 }
 
 async fn is_refused(app: &TestApp, token: &str) {
-    assert_eq!(app.refresh("web", token).await.error(), (400, "invalid_grant".to_owned()));
+    assert_eq!(
+        app.refresh("web", token).await.error(),
+        (400, "invalid_grant".to_owned())
+    );
 }
 
 on_both_databases! {

@@ -4,14 +4,22 @@ use crate::support::app::ISSUER;
 use crate::support::fixtures::{API, SECRET, machine_client, public_client};
 use crate::support::{Answer, TestApp, on_both_databases};
 use gatewright::store::{refresh_tokens, sweep};
+use gatewright_authorizer::Reason;
 use gatewright_authorizer::jose::{Algorithm, JwkSet};
 use gatewright_authorizer::token::{self, TokenRules};
-use gatewright_authorizer::Reason;
 use serde_json::Value;
 
 async fn revoke(app: &TestApp, client: &str, token: &str, hint: &str) {
-    let answer =
-        app.post("/revoke", &[("client_id", client), ("token", token), ("token_type_hint", hint)]).await;
+    let answer = app
+        .post(
+            "/revoke",
+            &[
+                ("client_id", client),
+                ("token", token),
+                ("token_type_hint", hint),
+            ],
+        )
+        .await;
     is_done(&answer);
 }
 
@@ -21,13 +29,20 @@ fn is_done(answer: &Answer) {
 }
 
 async fn is_active(app: &TestApp, token: &str) -> bool {
-    let fields = [("client_id", "api"), ("client_secret", SECRET), ("token", token)];
+    let fields = [
+        ("client_id", "api"),
+        ("client_secret", SECRET),
+        ("token", token),
+    ];
     app.post("/introspect", &fields).await.json()["active"] == true
 }
 
 async fn userinfo(app: &TestApp, access: &str) -> u16 {
     let bearer = format!("Bearer {access}");
-    app.get_with("/userinfo", &[("authorization", &bearer)]).await.status.as_u16()
+    app.get_with("/userinfo", &[("authorization", &bearer)])
+        .await
+        .status
+        .as_u16()
 }
 
 fn text(tokens: &Value, name: &str) -> String {
@@ -39,7 +54,10 @@ async fn tokens(app: &TestApp) -> (String, String) {
     app.register(&machine_client("api")).await;
     app.with_ada_and_web().await;
     let tokens = app.tokens("web", "openid offline_access orders:read").await;
-    (text(&tokens, "access_token"), text(&tokens, "refresh_token"))
+    (
+        text(&tokens, "access_token"),
+        text(&tokens, "refresh_token"),
+    )
 }
 
 on_both_databases! {

@@ -9,17 +9,26 @@ use gatewright::store::accounts;
 
 async fn userinfo(app: &TestApp, token: &str) -> Answer {
     let bearer = format!("Bearer {token}");
-    app.get_with("/userinfo", &[("authorization", &bearer)]).await
+    app.get_with("/userinfo", &[("authorization", &bearer)])
+        .await
 }
 
 async fn access(app: &TestApp, scope: &str) -> String {
-    app.tokens("web", scope).await["access_token"].as_str().unwrap().to_owned()
+    app.tokens("web", scope).await["access_token"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 #[track_caller]
 fn is_t401(answer: &Answer) {
     assert_eq!(answer.status, 401, "{}", answer.body);
-    assert!(answer.header("www-authenticate").unwrap().starts_with("Bearer error=\"invalid_token\""));
+    assert!(
+        answer
+            .header("www-authenticate")
+            .unwrap()
+            .starts_with("Bearer error=\"invalid_token\"")
+    );
     assert_eq!(answer.error().1, "invalid_token");
 }
 

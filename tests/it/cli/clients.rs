@@ -11,7 +11,14 @@ use serde_json::{Value, json};
 #[test]
 fn a_secret_is_printed_once_and_stored_as_a_keyed_digest() {
     let program = Program::sqlite();
-    let said = program.run(&["client", "create", "worker", "--grant", "client_credentials", "--json"]);
+    let said = program.run(&[
+        "client",
+        "create",
+        "worker",
+        "--grant",
+        "client_credentials",
+        "--json",
+    ]);
     let secret = said.json()["client_secret"].as_str().unwrap().to_owned();
     assert!(!said.stderr.contains(&secret), "{}", said.stderr);
 
@@ -21,12 +28,22 @@ fn a_secret_is_printed_once_and_stored_as_a_keyed_digest() {
     let mut config = gatewright::config::Config::default();
     config.database.url = program.url.clone();
     let (master, _) = master_key::resolve(&config).unwrap();
-    let digest = MasterKeys::derive(master.expose()).unwrap().client_secret_digest("worker", &secret);
+    let digest = MasterKeys::derive(master.expose())
+        .unwrap()
+        .client_secret_digest("worker", &secret);
     assert!(holds(&bytes, &digest) && !holds(&bytes, key.trim()));
 
-    for args in [&["client", "show", "worker", "--json"][..], &["client", "list"], &["client", "secret", "list", "worker"]] {
+    for args in [
+        &["client", "show", "worker", "--json"][..],
+        &["client", "list"],
+        &["client", "secret", "list", "worker"],
+    ] {
         let shown = program.run(args);
-        assert!(!shown.succeeds().contains(&secret) && !shown.stdout.contains(&digest), "{}", shown.stdout);
+        assert!(
+            !shown.succeeds().contains(&secret) && !shown.stdout.contains(&digest),
+            "{}",
+            shown.stdout
+        );
     }
 }
 
@@ -113,21 +130,68 @@ on_either! {
 #[test]
 fn everything_that_is_wrong_with_a_client_is_said_at_once() {
     let program = Program::sqlite();
-    let args = ["client", "create", "bad name", "--type", "public", "--grant", "client_credentials", "--pkce", "optional",
-        "--redirect-uri", "http://evil.example/cb", "--redirect-uri", "https://*.example.com/", "--scope", "a\"b",
-        "--audience", "api", "--claim", "iss=3", "--claim", "address=3", "--access-token-lifetime", "5",
-        "--secret-expires-in", "1", "--json"];
+    let args = [
+        "client",
+        "create",
+        "bad name",
+        "--type",
+        "public",
+        "--grant",
+        "client_credentials",
+        "--pkce",
+        "optional",
+        "--redirect-uri",
+        "http://evil.example/cb",
+        "--redirect-uri",
+        "https://*.example.com/",
+        "--scope",
+        "a\"b",
+        "--audience",
+        "api",
+        "--claim",
+        "iss=3",
+        "--claim",
+        "address=3",
+        "--access-token-lifetime",
+        "5",
+        "--secret-expires-in",
+        "1",
+        "--json",
+    ];
     let said = program.run(&args);
-    said.fails(2, &["things are wrong", "client id", "evil.example", "wildcards", "scope", "audience \"api\"", "\"iss\"",
-        "\"address\"", "--type confidential", "--pkce optional", "10 to 86400", "from 60 to"]);
-    program.run(&["client", "show", "bad name"]).fails(1, &["no client"]);
+    said.fails(
+        2,
+        &[
+            "things are wrong",
+            "client id",
+            "evil.example",
+            "wildcards",
+            "scope",
+            "audience \"api\"",
+            "\"iss\"",
+            "\"address\"",
+            "--type confidential",
+            "--pkce optional",
+            "10 to 86400",
+            "from 60 to",
+        ],
+    );
+    program
+        .run(&["client", "show", "bad name"])
+        .fails(1, &["no client"]);
 }
 
 #[test]
 fn a_name_is_taken_once() {
     let program = Program::sqlite();
     program.machine("worker");
-    let again = program.run(&["client", "create", "worker", "--grant", "client_credentials"]);
+    let again = program.run(&[
+        "client",
+        "create",
+        "worker",
+        "--grant",
+        "client_credentials",
+    ]);
     again.fails(1, &["exists already", "gatewright client update worker"]);
 }
 
@@ -135,37 +199,115 @@ fn a_name_is_taken_once() {
 fn keys_make_a_client_authenticate_by_them_and_private_ones_are_refused() {
     let program = Program::sqlite();
     let private = generate(Algorithm::Es256, &Entropy::system()).unwrap();
-    let public = SigningKey::parse(Algorithm::Es256, &private).unwrap().public_jwk().clone();
+    let public = SigningKey::parse(Algorithm::Es256, &private)
+        .unwrap()
+        .public_jwk()
+        .clone();
     let jwks = program.file("jwks.json", &json!({"keys": [public]}).to_string());
-    let args = ["client", "create", "bank", "--grant", "client_credentials", "--jwks", &jwks, "--assertion-alg", "ES256", "--json"];
+    let args = [
+        "client",
+        "create",
+        "bank",
+        "--grant",
+        "client_credentials",
+        "--jwks",
+        &jwks,
+        "--assertion-alg",
+        "ES256",
+        "--json",
+    ];
     let created = program.run(&args).json();
-    assert_eq!((&created["auth_method"], created.get("client_secret")), (&json!("private_key_jwt"), None));
-    program.run(&["client", "secret", "add", "bank"]).fails(2, &["private_key_jwt", "--auth-method"]);
+    assert_eq!(
+        (&created["auth_method"], created.get("client_secret")),
+        (&json!("private_key_jwt"), None)
+    );
+    program
+        .run(&["client", "secret", "add", "bank"])
+        .fails(2, &["private_key_jwt", "--auth-method"]);
 
     let mut leaked = public;
     leaked["d"] = json!("AAAA");
     let leaked = program.file("leaked.json", &json!({"keys": [leaked]}).to_string());
-    let args = ["client", "create", "leak", "--grant", "client_credentials", "--jwks", &leaked];
+    let args = [
+        "client",
+        "create",
+        "leak",
+        "--grant",
+        "client_credentials",
+        "--jwks",
+        &leaked,
+    ];
     program.run(&args).fails(2, &["JWK set"]);
-    let args = ["client", "create", "none", "--grant", "client_credentials", "--jwks", "nowhere.json"];
-    program.run(&args).fails(2, &["nowhere.json", "check the path"]);
+    let args = [
+        "client",
+        "create",
+        "none",
+        "--grant",
+        "client_credentials",
+        "--jwks",
+        "nowhere.json",
+    ];
+    program
+        .run(&args)
+        .fails(2, &["nowhere.json", "check the path"]);
 }
 
 #[test]
 fn a_change_of_type_brings_the_method_that_suits_it() {
     let program = Program::sqlite();
-    let args = ["client", "create", "app", "--type", "public", "--grant", "authorization_code", "--redirect-uri",
-        "https://app.example.com/cb", "--json"];
+    let args = [
+        "client",
+        "create",
+        "app",
+        "--type",
+        "public",
+        "--grant",
+        "authorization_code",
+        "--redirect-uri",
+        "https://app.example.com/cb",
+        "--json",
+    ];
     assert_eq!(program.run(&args).json()["auth_method"], "none");
-    let said = program.run(&["client", "update", "app", "--type", "confidential", "--json"]);
+    let said = program.run(&[
+        "client",
+        "update",
+        "app",
+        "--type",
+        "confidential",
+        "--json",
+    ]);
     assert_eq!(said.json()["auth_method"], "client_secret");
-    assert!(said.stderr.contains("gatewright client secret add app"), "{}", said.stderr);
-    program.run(&["client", "update", "app", "--type", "public", "--grant", "client_credentials"]).fails(2, &["--type confidential"]);
+    assert!(
+        said.stderr.contains("gatewright client secret add app"),
+        "{}",
+        said.stderr
+    );
+    program
+        .run(&[
+            "client",
+            "update",
+            "app",
+            "--type",
+            "public",
+            "--grant",
+            "client_credentials",
+        ])
+        .fails(2, &["--type confidential"]);
 }
 
 #[test]
 fn the_secret_is_shown_to_people_with_the_warning_that_it_is_not_shown_again() {
     let program = Program::sqlite();
-    let said = program.run(&["client", "create", "worker", "--grant", "client_credentials"]);
-    assert!(said.succeeds().contains("gws_") && said.stdout.contains("not shown again"), "{}", said.stdout);
+    let said = program.run(&[
+        "client",
+        "create",
+        "worker",
+        "--grant",
+        "client_credentials",
+    ]);
+    assert!(
+        said.succeeds().contains("gws_") && said.stdout.contains("not shown again"),
+        "{}",
+        said.stdout
+    );
 }

@@ -8,15 +8,26 @@ use std::os::unix::fs::PermissionsExt as _;
 
 fn examine(program: &Program) -> (i32, Value) {
     let said = program.run(&["doctor", "--json"]);
-    (said.code, serde_json::from_str(&said.stdout).unwrap_or_else(|_| panic!("{} {}", said.stdout, said.stderr)))
+    (
+        said.code,
+        serde_json::from_str(&said.stdout)
+            .unwrap_or_else(|_| panic!("{} {}", said.stdout, said.stderr)),
+    )
 }
 
 #[track_caller]
 fn finding<'a>(report: &'a Value, check: &str) -> (&'a str, &'a str) {
-    let found = report["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == check);
+    let found = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|finding| finding["check"] == check);
     let found = found.unwrap_or_else(|| panic!("no {check} in {report}"));
     let remedy = found["remedy"].as_str().unwrap_or_default();
-    assert!(found["state"] == "ok" || !remedy.is_empty(), "every finding has a remedy: {found}");
+    assert!(
+        found["state"] == "ok" || !remedy.is_empty(),
+        "every finding has a remedy: {found}"
+    );
     (found["state"].as_str().unwrap(), remedy)
 }
 
@@ -28,7 +39,11 @@ fn server(document: impl Fn(&str) -> String) -> String {
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let _ = stream.read(&mut [0; 4096]);
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
         }
     });
     url
@@ -42,11 +57,23 @@ fn a_sound_installation_is_found_sound_and_nothing_is_changed() {
     let before = program.run(&["key", "list", "--json"]).json();
     let (code, report) = examine(&program);
     assert_eq!(code, 0, "{report}");
-    for check in ["master key", "database", "clock", "signing keys", "issuer URL", "file modes"] {
+    for check in [
+        "master key",
+        "database",
+        "clock",
+        "signing keys",
+        "issuer URL",
+        "file modes",
+    ] {
         assert_eq!(finding(&report, check).0, "ok", "{report}");
     }
     assert_eq!(program.run(&["key", "list", "--json"]).json(), before);
-    assert!(program.run(&["doctor"]).succeeds().contains("Nothing is wrong."));
+    assert!(
+        program
+            .run(&["doctor"])
+            .succeeds()
+            .contains("Nothing is wrong.")
+    );
 }
 
 #[test]
@@ -69,7 +96,10 @@ fn a_server_that_calls_itself_otherwise_is_found() {
     program.run(&["migrate"]).succeeds();
     let (_, report) = examine(&program);
     let (state, remedy) = finding(&report, "issuer URL");
-    assert!(state == "fail" && remedy.contains("byte for byte"), "{report}");
+    assert!(
+        state == "fail" && remedy.contains("byte for byte"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -84,7 +114,12 @@ fn a_lost_or_exchanged_master_key_is_found_and_none_is_made_in_its_place() {
     assert!(!key.exists());
     let program = program.with("GATEWRIGHT_MASTER_KEY", &"09".repeat(32));
     let (_, report) = examine(&program);
-    assert!(finding(&report, "signing keys").1.contains("sealed the database"), "{report}");
+    assert!(
+        finding(&report, "signing keys")
+            .1
+            .contains("sealed the database"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -101,10 +136,15 @@ fn files_that_others_can_read_are_found() {
     assert_eq!(finding(&examine(&program).1, "file modes").0, "warn");
     open("gatewright.db.master-key");
     let (_, report) = examine(&program);
-    let modes: Vec<&Value> =
-        report["findings"].as_array().unwrap().iter().filter(|finding| finding["check"] == "file modes").collect();
+    let modes: Vec<&Value> = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["check"] == "file modes")
+        .collect();
     assert_eq!(modes.len(), 2);
-    assert!(modes.iter().any(|finding| finding["state"] == "fail" && finding["remedy"].as_str().unwrap().contains("chmod 600")));
+    assert!(modes.iter().any(|finding| finding["state"] == "fail"
+        && finding["remedy"].as_str().unwrap().contains("chmod 600")));
 }
 
 #[tokio::test]
@@ -112,8 +152,19 @@ async fn a_key_that_no_server_took_up_is_found() {
     let program = Program::sqlite().with("GATEWRIGHT_KEYS_JWKS_MAX_AGE_S", "1");
     program.run(&["key", "rotate"]).succeeds();
     let store = program.store().await;
-    store.execute("UPDATE signing_key SET activates_at = 1 WHERE state = 'pending'", vec![]).await.unwrap();
+    store
+        .execute(
+            "UPDATE signing_key SET activates_at = 1 WHERE state = 'pending'",
+            vec![],
+        )
+        .await
+        .unwrap();
     let (_, report) = examine(&program);
-    let overdue = report["findings"].as_array().unwrap().iter().filter(|finding| finding["state"] == "warn").count();
+    let overdue = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["state"] == "warn")
+        .count();
     assert_eq!(overdue, 3, "{report}");
 }

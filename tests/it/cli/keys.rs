@@ -8,7 +8,11 @@ use gatewright_authorizer::jose::Algorithm;
 use serde_json::{Value, json};
 
 fn of<'a>(list: &'a Value, alg: &str, state: &str) -> Option<&'a Value> {
-    list["keys"].as_array().unwrap().iter().find(|key| key["alg"] == alg && key["state"] == state)
+    list["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|key| key["alg"] == alg && key["state"] == state)
 }
 
 on_either! {
@@ -58,14 +62,28 @@ fn a_key_made_elsewhere_is_brought_in_once() {
     let first = program.file("first.pem", &pem(Algorithm::Es256));
     let second = program.file("second.pem", &pem(Algorithm::Es256));
     let made = program.run(&["key", "import", &first, "--json"]).json();
-    assert_eq!((&made["keys"][0]["alg"], &made["keys"][0]["state"]), (&json!("ES256"), &json!("pending")));
-    program.run(&["key", "import", &first]).fails(1, &["here already"]);
-    program.run(&["key", "import", &second]).fails(1, &["another ES256 key is pending", "gatewright key retire"]);
+    assert_eq!(
+        (&made["keys"][0]["alg"], &made["keys"][0]["state"]),
+        (&json!("ES256"), &json!("pending"))
+    );
+    program
+        .run(&["key", "import", &first])
+        .fails(1, &["here already"]);
+    program.run(&["key", "import", &second]).fails(
+        1,
+        &["another ES256 key is pending", "gatewright key retire"],
+    );
     let bytes = program.database_bytes();
     assert!(!super::program::holds(&bytes, "PRIVATE KEY"));
 
     let nonsense = program.file("nonsense.pem", "hello");
-    program.run(&["key", "import", &nonsense]).fails(2, &["openssl pkcs8 -topk8"]);
-    program.run(&["key", "import", "nowhere.pem"]).fails(2, &["check the path"]);
-    program.run(&["key", "rotate", "--alg", "HS256"]).fails(2, &["ES256, RS256, EdDSA"]);
+    program
+        .run(&["key", "import", &nonsense])
+        .fails(2, &["openssl pkcs8 -topk8"]);
+    program
+        .run(&["key", "import", "nowhere.pem"])
+        .fails(2, &["check the path"]);
+    program
+        .run(&["key", "rotate", "--alg", "HS256"])
+        .fails(2, &["ES256, RS256, EdDSA"]);
 }

@@ -16,14 +16,34 @@ async fn crowded() -> Program {
     program.run(&["migrate"]).succeeds();
     let store = program.store().await;
     let entropy = Entropy::system();
-    let costs = HashSettings { memory_kib: 8192, iterations: 1, parallelism: 1, slots: 1, queue: 1 };
+    let costs = HashSettings {
+        memory_kib: 8192,
+        iterations: 1,
+        parallelism: 1,
+        slots: 1,
+        queue: 1,
+    };
     let passwords = PasswordHasher::new(costs, entropy.clone()).unwrap();
     let master = master();
-    let admin = Admin { store: &store, master: &master, entropy: &entropy, passwords: &passwords, actor: "test" };
-    let change = ClientChange { grants: Some(vec![GrantType::ClientCredentials]), ..ClientChange::default() };
+    let admin = Admin {
+        store: &store,
+        master: &master,
+        entropy: &entropy,
+        passwords: &passwords,
+        actor: "test",
+    };
+    let change = ClientChange {
+        grants: Some(vec![GrantType::ClientCredentials]),
+        ..ClientChange::default()
+    };
     for number in 0..MANY {
-        clients::create(admin, &format!("client-{number}"), &change, None, 1).await.unwrap();
-        let user = users::NewUser { username: format!("user-{number}"), ..users::NewUser::default() };
+        clients::create(admin, &format!("client-{number}"), &change, None, 1)
+            .await
+            .unwrap();
+        let user = users::NewUser {
+            username: format!("user-{number}"),
+            ..users::NewUser::default()
+        };
         users::create(admin, user, 1).await.unwrap();
     }
     store.close().await;
@@ -36,7 +56,10 @@ async fn a_listing_goes_through_every_page_and_a_reader_may_leave() {
     for (what, member) in [("client", "clients"), ("user", "users")] {
         let listed = program.run(&[what, "list", "--json"]).json();
         assert_eq!(listed[member].as_array().unwrap().len(), MANY);
-        assert_eq!(program.run(&[what, "list"]).succeeds().lines().count(), MANY + 1);
+        assert_eq!(
+            program.run(&[what, "list"]).succeeds().lines().count(),
+            MANY + 1
+        );
 
         let mut child = Command::new(env!("CARGO_BIN_EXE_gatewright"))
             .env_clear()
@@ -48,6 +71,10 @@ async fn a_listing_goes_through_every_page_and_a_reader_may_leave() {
             .unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]), "{output:?}");
+        assert_eq!(
+            (output.status.code(), output.stderr.as_slice()),
+            (Some(0), &b""[..]),
+            "{output:?}"
+        );
     }
 }

@@ -29,16 +29,26 @@ impl Said {
     #[track_caller]
     pub fn json(&self) -> Value {
         assert_eq!(self.code, 0, "{}", self.stderr);
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
     }
 
     /// Asserts a failure: nothing on standard output, and `error: …` with these words on the other.
     #[track_caller]
     pub fn fails(&self, code: i32, words: &[&str]) {
-        assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{}", self.stderr);
+        assert_eq!(
+            (self.code, self.stdout.as_str()),
+            (code, ""),
+            "{}",
+            self.stderr
+        );
         assert!(self.stderr.contains("error: "), "{}", self.stderr);
         for word in words {
-            assert!(self.stderr.contains(word), "{word:?} is not in: {}", self.stderr);
+            assert!(
+                self.stderr.contains(word),
+                "{word:?} is not in: {}",
+                self.stderr
+            );
         }
     }
 
@@ -74,7 +84,9 @@ impl Program {
             ("GATEWRIGHT_PASSWORD_MEMORY_KIB", "8192"),
             ("GATEWRIGHT_PASSWORD_ITERATIONS", "1"),
         ];
-        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let env = env
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into();
         Self { dir, url, env }
     }
 
@@ -84,7 +96,7 @@ impl Program {
         self
     }
 
-    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.env).current_dir(&self.dir.0);
         command
@@ -114,18 +126,43 @@ impl Program {
     /// Makes a user with a password.
     pub fn user(&self, name: &str) -> Value {
         let email = format!("{name}@example.com");
-        self.run_with(&["user", "create", name, "--email", &email, "--password-stdin", "--json"], PASSWORD).json()
+        self.run_with(
+            &[
+                "user",
+                "create",
+                name,
+                "--email",
+                &email,
+                "--password-stdin",
+                "--json",
+            ],
+            PASSWORD,
+        )
+        .json()
     }
 
     /// Makes a machine client.
     pub fn machine(&self, name: &str) -> Value {
-        let args = ["client", "create", name, "--grant", "client_credentials", "--scope", "orders:read", "--json"];
+        let args = [
+            "client",
+            "create",
+            name,
+            "--grant",
+            "client_credentials",
+            "--scope",
+            "orders:read",
+            "--json",
+        ];
         self.run(&args).json()
     }
 
     /// The database behind the program's back.
     pub async fn store(&self) -> Store {
-        let options = StoreOptions { url: self.url.clone(), max_connections: 2, durable: false };
+        let options = StoreOptions {
+            url: self.url.clone(),
+            max_connections: 2,
+            durable: false,
+        };
         Store::open(&options).await.unwrap()
     }
 
@@ -138,9 +175,12 @@ impl Program {
 
     /// Every byte of the installation's SQLite files, except the master key's.
     pub fn database_bytes(&self) -> Vec<u8> {
-        let files = std::fs::read_dir(self.dir.0.join("data")).unwrap().flatten();
+        let files = std::fs::read_dir(self.dir.0.join("data"))
+            .unwrap()
+            .flatten();
         let mut bytes = Vec::new();
-        for file in files.filter(|file| !file.file_name().to_string_lossy().contains("master-key")) {
+        for file in files.filter(|file| !file.file_name().to_string_lossy().contains("master-key"))
+        {
             bytes.extend(std::fs::read(file.path()).unwrap());
         }
         bytes
@@ -150,8 +190,12 @@ impl Program {
 pub const PASSWORD: &str = "correct horse battery staple";
 
 fn finish(mut command: Command, stdin: &str) -> Said {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     // A program that doesn't read its input may be gone by now.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
@@ -164,7 +208,9 @@ fn finish(mut command: Command, stdin: &str) -> Said {
 
 /// Whether the bytes hold the text.
 pub fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 /// Declares one test that runs on SQLite and on PostgreSQL.

@@ -10,7 +10,10 @@ use serde_json::json;
 /// A browser session and a refresh token of a person, with a session id that looks like an option.
 async fn sign_in(store: &Store, subject: &str, name: &str) -> (SessionId, FamilyId) {
     let now = store.clock().await.unwrap();
-    let (session_id, family_id) = (SessionId::new(format!("-{name}")), FamilyId::new(format!("family-{name}")));
+    let (session_id, family_id) = (
+        SessionId::new(format!("-{name}")),
+        FamilyId::new(format!("family-{name}")),
+    );
     let session = Session {
         session_id: session_id.clone(),
         subject: Subject::new(subject),
@@ -32,9 +35,21 @@ async fn sign_in(store: &Store, subject: &str, name: &str) -> (SessionId, Family
         password_changed_at: now,
     };
     let mut tx = store.begin().await.unwrap();
-    sessions::insert(&mut tx, &format!("cookie-{name}"), &session).await.unwrap();
-    refresh_tokens::insert_family(&mut tx, &grant, now, now + 3600).await.unwrap();
-    refresh_tokens::insert_token(&mut tx, &family_id, &format!("token-{name}"), now, now + 3600).await.unwrap();
+    sessions::insert(&mut tx, &format!("cookie-{name}"), &session)
+        .await
+        .unwrap();
+    refresh_tokens::insert_family(&mut tx, &grant, now, now + 3600)
+        .await
+        .unwrap();
+    refresh_tokens::insert_token(
+        &mut tx,
+        &family_id,
+        &format!("token-{name}"),
+        now,
+        now + 3600,
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
     (session_id, family_id)
 }
@@ -120,7 +135,10 @@ on_either! {
 #[tokio::test]
 async fn a_password_lies_in_the_database_as_argon2id_only_and_is_never_printed() {
     let program = Program::sqlite();
-    let said = program.run_with(&["user", "create", "ada", "--password-stdin"], &format!("{PASSWORD}\n"));
+    let said = program.run_with(
+        &["user", "create", "ada", "--password-stdin"],
+        &format!("{PASSWORD}\n"),
+    );
     assert!(!said.succeeds().contains(PASSWORD) && !said.stderr.contains(PASSWORD));
     assert!(!holds(&program.database_bytes(), PASSWORD));
     let store = program.store().await;
@@ -144,26 +162,70 @@ fn bad_passwords_are_refused_with_what_to_do() {
     ] {
         let said = program.run_with(&args, password);
         said.fails(2, &[words]);
-        assert!(password.len() < 5 || !said.stderr.contains(password), "{}", said.stderr);
+        assert!(
+            password.len() < 5 || !said.stderr.contains(password),
+            "{}",
+            said.stderr
+        );
     }
-    program.run(&["user", "create", "ada"]).fails(2, &["--password-stdin", "--no-password"]);
-    program.run(&["user", "set-password", "ada"]).fails(2, &["--password-stdin"]);
+    program
+        .run(&["user", "create", "ada"])
+        .fails(2, &["--password-stdin", "--no-password"]);
+    program
+        .run(&["user", "set-password", "ada"])
+        .fails(2, &["--password-stdin"]);
     let both = program.run(&["user", "create", "ada", "--no-password", "--password-stdin"]);
     both.fails(2, &["cannot be used with"]);
     let given = program.run(&["user", "create", "ada", "--password", "secret"]);
     given.fails(2, &["unexpected argument"]);
-    program.run_with(&["user", "set-password", "nobody", "--password-stdin"], PASSWORD).fails(1, &["user list"]);
+    program
+        .run_with(
+            &["user", "set-password", "nobody", "--password-stdin"],
+            PASSWORD,
+        )
+        .fails(1, &["user list"]);
 }
 
 #[test]
 fn everything_that_is_wrong_with_a_person_is_said_at_once() {
     let program = Program::sqlite();
-    let args = ["user", "create", "a b", "--email", "nowhere", "--password-stdin", "--claim", "sub=\"x\"", "--claim",
-        "phone_number=3"];
-    program.run_with(&args, "short").fails(2, &["5 things are wrong", "user name", "nowhere", "\"sub\"", "phone_number", "longer"]);
-    let unquoted = program.run(&["user", "create", "ada", "--no-password", "--claim", "name=Ada Lovelace"]);
+    let args = [
+        "user",
+        "create",
+        "a b",
+        "--email",
+        "nowhere",
+        "--password-stdin",
+        "--claim",
+        "sub=\"x\"",
+        "--claim",
+        "phone_number=3",
+    ];
+    program.run_with(&args, "short").fails(
+        2,
+        &[
+            "5 things are wrong",
+            "user name",
+            "nowhere",
+            "\"sub\"",
+            "phone_number",
+            "longer",
+        ],
+    );
+    let unquoted = program.run(&[
+        "user",
+        "create",
+        "ada",
+        "--no-password",
+        "--claim",
+        "name=Ada Lovelace",
+    ]);
     unquoted.fails(2, &[r#"--claim name='"Ada Lovelace"'"#]);
-    program.run(&["user", "create", "ada", "--no-password", "--email-verified"]).fails(2, &["give --email"]);
+    program
+        .run(&["user", "create", "ada", "--no-password", "--email-verified"])
+        .fails(2, &["give --email"]);
     let big = format!("bio=\"{}\"", "x".repeat(5000));
-    program.run(&["user", "create", "ada", "--no-password", "--claim", &big]).fails(2, &["fewer or shorter"]);
+    program
+        .run(&["user", "create", "ada", "--no-password", "--claim", &big])
+        .fails(2, &["fewer or shorter"]);
 }

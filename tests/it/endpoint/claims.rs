@@ -69,7 +69,19 @@ on_both_databases! {
 
 #[test]
 fn nobody_sets_a_claim_that_the_server_sets() {
-    for name in ["iss", "sub", "aud", "exp", "scope", "client_id", "cnf", "act", "grant_id", "email_verified", "nonce"] {
+    for name in [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "scope",
+        "client_id",
+        "cnf",
+        "act",
+        "grant_id",
+        "email_verified",
+        "nonce",
+    ] {
         assert!(check_claim(name, &json!("x")).is_err(), "{name}");
     }
     assert!(check_claim("tenant", &json!("acme")).is_ok());

@@ -4,8 +4,10 @@ use crate::support::app::{ISSUER, Options};
 use crate::support::{TestApp, on_both_databases};
 use gatewright_authorizer::jose::JwkSet;
 
-const METADATA: [&str; 2] =
-    ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
+const METADATA: [&str; 2] = [
+    "/.well-known/openid-configuration",
+    "/.well-known/oauth-authorization-server",
+];
 
 #[tokio::test]
 async fn every_endpoint_in_the_metadata_answers() {
@@ -32,8 +34,14 @@ async fn every_endpoint_in_the_metadata_answers() {
 async fn the_metadata_advertises_no_more_than_works() {
     let app = TestApp::sqlite().await;
     let metadata = app.get(METADATA[0]).await.json();
-    assert_eq!(metadata["response_types_supported"], serde_json::json!(["code"]));
-    assert_eq!(metadata["code_challenge_methods_supported"], serde_json::json!(["S256"]));
+    assert_eq!(
+        metadata["response_types_supported"],
+        serde_json::json!(["code"])
+    );
+    assert_eq!(
+        metadata["code_challenge_methods_supported"],
+        serde_json::json!(["S256"])
+    );
     assert_eq!(
         metadata["grant_types_supported"],
         serde_json::json!(["authorization_code", "client_credentials", "refresh_token"])
@@ -60,13 +68,22 @@ async fn documents_may_be_cached_and_are_not_sent_twice() {
         assert_eq!(first.header("cache-control"), Some("public, max-age=300"));
         assert_eq!(first.header("content-type"), Some("application/json"));
         let etag = first.header("etag").unwrap().to_owned();
-        for sent in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}")] {
+        for sent in [
+            etag.clone(),
+            format!("W/{etag}"),
+            format!("\"other\", {etag}"),
+        ] {
             let again = app.get_with(path, &[("if-none-match", &sent)]).await;
             assert_eq!(again.status, 304, "{sent}");
             assert!(again.body.is_empty());
             assert_eq!(again.header("etag"), Some(etag.as_str()));
         }
-        assert_eq!(app.get_with(path, &[("if-none-match", "\"other\"")]).await.status, 200);
+        assert_eq!(
+            app.get_with(path, &[("if-none-match", "\"other\"")])
+                .await
+                .status,
+            200
+        );
     }
 }
 
@@ -86,10 +103,22 @@ async fn the_metadata_follows_the_configuration_and_never_the_host() {
 #[tokio::test]
 async fn an_issuer_with_a_path_serves_below_it() {
     let issuer = "https://example.com/login/eu";
-    let app = TestApp::sqlite_with(Options { issuer: issuer.to_owned(), ..Options::default() }).await;
-    let metadata = app.get("/login/eu/.well-known/openid-configuration").await.json();
+    let app = TestApp::sqlite_with(Options {
+        issuer: issuer.to_owned(),
+        ..Options::default()
+    })
+    .await;
+    let metadata = app
+        .get("/login/eu/.well-known/openid-configuration")
+        .await
+        .json();
     assert_eq!(metadata["jwks_uri"], format!("{issuer}/jwks.json"));
-    assert_eq!(app.get("/.well-known/oauth-authorization-server/login/eu").await.json(), metadata);
+    assert_eq!(
+        app.get("/.well-known/oauth-authorization-server/login/eu")
+            .await
+            .json(),
+        metadata
+    );
     assert_eq!(app.get("/login/eu/jwks.json").await.status, 200);
     assert_eq!(app.get("/jwks.json").await.status, 404);
 }

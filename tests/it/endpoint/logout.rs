@@ -1,8 +1,8 @@
 //! RP-initiated logout.
 
-use crate::support::fixtures::{PASSWORD, VERIFIER, authorize_url, public_client, REDIRECT};
-use crate::support::{Browser, TestApp, on_both_databases};
 use crate::support::app::form;
+use crate::support::fixtures::{PASSWORD, REDIRECT, VERIFIER, authorize_url, public_client};
+use crate::support::{Browser, TestApp, on_both_databases};
 
 const BYE: &str = "https://app.example.com/bye";
 
@@ -10,12 +10,23 @@ const BYE: &str = "https://app.example.com/bye";
 async fn logged_in(app: &TestApp) -> (Browser, String) {
     app.with_ada_and_web().await;
     let browser = Browser::new(app);
-    let answer = browser.log_in(&authorize_url("web", "openid", &[]), "ada", PASSWORD).await;
+    let answer = browser
+        .log_in(&authorize_url("web", "openid", &[]), "ada", PASSWORD)
+        .await;
     let code = answer.parameter("code").unwrap();
-    let tokens = app.post("/token", &[
-        ("grant_type", "authorization_code"), ("client_id", "web"), ("code", &code),
-        ("redirect_uri", REDIRECT), ("code_verifier", VERIFIER),
-    ]).await.json();
+    let tokens = app
+        .post(
+            "/token",
+            &[
+                ("grant_type", "authorization_code"),
+                ("client_id", "web"),
+                ("code", &code),
+                ("redirect_uri", REDIRECT),
+                ("code_verifier", VERIFIER),
+            ],
+        )
+        .await
+        .json();
     (browser, tokens["id_token"].as_str().unwrap().to_owned())
 }
 
@@ -24,7 +35,9 @@ fn logout(fields: &[(&str, &str)]) -> String {
 }
 
 async fn is_logged_in(browser: &Browser) -> bool {
-    let answer = browser.get_once(&authorize_url("web", "openid", &[("prompt", "none")])).await;
+    let answer = browser
+        .get_once(&authorize_url("web", "openid", &[("prompt", "none")]))
+        .await;
     answer.parameter("code").is_some()
 }
 

@@ -1,7 +1,9 @@
 //! Resource indicators choose the audience; scopes belong to audiences.
 
 use crate::support::app::{ISSUER, Options};
-use crate::support::fixtures::{API, REDIRECT, VERIFIER, authorize_url, claims_of, machine_client, public_client};
+use crate::support::fixtures::{
+    API, REDIRECT, VERIFIER, authorize_url, claims_of, machine_client, public_client,
+};
 use crate::support::{Browser, TestApp, on_both_databases};
 use gatewright::domain::resource::Audience;
 use gatewright::domain::{Client, Scope};
@@ -13,7 +15,10 @@ const BILLING: &str = "https://billing.example.com";
 
 fn two_apis() -> Client {
     Client {
-        audiences: vec![Audience::parse(API).unwrap(), Audience::parse(BILLING).unwrap()],
+        audiences: vec![
+            Audience::parse(API).unwrap(),
+            Audience::parse(BILLING).unwrap(),
+        ],
         scope: Scope::parse("openid offline_access orders:read invoices:read").unwrap(),
         ..public_client("web")
     }
@@ -81,11 +86,26 @@ async fn a_scope_that_means_nothing_to_the_audience_is_left_out() {
         ))
         .unwrap()
     };
-    let scopes = ScopeDirectory::from_policies(&[policy(API, "orders:read"), policy(BILLING, "invoices:read")]);
-    let app = TestApp::sqlite_with(Options { scopes, ..Options::default() }).await;
+    let scopes = ScopeDirectory::from_policies(&[
+        policy(API, "orders:read"),
+        policy(BILLING, "invoices:read"),
+    ]);
+    let app = TestApp::sqlite_with(Options {
+        scopes,
+        ..Options::default()
+    })
+    .await;
     let scope = Scope::parse("orders:read invoices:read").unwrap();
-    app.register(&Client { scope, audiences: two_apis().audiences, ..machine_client("worker") }).await;
-    let answer = app.machine_token("worker", &[("resource", BILLING)]).await.json();
+    app.register(&Client {
+        scope,
+        audiences: two_apis().audiences,
+        ..machine_client("worker")
+    })
+    .await;
+    let answer = app
+        .machine_token("worker", &[("resource", BILLING)])
+        .await
+        .json();
     assert_eq!(answer["scope"], "invoices:read");
     let claims = claims_of(answer["access_token"].as_str().unwrap());
     assert_eq!(claims["scope"], "invoices:read");

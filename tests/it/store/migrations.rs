@@ -23,9 +23,18 @@ async fn four_at_once(url: &str) {
     let sql = "SELECT COUNT(*) FROM _sqlx_migrations";
     let applied = store.fetch_one::<(i64,)>(sql, vec![]).await.unwrap().0;
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap();
-    let files = files.filter(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "sql"));
+    let files = files.filter(|file| {
+        file.as_ref()
+            .unwrap()
+            .path()
+            .extension()
+            .is_some_and(|end| end == "sql")
+    });
     assert_eq!(usize::try_from(applied).unwrap(), files.count());
-    assert!(store.migrate().await.unwrap().is_empty(), "again, there is nothing to do");
+    assert!(
+        store.migrate().await.unwrap().is_empty(),
+        "again, there is nothing to do"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,9 +49,14 @@ async fn four_nodes_migrate_an_empty_sqlite_file_at_once() {
 async fn empty_postgres(name: &'static str) -> Option<String> {
     // The first test database waits until the server is up.
     database::postgres().await?;
-    let admin = Store::open(&database::options(&postgres::url("postgres")?)).await.unwrap();
+    let admin = Store::open(&database::options(&postgres::url("postgres")?))
+        .await
+        .unwrap();
     let sql = format!("CREATE DATABASE {name}_{}", std::process::id());
-    admin.execute(Box::leak(sql.into_boxed_str()), vec![]).await.unwrap();
+    admin
+        .execute(Box::leak(sql.into_boxed_str()), vec![])
+        .await
+        .unwrap();
     postgres::url(&format!("{name}_{}", std::process::id()))
 }
 
@@ -90,7 +104,8 @@ async fn the_files_of_sqlite_are_the_owners_alone() {
     assert_eq!(store.backend(), Backend::Sqlite);
     store.migrate().await.unwrap();
     let folder = dir.0.join("made");
-    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     for file in std::fs::read_dir(&folder).unwrap() {
         let path = file.unwrap().path();
@@ -101,7 +116,10 @@ async fn the_files_of_sqlite_are_the_owners_alone() {
 #[tokio::test]
 async fn a_url_of_another_kind_is_refused() {
     for url in ["mysql://x", "gatewright.db", "sqlite://", "", "file:x"] {
-        let error = Store::open(&database::options(url)).await.unwrap_err().to_string();
+        let error = Store::open(&database::options(url))
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("sqlite:// or postgres://"), "{url}: {error}");
     }
 }

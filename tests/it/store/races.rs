@@ -65,8 +65,18 @@ where
 
 async fn insert_leaf(app: &TestApp, grant: &Grant, digest: &str) {
     let mut tx = app.issuer.store.begin().await.unwrap();
-    refresh_tokens::insert_family(&mut tx, grant, app.now(), app.now() + 1000).await.unwrap();
-    refresh_tokens::insert_token(&mut tx, &grant.family_id, digest, app.now(), app.now() + 1000).await.unwrap();
+    refresh_tokens::insert_family(&mut tx, grant, app.now(), app.now() + 1000)
+        .await
+        .unwrap();
+    refresh_tokens::insert_token(
+        &mut tx,
+        &grant.family_id,
+        digest,
+        app.now(),
+        app.now() + 1000,
+    )
+    .await
+    .unwrap();
     tx.commit().await.unwrap();
 }
 

@@ -2,8 +2,8 @@
 
 use crate::support::on_both_databases;
 use gatewright::store::{
-    accounts, clients, codes, consents, events, refresh_tokens, revocations, sessions, settings, signing_keys,
-    sweep, throttle,
+    accounts, clients, codes, consents, events, refresh_tokens, revocations, sessions, settings,
+    signing_keys, sweep, throttle,
 };
 
 const FAMILIES: [(&str, &[&str]); 12] = [
@@ -41,13 +41,18 @@ fn every_statement_is_listed() {
         let path = entry.unwrap().path();
         let family = path.file_stem().unwrap().to_str().unwrap().to_owned();
         let source = std::fs::read_to_string(&path).unwrap();
-        let statements = source.matches(": &str = \"").count();
+        let statements = source.matches(": &str =").count();
         let Some((_, own)) = FAMILIES.iter().find(|(name, _)| *name == family) else {
             assert_eq!(statements, 0, "{family} has statements and no list of them");
             continue;
         };
         if family != "sweep" {
-            assert_eq!(own.len(), statements, "{family} lists {} of its {statements} statements", own.len());
+            assert_eq!(
+                own.len(),
+                statements,
+                "{family} lists {} of its {statements} statements",
+                own.len()
+            );
         }
         listed += 1;
     }

@@ -5,7 +5,12 @@ use gatewright::domain::ClientId;
 use gatewright::store::{Param, clients, revocations, sweep, throttle};
 
 async fn count(app: &TestApp, sql: &'static str) -> i64 {
-    app.issuer.store.fetch_one::<(i64,)>(sql, vec![]).await.unwrap().0
+    app.issuer
+        .store
+        .fetch_one::<(i64,)>(sql, vec![])
+        .await
+        .unwrap()
+        .0
 }
 
 async fn sweep_all(app: &TestApp) -> Vec<u64> {

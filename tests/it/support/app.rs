@@ -4,8 +4,8 @@ use super::database::{self, EPOCH, TempDir};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use gatewright::crypto::password::{HashSettings, PasswordHasher};
 use gatewright::crypto::Entropy;
+use gatewright::crypto::password::{HashSettings, PasswordHasher};
 use gatewright::domain::form::encode;
 use gatewright::flows::clients::ClientCache;
 use gatewright::flows::scopes::ScopeDirectory;
@@ -41,7 +41,13 @@ impl Default for Options {
         Self {
             issuer: ISSUER.to_owned(),
             settings: Settings::default(),
-            hashing: HashSettings { memory_kib: 16, iterations: 1, parallelism: 1, slots: 4, queue: 100 },
+            hashing: HashSettings {
+                memory_kib: 16,
+                iterations: 1,
+                parallelism: 1,
+                slots: 4,
+                queue: 100,
+            },
             cors_origins: Vec::new(),
             scopes: ScopeDirectory::default(),
             trusted_proxies: Vec::new(),
@@ -72,13 +78,15 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.body))
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|_| panic!("not JSON: {} {}", self.status, self.body))
     }
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
     pub fn location(&self) -> &str {
-        self.header("location").unwrap_or_else(|| panic!("no Location: {} {}", self.status, self.body))
+        self.header("location")
+            .unwrap_or_else(|| panic!("no Location: {} {}", self.status, self.body))
     }
     /// A decoded parameter of the query of `Location`.
     pub fn parameter(&self, name: &str) -> Option<String> {
@@ -88,9 +96,17 @@ impl Answer {
     }
     /// `(status, error)` of an OAuth error, after checking the form that every one of them has.
     pub fn error(&self) -> (u16, String) {
-        assert_eq!(self.header("content-type"), Some("application/json"), "{}", self.body);
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/json"),
+            "{}",
+            self.body
+        );
         assert_eq!(self.header("cache-control"), Some("no-store"));
-        (self.status.as_u16(), self.json()["error"].as_str().unwrap_or_default().to_owned())
+        (
+            self.status.as_u16(),
+            self.json()["error"].as_str().unwrap_or_default().to_owned(),
+        )
     }
     /// Asserts the bar's PAGE: 400 HTML on our own origin, no `Location`.
     #[track_caller]
@@ -119,7 +135,13 @@ impl TestApp {
     pub async fn sqlite_with(options: Options) -> Self {
         let dir = TempDir::new();
         let url = database::sqlite(&dir).await;
-        Self::open(url, options, Arc::new(AtomicI64::new(EPOCH + 1000)), Arc::new(dir)).await
+        Self::open(
+            url,
+            options,
+            Arc::new(AtomicI64::new(EPOCH + 1000)),
+            Arc::new(dir),
+        )
+        .await
     }
 
     /// `None` where there is no PostgreSQL.
@@ -140,7 +162,13 @@ impl TestApp {
 
     /// A node on the same database with other options.
     pub async fn reopened(&self, options: Options) -> Self {
-        Self::open(self.url.clone(), options, Arc::clone(&self.clock), Arc::clone(&self._dir)).await
+        Self::open(
+            self.url.clone(),
+            options,
+            Arc::clone(&self.clock),
+            Arc::clone(&self._dir),
+        )
+        .await
     }
 
     async fn open(url: String, options: Options, clock: Arc<AtomicI64>, dir: Arc<TempDir>) -> Self {
@@ -168,7 +196,11 @@ impl TestApp {
         let guard = GuardSettings {
             body_limit: 65_536,
             body_timeout: Duration::from_secs(15),
-            trusted_proxies: options.trusted_proxies.iter().map(|net| net.parse().unwrap()).collect(),
+            trusted_proxies: options
+                .trusted_proxies
+                .iter()
+                .map(|net| net.parse().unwrap())
+                .collect(),
             hsts: options.issuer.starts_with("https"),
         };
         Self {
@@ -185,7 +217,10 @@ impl TestApp {
 
     /// The same node, seen from another address.
     pub fn seen_from(&self, address: &str) -> Self {
-        Self { peer: SocketAddr::new(address.parse().unwrap(), 40_000), ..self.clone() }
+        Self {
+            peer: SocketAddr::new(address.parse().unwrap(), 40_000),
+            ..self.clone()
+        }
     }
 
     pub fn now(&self) -> i64 {
@@ -223,12 +258,33 @@ impl TestApp {
     }
 
     pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        self.send(self.request(Method::GET, path, headers).body(Body::empty()).unwrap()).await
+        self.send(
+            self.request(Method::GET, path, headers)
+                .body(Body::empty())
+                .unwrap(),
+        )
+        .await
     }
 
-    pub fn request(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> http::request::Builder {
-        let host = self.options.issuer.split("://").nth(1).unwrap().split('/').next().unwrap();
-        let mut builder = Request::builder().method(method).uri(path).header("host", host);
+    pub fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> http::request::Builder {
+        let host = self
+            .options
+            .issuer
+            .split("://")
+            .nth(1)
+            .unwrap()
+            .split('/')
+            .next()
+            .unwrap();
+        let mut builder = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("host", host);
         for (name, value) in headers {
             builder = builder.header(*name, *value);
         }
@@ -239,7 +295,12 @@ impl TestApp {
         self.post_with(path, fields, &[]).await
     }
 
-    pub async fn post_with(&self, path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+    pub async fn post_with(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
         self.post_raw(path, &form(fields), headers).await
     }
 
@@ -256,8 +317,10 @@ impl TestApp {
 
 /// A form body.
 pub fn form(fields: &[(&str, &str)]) -> String {
-    let pairs: Vec<String> =
-        fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let pairs: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+        .collect();
     pairs.join("&")
 }
 
@@ -265,5 +328,8 @@ pub fn form(fields: &[(&str, &str)]) -> String {
 pub fn basic(id: &str, secret: &str) -> String {
     use base64::Engine;
     let pair = format!("{}:{}", encode(id), encode(secret));
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
+    format!(
+        "Basic {}",
+        base64::engine::general_purpose::STANDARD.encode(pair)
+    )
 }

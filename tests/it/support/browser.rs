@@ -19,17 +19,18 @@ pub struct PageForm {
 
 impl Browser {
     pub fn new(app: &TestApp) -> Self {
-        Self { app: app.clone(), cookies: Mutex::default() }
-    }
-
-    /// The same cookies, against another node.
-    pub fn on(&self, app: &TestApp) -> Self {
-        Self { app: app.clone(), cookies: Mutex::new(self.cookies.lock().unwrap().clone()) }
+        Self {
+            app: app.clone(),
+            cookies: Mutex::default(),
+        }
     }
 
     pub fn cookie_header(&self) -> String {
         let jar = self.cookies.lock().unwrap();
-        jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+        jar.iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     fn keep(&self, answer: &Answer) {
@@ -69,7 +70,12 @@ impl Browser {
     }
 
     /// Posts a form as a same-origin page would; no redirect followed.
-    pub async fn post_once(&self, action: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Answer {
+    pub async fn post_once(
+        &self,
+        action: &str,
+        fields: &[(&str, &str)],
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let cookies = self.cookie_header();
         let mut all = vec![("cookie", cookies.as_str())];
         all.extend_from_slice(headers);
@@ -81,9 +87,16 @@ impl Browser {
     /// Fills in the form of a page and sends it, following redirects within the issuer.
     pub async fn submit(&self, page: &Answer, form_id: &str, fields: &[(&str, &str)]) -> Answer {
         let form = form_of(page, form_id);
-        let mut all: Vec<(&str, &str)> = form.hidden.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let mut all: Vec<(&str, &str)> = form
+            .hidden
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
         all.extend_from_slice(fields);
-        let headers = [("origin", self.app.options.issuer.as_str()), ("sec-fetch-site", "same-origin")];
+        let headers = [
+            ("origin", self.app.options.issuer.as_str()),
+            ("sec-fetch-site", "same-origin"),
+        ];
         let answer = self.post_once(&form.action, &all, &headers).await;
         self.follow(answer).await
     }
@@ -91,8 +104,18 @@ impl Browser {
     /// Opens an authorization request and logs in; the answer after that.
     pub async fn log_in(&self, path: &str, login: &str, password: &str) -> Answer {
         let page = self.get(path).await;
-        assert!(page.body.contains("id=\"login-form\""), "{} {}", page.status, page.body);
-        self.submit(&page, "login-form", &[("login", login), ("password", password)]).await
+        assert!(
+            page.body.contains("id=\"login-form\""),
+            "{} {}",
+            page.status,
+            page.body
+        );
+        self.submit(
+            &page,
+            "login-form",
+            &[("login", login), ("password", password)],
+        )
+        .await
     }
 }
 
@@ -100,7 +123,10 @@ impl Browser {
 #[track_caller]
 pub fn form_of(page: &Answer, form_id: &str) -> PageForm {
     let marker = format!("id=\"{form_id}\"");
-    let at = page.body.find(&marker).unwrap_or_else(|| panic!("no {form_id}: {} {}", page.status, page.body));
+    let at = page
+        .body
+        .find(&marker)
+        .unwrap_or_else(|| panic!("no {form_id}: {} {}", page.status, page.body));
     let start = page.body[..at].rfind("<form").unwrap();
     let end = start + page.body[start..].find("</form>").unwrap();
     let html = &page.body[start..end];
@@ -112,17 +138,29 @@ pub fn form_of(page: &Answer, form_id: &str) -> PageForm {
         .filter(|input| input.contains("type=\"hidden\""))
         .map(|input| (attribute(input, "name"), attribute(input, "value")))
         .collect();
-    PageForm { action: attribute(tag, "action"), hidden }
+    PageForm {
+        action: attribute(tag, "action"),
+        hidden,
+    }
 }
 
 fn attribute(tag: &str, name: &str) -> String {
     let marker = format!(" {name}=\"");
-    let Some(at) = tag.find(&marker) else { return String::new() };
+    let Some(at) = tag.find(&marker) else {
+        return String::new();
+    };
     let rest = &tag[at + marker.len()..];
     unescape(&rest[..rest.find('"').unwrap()])
 }
 
 fn unescape(text: &str) -> String {
-    text.replace("&#34;", "\"").replace("&quot;", "\"").replace("&#39;", "'").replace("&#60;", "<")
-        .replace("&#62;", ">").replace("&lt;", "<").replace("&gt;", ">").replace("&#38;", "&").replace("&amp;", "&")
+    text.replace("&#34;", "\"")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&#60;", "<")
+        .replace("&#62;", ">")
+        .replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&#38;", "&")
+        .replace("&amp;", "&")
 }

@@ -24,7 +24,8 @@ pub struct TempDir(pub PathBuf);
 impl TempDir {
     pub fn new() -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("gatewright-test-{}-{number}", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("gatewright-test-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -41,14 +42,20 @@ pub fn master() -> MasterKeys {
 }
 
 pub fn options(url: &str) -> StoreOptions {
-    StoreOptions { url: url.to_owned(), max_connections: 8, durable: false }
+    StoreOptions {
+        url: url.to_owned(),
+        max_connections: 8,
+        durable: false,
+    }
 }
 
 async fn prepare(url: &str) {
     let store = Store::open(&options(url)).await.unwrap();
     store.migrate().await.unwrap();
     keys::check_master_key(&store, &master()).await.unwrap();
-    keys::ensure_first_keys(&store, &master(), &Entropy::system(), EPOCH).await.unwrap();
+    keys::ensure_first_keys(&store, &master(), &Entropy::system(), EPOCH)
+        .await
+        .unwrap();
     store.close().await;
 }
 
@@ -73,7 +80,10 @@ pub async fn postgres() -> Option<String> {
     let ready = POSTGRES
         .get_or_init(|| async {
             let admin = admin_until_ready(&postgres::url("postgres")?).await;
-            admin.execute("CREATE DATABASE gatewright_template", vec![]).await.unwrap();
+            admin
+                .execute("CREATE DATABASE gatewright_template", vec![])
+                .await
+                .unwrap();
             admin.close().await;
             prepare(&postgres::url("gatewright_template")?).await;
             Some(())
@@ -82,12 +92,17 @@ pub async fn postgres() -> Option<String> {
     ready.as_ref()?;
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let name = format!("test_{}_{number}", std::process::id());
-    let admin = Store::open(&options(&postgres::url("postgres")?)).await.unwrap();
+    let admin = Store::open(&options(&postgres::url("postgres")?))
+        .await
+        .unwrap();
     let sql = format!("CREATE DATABASE {name} TEMPLATE gatewright_template");
     // One template is copied by one test at a time.
     static COPYING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let copying = COPYING.lock().await;
-    admin.execute(Box::leak(sql.into_boxed_str()), vec![]).await.unwrap();
+    admin
+        .execute(Box::leak(sql.into_boxed_str()), vec![])
+        .await
+        .unwrap();
     drop(copying);
     admin.close().await;
     postgres::url(&name)

@@ -30,7 +30,10 @@ pub fn public_client(id: &str) -> Client {
         redirect_uris: vec![RedirectUri::parse(REDIRECT).unwrap()],
         post_logout_redirect_uris: vec![RedirectUri::parse("https://app.example.com/bye").unwrap()],
         grants: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
-        scope: Scope::parse("openid profile email address phone offline_access orders:read orders:write").unwrap(),
+        scope: Scope::parse(
+            "openid profile email address phone offline_access orders:read orders:write",
+        )
+        .unwrap(),
         audiences: vec![Audience::parse(API).unwrap()],
         pkce: PkcePolicy::Required,
         first_party: true,
@@ -81,7 +84,9 @@ impl TestApp {
                 expires_at: None,
                 last_used_at: None,
             };
-            clients::add_secret(&mut tx, &client.client_id, &secret).await.unwrap();
+            clients::add_secret(&mut tx, &client.client_id, &secret)
+                .await
+                .unwrap();
         }
         tx.commit().await.unwrap();
         self.forget_caches();
@@ -90,7 +95,11 @@ impl TestApp {
     /// Rewrites a client.
     pub async fn rewrite(&self, client: &Client) {
         let mut tx = self.issuer.store.begin().await.unwrap();
-        assert!(clients::update(&mut tx, client, client.updated_at).await.unwrap());
+        assert!(
+            clients::update(&mut tx, client, client.updated_at)
+                .await
+                .unwrap()
+        );
         tx.commit().await.unwrap();
         self.forget_caches();
     }
@@ -116,9 +125,16 @@ impl TestApp {
             created_at: super::database::EPOCH,
             updated_at: super::database::EPOCH,
         };
-        let hash = self.issuer.passwords.hash(PASSWORD.to_owned()).await.unwrap();
+        let hash = self
+            .issuer
+            .passwords
+            .hash(PASSWORD.to_owned())
+            .await
+            .unwrap();
         let mut tx = self.issuer.store.begin().await.unwrap();
-        accounts::insert(&mut tx, &account, Some(&hash)).await.unwrap();
+        accounts::insert(&mut tx, &account, Some(&hash))
+            .await
+            .unwrap();
         tx.commit().await.unwrap();
         account
     }
@@ -132,8 +148,12 @@ impl TestApp {
     /// Ada logs in to `client_id` in a fresh browser; the code that comes back.
     pub async fn code(&self, client_id: &str, scope: &str) -> String {
         let browser = Browser::new(self);
-        let answer = browser.log_in(&authorize_url(client_id, scope, &[]), "ada", PASSWORD).await;
-        answer.parameter("code").unwrap_or_else(|| panic!("no code: {} {}", answer.status, answer.location()))
+        let answer = browser
+            .log_in(&authorize_url(client_id, scope, &[]), "ada", PASSWORD)
+            .await;
+        answer
+            .parameter("code")
+            .unwrap_or_else(|| panic!("no code: {} {}", answer.status, answer.location()))
     }
 
     /// Redeems a code of a public client.
@@ -163,21 +183,31 @@ impl TestApp {
     pub async fn refresh(&self, client_id: &str, refresh_token: &str) -> Answer {
         self.post(
             "/token",
-            &[("grant_type", "refresh_token"), ("client_id", client_id), ("refresh_token", refresh_token)],
+            &[
+                ("grant_type", "refresh_token"),
+                ("client_id", client_id),
+                ("refresh_token", refresh_token),
+            ],
         )
         .await
     }
 
     /// An access token of a machine client.
     pub async fn machine_token(&self, client_id: &str, fields: &[(&str, &str)]) -> Answer {
-        let mut all = vec![("grant_type", "client_credentials"), ("client_id", client_id), ("client_secret", SECRET)];
+        let mut all = vec![
+            ("grant_type", "client_credentials"),
+            ("client_id", client_id),
+            ("client_secret", SECRET),
+        ];
         all.extend_from_slice(fields);
         self.post("/token", &all).await
     }
 
     /// How many events of a kind there are.
     pub async fn events(&self, kind: &str) -> usize {
-        let events = gatewright::store::events::recent(&self.issuer.store, 1000).await.unwrap();
+        let events = gatewright::store::events::recent(&self.issuer.store, 1000)
+            .await
+            .unwrap();
         events.iter().filter(|(known, _, _)| known == kind).count()
     }
 }
@@ -208,7 +238,9 @@ pub fn authorize_url(client_id: &str, scope: &str, changes: &[(&str, &str)]) -> 
 pub fn claims_of(token: &str) -> Value {
     use base64::Engine;
     let payload = token.split('.').nth(1).unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap();
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(payload)
+        .unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 
@@ -216,7 +248,9 @@ pub fn claims_of(token: &str) -> Value {
 pub fn header_of(token: &str) -> Value {
     use base64::Engine;
     let header = token.split('.').next().unwrap();
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(header).unwrap();
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(header)
+        .unwrap();
     serde_json::from_slice(&bytes).unwrap()
 }
 

@@ -17,14 +17,20 @@ pub fn url(database: &str) -> Option<String> {
     if let Ok(base) = std::env::var("GATEWRIGHT_TEST_POSTGRES") {
         let (head, query) = base.split_once('?').unwrap_or((&base, ""));
         let head = head.rsplit_once('/').map_or(head, |(head, _)| head);
-        let query = if query.is_empty() { String::new() } else { format!("?{query}") };
+        let query = if query.is_empty() {
+            String::new()
+        } else {
+            format!("?{query}")
+        };
         return Some(format!("{head}/{database}{query}"));
     }
     let server = SERVER.get_or_init(start);
     match server {
         Some(server) => {
             let dir = server.socket_dir.display();
-            Some(format!("postgres://postgres@localhost/{database}?host={dir}"))
+            Some(format!(
+                "postgres://postgres@localhost/{database}?host={dir}"
+            ))
         }
         None => {
             assert!(
@@ -43,11 +49,14 @@ fn find(program: &str) -> Option<PathBuf> {
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {
         dirs.extend(versions.flatten().map(|version| version.path().join("bin")));
     }
-    dirs.into_iter().map(|dir| dir.join(program)).find(|path| path.is_file())
+    dirs.into_iter()
+        .map(|dir| dir.join(program))
+        .find(|path| path.is_file())
 }
 
 fn is_root() -> bool {
-    std::fs::metadata("/proc/self").is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
+    std::fs::metadata("/proc/self")
+        .is_ok_and(|meta| std::os::unix::fs::MetadataExt::uid(&meta) == 0)
 }
 
 /// Root may not run PostgreSQL: then the user `postgres` does. The server dies with the thread that started it.
@@ -65,18 +74,32 @@ fn as_postgres(program: &Path, dies_with_us: bool) -> Command {
 
 fn start() -> Option<Server> {
     let initdb = find("initdb")?;
-    let postgres = find("postgres").or_else(|| Some(initdb.canonicalize().ok()?.with_file_name("postgres")))?;
+    let postgres = find("postgres")
+        .or_else(|| Some(initdb.canonicalize().ok()?.with_file_name("postgres")))?;
     let dir = std::env::temp_dir().join(format!("gatewright-test-pg-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     if is_root() {
-        let owned = Command::new("chown").arg("postgres").arg(&dir).status().unwrap();
+        let owned = Command::new("chown")
+            .arg("postgres")
+            .arg(&dir)
+            .status()
+            .unwrap();
         assert!(owned.success());
     }
     let data = dir.join("data");
     let made = as_postgres(&initdb, false)
         .arg("-D")
         .arg(&data)
-        .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"])
+        .args([
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "--no-sync",
+        ])
         .stdout(Stdio::null())
         .status()
         .unwrap();
@@ -88,7 +111,14 @@ fn start() -> Option<Server> {
         let mut server = as_postgres(&postgres, true)
             .arg("-D")
             .arg(&data)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "synchronous_commit=off"])
+            .args([
+                "-c",
+                "listen_addresses=",
+                "-c",
+                "fsync=off",
+                "-c",
+                "synchronous_commit=off",
+            ])
             .args(["-c", "full_page_writes=off", "-c", "max_connections=400"])
             .arg("-c")
             .arg(format!("unix_socket_directories={}", dir.display()))
