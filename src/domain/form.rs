@@ -105,8 +105,8 @@ pub fn decode(input: &[u8]) -> Result<String, FormError> {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let high = rest.next().copied().and_then(hexadecimal);
-                let low = rest.next().copied().and_then(hexadecimal);
+                let high = rest.next().and_then(hexadecimal);
+                let low = rest.next().and_then(hexadecimal);
                 match (high, low) {
                     (Some(high), Some(low)) => high << 4 | low,
                     _ => return Err(FormError::Encoding),

@@ -46,8 +46,6 @@ const SECRETS: &str = "
       FROM client_secret
      WHERE client_id = $1
      ORDER BY created_at, secret_id";
-/// A row of [`SECRETS`].
-type SecretRow = (String, String, i64, Option<i64>, Option<i64>);
 const REVOKE_SECRET: &str = "
     DELETE FROM client_secret
      WHERE client_id = $1

@@ -245,7 +245,7 @@ pub(super) async fn issuer(config: &Config, findings: &mut Findings) {
         .and_then(Value::as_str);
     match said {
         Some(said) if said == config.issuer => {
-            findings.ok(CHECK, format!("{url} answers as {said}"))
+            findings.ok(CHECK, format!("{url} answers as {said}"));
         }
         Some(said) => findings.fail(
             CHECK,
