@@ -25,6 +25,14 @@ impl Browser {
         }
     }
 
+    /// The same cookies, against another node.
+    pub fn on(&self, app: &TestApp) -> Self {
+        Self {
+            app: app.clone(),
+            cookies: Mutex::new(self.cookies.lock().unwrap().clone()),
+        }
+    }
+
     pub fn cookie_header(&self) -> String {
         let jar = self.cookies.lock().unwrap();
         jar.iter()
