@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the clock enters here")]
 fn start() -> Result<(), String> {
     let authorizer = Arc::new(authorizer()?);
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -1,5 +1,7 @@
 //! A running node: from a configuration to a listener, its background work, and a clean end.
 
+#![expect(clippy::disallowed_methods, reason = "the clock enters here")]
+
 use super::error::CliError;
 use super::open::Opened;
 use crate::config::Config;

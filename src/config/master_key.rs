@@ -186,6 +186,7 @@ fn read(path: &Path) -> Result<(MasterKey, Announcement), MasterKeyError> {
     Ok((key, announcement))
 }
 
+#[expect(clippy::disallowed_methods, reason = "before there is an `Entropy`")]
 fn generate() -> Result<MasterKey, MasterKeyError> {
     let mut bytes = [0; LENGTH];
     SystemRandom::new()
@@ -198,6 +199,7 @@ fn generate() -> Result<MasterKey, MasterKeyError> {
 
 /// Writes a whole file under another name and links it into place: a process that comes second, or after a crash,
 /// never sees half a key, and takes the one that is there.
+#[expect(clippy::disallowed_methods, reason = "before there is an `Entropy`")]
 fn create(path: &Path) -> Result<(MasterKey, Announcement), MasterKeyError> {
     let io = |error| MasterKeyError::Io(path.to_owned(), error);
     let key = generate()?;

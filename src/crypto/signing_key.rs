@@ -1,5 +1,7 @@
 //! Signing keys: made and imported by `rsa` and aws-lc-rs, parsed once, used through a cached handle.
 
+#![expect(clippy::disallowed_methods, reason = "aws-lc-rs draws keys and nonces itself")]
+
 use super::entropy::Entropy;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair as RsaKeyPair;

@@ -11,7 +11,7 @@ use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant, Redemption};
 use crate::domain::pkce::is_code_verifier;
 use crate::domain::{Account, Client, ClientId, ErrorCode};
-use crate::store::{accounts, codes, refresh_tokens};
+use crate::store::{StoreError, accounts, codes, refresh_tokens};
 use std::sync::Arc;
 
 const DEAD: &str =
@@ -198,7 +198,11 @@ impl Spend {
             drop(tx);
             return self.lost(issuer, now).await;
         };
-        refresh_tokens::insert_family(&mut tx, &self.grant, now, family_ends).await?;
+        match refresh_tokens::insert_family(&mut tx, &self.grant, now, family_ends).await {
+            // The account was removed since it was looked at.
+            Err(StoreError::Conflict) => return Ok(Redemption::Unknown),
+            outcome => outcome?,
+        }
         if let Some(digest) = &self.refresh_digest {
             let idle_end = (now + settings.refresh_idle_s).min(family_ends);
             refresh_tokens::insert_token(&mut tx, &family_id, digest, now, idle_end).await?;

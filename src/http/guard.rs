@@ -67,6 +67,7 @@ impl GuardSettings {
 pub struct RequestId(pub Arc<str>);
 
 impl RequestId {
+    #[expect(clippy::disallowed_methods, reason = "an id for the log; nothing depends on it")]
     fn random() -> Self {
         let mut bits = [0; 16];
         // Without entropy nothing else here works either; the id alone is no reason to fail.
@@ -99,6 +100,7 @@ pub fn layer(settings: GuardSettings, router: Router) -> Router {
     router.layer(from_fn_with_state(Arc::new(settings), guard))
 }
 
+#[expect(clippy::disallowed_methods, reason = "measures how long the answer took")]
 async fn guard(
     State(settings): State<Arc<GuardSettings>>,
     mut request: Request,

@@ -9,7 +9,7 @@ pub enum StoreError {
     Busy(String),
     /// The database can't be reached or can't write: nothing was acknowledged.
     Unavailable(String),
-    /// A row with this key exists already.
+    /// A row with this key exists already, or one that it belongs to is gone.
     Conflict,
     /// Anything else: a defect or a damaged row.
     Internal(String),
@@ -25,7 +25,7 @@ impl fmt::Display for StoreError {
                 f,
                 "the database is unavailable ({detail}); check that it runs, that its disk has room, and database.url"
             ),
-            Self::Conflict => f.write_str("a row with this key exists already"),
+            Self::Conflict => f.write_str("a row with this key exists already, or what it belongs to is gone"),
             Self::Internal(detail) => write!(f, "the database answered with an error: {detail}"),
         }
     }
@@ -44,7 +44,7 @@ impl From<sqlx::Error> for StoreError {
             | sqlx::Error::WorkerCrashed
             | sqlx::Error::Protocol(_) => Self::Unavailable(detail),
             sqlx::Error::Database(database) => {
-                if database.is_unique_violation() {
+                if database.is_unique_violation() || database.is_foreign_key_violation() {
                     return Self::Conflict;
                 }
                 match database.code().as_deref() {

@@ -30,6 +30,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
+    #[expect(clippy::disallowed_methods, reason = "a line says when it was written")]
     fn format_event(
         &self,
         context: &FmtContext<'_, S, N>,

@@ -3,6 +3,8 @@
 //! A request costs a few atomic stores here and no timer: one task looks at all connections several times within the
 //! shortest time-out.
 
+#![expect(clippy::disallowed_methods, reason = "the deadlines of sockets")]
+
 use std::{
     collections::HashMap,
     sync::{

@@ -187,6 +187,23 @@ on_both_databases! {
         is_c401(&app.machine_token("worker", &[]).await, false);
     }
 
+    /// Caches are a second old at most: a change made elsewhere counts everywhere soon.
+    async fn another_node_learns_of_a_change_within_a_second_or_so(app: TestApp) {
+        let other = app.another_node().await;
+        let until = async |status: u16| {
+            let began = Instant::now();
+            while other.machine_token("worker", &[]).await.status != status {
+                assert!(began.elapsed().as_secs() < 5, "still not {status}");
+                tokio::task::yield_now().await;
+            }
+        };
+        until(401).await;
+        app.register(&machine_client("worker")).await;
+        until(200).await;
+        app.issuer.store.execute("DELETE FROM client_secret", vec![]).await.unwrap();
+        until(401).await;
+    }
+
     async fn a_client_authenticates_in_its_own_way_only(app: TestApp) {
         for (id, method) in [
             ("header", AuthMethod::ClientSecretBasic),

@@ -61,6 +61,21 @@ on_both_databases! {
         assert_eq!(app.events("refresh_replayed").await, 1, "one event, however often it comes");
     }
 
+    async fn it_is_the_successors_use_that_ends_the_grace(app: TestApp) {
+        let (r0, family) = first(&app).await;
+        let r1 = refreshed(&app, &r0).await;
+        let store = &app.issuer.store;
+        let digest = Param::from(gatewright::crypto::token::sha256(&r0));
+        let sql = "SELECT sealed_response FROM refresh_token WHERE token_digest = $1";
+        let (sealed,) = store.fetch_one::<(String,)>(sql, vec![digest.clone()]).await.unwrap();
+        refreshed(&app, &r1).await;
+        // Though its response were still there.
+        let sql = "UPDATE refresh_token SET sealed_response = $2 WHERE token_digest = $1";
+        store.execute(sql, vec![digest, Param::from(sealed)]).await.unwrap();
+        is_refused(&app, &r0).await;
+        assert!(!is_live(&app, &family).await);
+    }
+
     async fn a_spent_token_after_the_grace_ends_the_family(app: TestApp) {
         let (r0, family) = first(&app).await;
         let r1 = refreshed(&app, &r0).await;

@@ -192,18 +192,27 @@ on_both_databases! {
         app.register(&public_client("other")).await;
         let store = &app.issuer.store;
         let now = app.now();
+        // All of them, so that one run shows every guard that is missing.
+        let mut faults = Vec::new();
+        let mut claim = |holds: bool, words: &'static str| {
+            if !holds {
+                faults.push(words);
+            }
+        };
         let spend = async |digest: &str, client: &str, at: i64| {
             let mut tx = store.begin().await.unwrap();
             let spent = codes::redeem(&mut tx, digest, &ClientId::new(client), at, at + 1000).await.unwrap();
             tx.commit().await.unwrap();
             spent.is_some()
         };
-        codes::insert(store, "c1", &code(grant(&app, &ada)), now, now + 60).await.unwrap();
-        assert!(!spend("c1", "other", now).await, "another client");
-        assert!(!spend("c1", "web", now + 60).await, "too old");
-        assert!(!spend("c2", "web", now).await, "another code");
-        assert!(spend("c1", "web", now + 59).await);
-        assert!(!spend("c1", "web", now).await, "spent");
+        for (number, (client, at)) in [("other", now), ("web", now + 60), ("web", now + 59)].into_iter().enumerate() {
+            let digest = format!("c{number}");
+            codes::insert(store, &digest, &code(grant(&app, &ada)), now, now + 60).await.unwrap();
+            let right = client == "web" && at < now + 60;
+            claim(spend(&digest, client, at).await == right, ["code: client", "code: end", "code: sound"][number]);
+        }
+        claim(!spend("c9", "web", now).await, "code: unknown");
+        claim(!spend("c2", "web", now).await, "code: spent");
 
         let rotate = async |digest: &str, client: &str, at: i64| {
             let next = app.issuer.entropy.id().unwrap();
@@ -216,33 +225,45 @@ on_both_databases! {
             let rotation = refresh_tokens::rotate(store, &ClientId::new(client), &successor, at).await.unwrap();
             rotation == Rotation::Rotated
         };
-        let family = grant(&app, &ada);
-        insert_leaf(&app, &family, "r1").await;
-        assert!(!rotate("r1", "other", now).await, "another client");
-        assert!(!rotate("r1", "web", now + 1000).await, "too old");
-        assert!(!rotate("r2", "web", now).await, "another token");
-        store.execute("UPDATE token_family SET expires_at = $1", vec![Param::from(now + 10)]).await.unwrap();
-        assert!(!rotate("r1", "web", now + 10).await, "the family has ended");
-        assert!(rotate("r1", "web", now + 9).await);
-        assert!(!rotate("r1", "web", now).await, "spent");
+        for digest in ["r1", "r2", "r3", "r4"] {
+            insert_leaf(&app, &grant(&app, &ada), digest).await;
+        }
+        claim(!rotate("r1", "other", now).await, "token: client");
+        let end = vec![Param::from(now + 10)];
+        store.execute("UPDATE refresh_token SET expires_at = $1 WHERE token_digest = 'r2'", end.clone()).await.unwrap();
+        claim(!rotate("r2", "web", now + 10).await, "token: end");
+        let sql = "UPDATE token_family SET expires_at = $1
+                    WHERE family_id = (SELECT family_id FROM refresh_token WHERE token_digest = 'r3')";
+        store.execute(sql, end).await.unwrap();
+        claim(!rotate("r3", "web", now + 10).await, "token: the family's end");
+        claim(!rotate("r9", "web", now).await, "token: unknown");
+        claim(rotate("r4", "web", now + 9).await, "token: sound");
+        claim(!rotate("r4", "web", now).await, "token: spent");
+        store.execute("DELETE FROM token_family", vec![]).await.unwrap();
 
         let revoked = grant(&app, &ada);
-        insert_leaf(&app, &revoked, "r3").await;
+        insert_leaf(&app, &revoked, "r5").await;
+        insert_leaf(&app, &grant(&app, &ada), "r6").await;
         let mut tx = store.begin().await.unwrap();
-        assert!(refresh_tokens::revoke_family(&mut tx, &revoked.family_id, now, "first").await.unwrap());
-        assert!(!refresh_tokens::revoke_family(&mut tx, &revoked.family_id, now + 5, "second").await.unwrap());
+        claim(refresh_tokens::revoke_family(&mut tx, &revoked.family_id, now, "first").await.unwrap(), "revoke: sound");
+        let again = refresh_tokens::revoke_family(&mut tx, &revoked.family_id, now + 5, "second").await.unwrap();
+        claim(!again, "revoke: again");
         let subject = refresh_tokens::revoke_subject(&mut tx, &ada.subject, now + 5, "all").await.unwrap();
-        assert_eq!(subject, 1, "only the family that still lived");
+        claim(subject == 1, "revoke: only the person's families that still lived");
         let web = ClientId::new("web");
         let none = refresh_tokens::revoke_subject_client(&mut tx, &ada.subject, &web, now + 6, "x");
-        assert_eq!(none.await.unwrap(), 0);
+        claim(none.await.unwrap() == 0, "revoke: only the client's families that still lived");
         tx.commit().await.unwrap();
-        assert!(!rotate("r3", "web", now).await, "revoked");
+        claim(!rotate("r5", "web", now).await, "token: revoked");
+        claim(!rotate("r6", "web", now).await, "token: revoked with the person's others");
         // Why and when it ended is not overwritten.
         let sql = "SELECT revoked_at, revoked_reason FROM token_family WHERE family_id = $1";
         let row: (i64, String) =
             store.fetch_one(sql, vec![Param::from(revoked.family_id.as_str())]).await.unwrap();
-        assert_eq!(row, (now, "first".to_owned()));
+        claim(row == (now, "first".to_owned()), "revoke: the first time and reason stay");
+        let live = refresh_tokens::family_is_live(store, revoked.family_id.as_str()).await.unwrap();
+        claim(!live, "live: revoked");
+        assert!(faults.is_empty(), "missing: {faults:#?}");
     }
 
     async fn a_family_has_one_live_leaf_whatever_the_code_does(app: TestApp) {
@@ -254,6 +275,15 @@ on_both_databases! {
         assert!(matches!(second, Err(StoreError::Conflict)));
         drop(tx);
         assert_eq!(refresh_tokens::live_leaves(&app.issuer.store, &family.family_id).await.unwrap(), 1);
+    }
+
+    async fn a_family_of_nobody_is_a_conflict_and_no_failure(app: TestApp) {
+        let ada = app.with_ada_and_web().await;
+        let removed = Account { subject: gatewright::domain::Subject::new("removed"), ..ada };
+        let mut tx = app.issuer.store.begin().await.unwrap();
+        let family = grant(&app, &removed);
+        let orphan = refresh_tokens::insert_family(&mut tx, &family, app.now(), app.now() + 10).await;
+        assert!(matches!(orphan, Err(StoreError::Conflict)));
     }
 
     /// A transaction that fails after the spend leaves no trace of it.
