@@ -100,19 +100,19 @@ impl std::fmt::Debug for Form {
 /// [`FormError::Encoding`] or [`FormError::Nul`].
 pub fn decode(input: &[u8]) -> Result<String, FormError> {
     let mut bytes = Vec::with_capacity(input.len());
-    let mut rest = input.iter();
+    let mut rest = input.iter().copied();
     while let Some(byte) = rest.next() {
         bytes.push(match byte {
             b'+' => b' ',
             b'%' => {
-                let high = rest.next().copied().and_then(hexadecimal);
-                let low = rest.next().copied().and_then(hexadecimal);
+                let high = rest.next().and_then(hexadecimal);
+                let low = rest.next().and_then(hexadecimal);
                 match (high, low) {
                     (Some(high), Some(low)) => high << 4 | low,
                     _ => return Err(FormError::Encoding),
                 }
             }
-            plain => *plain,
+            plain => plain,
         });
     }
     if bytes.contains(&0) {

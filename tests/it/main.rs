@@ -17,6 +17,8 @@ mod attack;
 mod cli;
 mod endpoint;
 mod http_server;
+mod journey;
 mod property;
+mod readme;
 mod store;
 mod support;

@@ -97,7 +97,7 @@ on_both_databases! {
     async fn a_login_name_is_no_pattern(app: TestApp) {
         app.with_ada_and_web().await;
         for (at, text) in HOSTILE.into_iter().enumerate() {
-            let from = app.from_address(&format!("198.51.100.{at}"));
+            let from = app.seen_from(&format!("198.51.100.{at}"));
             let browser = Browser::new(&from);
             let answer = browser.log_in(&authorize_url("web", "openid", &[]), text, PASSWORD).await;
             assert_eq!(answer.status, 422, "{text}");

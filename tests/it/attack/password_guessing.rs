@@ -50,7 +50,7 @@ on_both_databases! {
             assert_eq!(attempt(&app, login, "wrong").await.status, 422, "{login}");
         }
         for login in ["ada", "Ada@Example.com"] {
-            let other = app.from_address("198.51.100.20");
+            let other = app.seen_from("198.51.100.20");
             let throttled = attempt(&other, login, PASSWORD).await;
             assert_eq!(throttled.status, 422);
             assert!(throttled.body.contains("That didn\u{2019}t work."), "{}", throttled.body);
@@ -120,7 +120,7 @@ on_both_databases! {
         // Whoever logged in behind that address before still can; so can everybody elsewhere, and later.
         let page = office.get(&authorize_url("web", "openid", &[("prompt", "login")])).await;
         assert_eq!(give_password(&office, &page, "ada", PASSWORD).await.status, 303);
-        assert_eq!(attempt(&app.from_address("203.0.113.8"), "ada", PASSWORD).await.status, 303);
+        assert_eq!(attempt(&app.seen_from("203.0.113.8"), "ada", PASSWORD).await.status, 303);
         app.advance(900);
         assert_eq!(attempt(&app, "ada", PASSWORD).await.status, 303);
     }
@@ -128,17 +128,17 @@ on_both_databases! {
     async fn an_ipv6_network_is_one_address(app: TestApp) {
         app.with_ada_and_web().await;
         for number in 0..15 {
-            let address = app.from_address(&format!("2001:db8:1:2:{number:x}::{number:x}"));
+            let address = app.seen_from(&format!("2001:db8:1:2:{number:x}::{number:x}"));
             assert_eq!(attempt(&address, &format!("user{number}"), "wrong").await.status, 422);
         }
-        assert_eq!(attempt(&app.from_address("2001:db8:1:2:ffff::1"), "user15", "wrong").await.status, 429);
-        assert_eq!(attempt(&app.from_address("2001:db8:1:3::1"), "user15", "wrong").await.status, 422);
+        assert_eq!(attempt(&app.seen_from("2001:db8:1:2:ffff::1"), "user15", "wrong").await.status, 429);
+        assert_eq!(attempt(&app.seen_from("2001:db8:1:3::1"), "user15", "wrong").await.status, 422);
         // An IPv4 address is the same, however it is written.
         for number in 0..15 {
-            let address = app.from_address("::ffff:203.0.113.50");
+            let address = app.seen_from("::ffff:203.0.113.50");
             assert_eq!(attempt(&address, &format!("other{number}"), "wrong").await.status, 422);
         }
-        assert_eq!(attempt(&app.from_address("203.0.113.50"), "other15", "wrong").await.status, 429);
+        assert_eq!(attempt(&app.seen_from("203.0.113.50"), "other15", "wrong").await.status, 429);
     }
 
     async fn parallel_spraying_learns_no_more_than_fifteen_answers(app: TestApp) {

@@ -68,6 +68,21 @@ on_both_databases! {
         crate::attack::steps::asks_for_consent(&owner.get_once(&proven).await);
     }
 
+    async fn an_interaction_and_a_session_are_the_same_at_every_node(app: TestApp) {
+        app.with_ada_and_web().await;
+        let other = app.another_node().await;
+        let url = authorize_url("web", "openid", &[]);
+        let here = Browser::new(&app);
+        let page = here.get(&url).await;
+        let there = here.on(&other);
+        code_of(&there.submit(&page, "login-form", &[("login", "ada"), ("password", PASSWORD)]).await);
+        let here = there.on(&app);
+        code_of(&here.get_once(&url).await);
+        let page = here.get("/logout").await;
+        here.on(&other).submit(&page, "logout-form", &[]).await;
+        asks_for_login(&here.get_once(&url).await);
+    }
+
     async fn a_sealed_device_is_no_other_cookie(app: TestApp) {
         let ada = app.with_ada_and_web().await;
         let browser = browser_of(&app, "ada").await;

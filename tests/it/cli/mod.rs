@@ -9,5 +9,5 @@ mod keys;
 mod listings;
 mod migrations;
 mod policies;
-mod program;
+pub mod program;
 mod users;

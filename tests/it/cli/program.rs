@@ -96,7 +96,7 @@ impl Program {
         self
     }
 
-    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.env).current_dir(&self.dir.0);
         command

@@ -216,8 +216,7 @@ impl TestApp {
     }
 
     /// The same node, seen from another address.
-    #[allow(clippy::wrong_self_convention)]
-    pub fn from_address(&self, address: &str) -> Self {
+    pub fn seen_from(&self, address: &str) -> Self {
         Self {
             peer: SocketAddr::new(address.parse().unwrap(), 40_000),
             ..self.clone()
