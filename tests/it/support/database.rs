@@ -4,7 +4,8 @@ use super::postgres;
 use gatewright::crypto::{Entropy, MasterKeys};
 use gatewright::flows::keys;
 use gatewright::store::{Store, StoreOptions};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::OnceCell;
@@ -37,6 +38,20 @@ impl Drop for TempDir {
     }
 }
 
+/// Removes a folder when this process has ended, however it ends: a shell waits for the end of its input, which is ours.
+pub fn remove_afterwards(dir: &Path) {
+    let script = "trap '' INT TERM; cat; until rm -rf \"$0\"; do sleep 1; done";
+    let shell = Command::new("sh")
+        .args(["-c", script])
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    std::mem::forget(shell);
+}
+
 pub fn master() -> MasterKeys {
     MasterKeys::derive(&MASTER).unwrap()
 }
@@ -66,6 +81,7 @@ pub async fn sqlite(dir: &TempDir) -> String {
             let dir = TempDir::new();
             let path = dir.0.join("template.db");
             prepare(&format!("sqlite://{}", path.display())).await;
+            remove_afterwards(&dir.0);
             std::mem::forget(dir);
             path
         })

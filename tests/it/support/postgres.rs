@@ -78,6 +78,8 @@ fn start() -> Option<Server> {
         .or_else(|| Some(initdb.canonicalize().ok()?.with_file_name("postgres")))?;
     let dir = std::env::temp_dir().join(format!("gatewright-test-pg-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
+    // A run leaves gigabytes.
+    super::database::remove_afterwards(&dir);
     if is_root() {
         let owned = Command::new("chown")
             .arg("postgres")
