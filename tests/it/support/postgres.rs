@@ -72,22 +72,6 @@ fn as_postgres(program: &Path, dies_with_us: bool) -> Command {
     command
 }
 
-/// A run leaves gigabytes of databases: a process that outlives ours removes them, however ours ends.
-fn remove_after_us(dir: &Path) {
-    let us = std::process::id().to_string();
-    let others = std::env::temp_dir().join(format!("gatewright-test-{us}-"));
-    let script = r#"while kill -0 "$0"; do sleep 0.5; done; rm -rf "$1" "$2"*"#;
-    Command::new("setsid")
-        .args(["--fork", "sh", "-c", script, &us])
-        .arg(dir)
-        .arg(others)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .unwrap();
-}
-
 fn start() -> Option<Server> {
     let initdb = find("initdb")?;
     let postgres = find("postgres")
@@ -122,7 +106,6 @@ fn start() -> Option<Server> {
         .status()
         .unwrap();
     assert!(made.success(), "initdb failed");
-    remove_after_us(&dir);
 
     let socket_dir = dir.clone();
     let (ready, started) = std::sync::mpsc::channel();
