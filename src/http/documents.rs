@@ -4,58 +4,67 @@ use super::extract::Inbound;
 use super::headers::{PagePolicy, page};
 use super::page_error;
 use super::pages::{FAVICON, HomePage, STYLESHEET};
-use super::state::App;
+use super::state::{App, Prepared};
 use crate::flows::discovery::paths;
 use askama::Template;
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use std::convert::Infallible;
 
 /// `GET /.well-known/openid-configuration` and `/.well-known/oauth-authorization-server`
-pub async fn metadata(State(app): State<App>, headers: HeaderMap) -> Response {
-    let max_age = app.issuer.settings.jwks_max_age_s;
-    document(
-        &headers,
-        app.metadata.body.clone(),
-        &app.metadata.etag,
-        max_age,
-    )
+pub async fn metadata(State(app): State<App>, known: KnownTags) -> Response {
+    let Prepared { body, etag } = &app.metadata;
+    document(&app, &known, body, etag)
 }
 
 /// `GET /jwks.json`
-pub async fn jwks(State(app): State<App>, headers: HeaderMap) -> Response {
+pub async fn jwks(State(app): State<App>, known: KnownTags) -> Response {
     let keyring = app.issuer.keyring.load();
-    let max_age = app.issuer.settings.jwks_max_age_s;
-    document(&headers, keyring.jwks().clone(), keyring.etag(), max_age)
+    document(&app, &known, keyring.jwks(), keyring.etag())
 }
 
-fn document(headers: &HeaderMap, body: Bytes, etag: &str, max_age_s: i64) -> Response {
-    let known = headers
-        .get(IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|tags| {
-            tags.split(',')
-                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
-        });
-    let mut response = if known {
-        StatusCode::NOT_MODIFIED.into_response()
+fn document(app: &App, known: &KnownTags, body: &Bytes, etag: &str) -> Response {
+    let mut response = if known.include(etag) {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        response
     } else {
-        body.into_response()
+        Response::new(Body::from(body.clone()))
     };
     let answer = response.headers_mut();
     answer.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     answer.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    for (name, value) in [
-        (ETAG, etag.to_owned()),
-        (CACHE_CONTROL, format!("public, max-age={max_age_s}")),
-    ] {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            answer.insert(name, value);
-        }
+    answer.insert(CACHE_CONTROL, app.documents_cache_control.clone());
+    if let Ok(etag) = HeaderValue::from_str(etag) {
+        answer.insert(ETAG, etag);
     }
     response
+}
+
+/// What the client has already, by `If-None-Match` (RFC 9110 §13.1.2).
+pub struct KnownTags(Option<HeaderValue>);
+
+impl KnownTags {
+    fn include(&self, etag: &str) -> bool {
+        let tags = self.0.as_ref().and_then(|value| value.to_str().ok());
+        tags.is_some_and(|tags| {
+            tags.split(',')
+                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+        })
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for KnownTags {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(Self(parts.headers.get(IF_NONE_MATCH).cloned()))
+    }
 }
 
 /// The stylesheet, under a name that changes with its content.

@@ -9,23 +9,22 @@ mod client_addr;
 mod limits;
 
 use std::{
+    cell::RefCell,
+    convert::Infallible,
     fmt,
     net::{IpAddr, Ipv4Addr},
+    pin::{Pin, pin},
     sync::Arc,
+    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use axum::{
-    Router,
-    body::Body,
-    extract::{Request, State},
-    middleware::{Next, from_fn_with_state},
-    response::Response,
-};
+use axum::{Router, body::Body, extract::Request, response::Response};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use ipnet::IpNet;
+use tower::Service;
 use tracing::Instrument as _;
 
 use super::server::{PeerAddr, Refused};
@@ -66,15 +65,27 @@ impl GuardSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestId(pub Arc<str>);
 
+/// Bits are drawn for so many ids at once.
+const DRAWN: usize = 32;
+
+thread_local! {
+    static BITS: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
+}
+
 impl RequestId {
     #[expect(
         clippy::disallowed_methods,
         reason = "an id for the log; nothing depends on it"
     )]
     fn random() -> Self {
-        let mut bits = [0; 16];
-        // Without entropy nothing else here works either; the id alone is no reason to fail.
-        let _ = SystemRandom::new().fill(&mut bits);
+        let bits = BITS.with_borrow_mut(|drawn| {
+            drawn.pop().unwrap_or_else(|| {
+                drawn.resize(DRAWN, [0; 16]);
+                // Without entropy nothing else here works either; the id alone is no reason to fail.
+                let _ = SystemRandom::new().fill(drawn.as_flattened_mut());
+                drawn.pop().unwrap_or_default()
+            })
+        });
         let mut text = [0; 22];
         let length = URL_SAFE_NO_PAD
             .encode_slice(bits, &mut text)
@@ -99,67 +110,95 @@ impl fmt::Display for RequestId {
 pub struct ClientAddr(pub IpAddr);
 
 /// Puts the guard around all of `router`, its fallback included.
-pub fn layer(settings: GuardSettings, router: Router) -> Router {
-    router.layer(from_fn_with_state(Arc::new(settings), guard))
+pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
+    Guarded {
+        settings: Arc::new(settings),
+        router,
+    }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "measures how long the answer took"
-)]
-async fn guard(
-    State(settings): State<Arc<GuardSettings>>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let began = Instant::now();
-    let id = RequestId::random();
-    let version = request.version();
-    let seen = (request.method().clone(), request.uri().clone());
-    let peer = request
-        .extensions()
-        .get::<PeerAddr>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-    let client = client_addr::find(peer, request.headers(), &settings.trusted_proxies);
-    client_addr::strip_forwarded(request.headers_mut());
-    request.extensions_mut().insert(id.clone());
-    request.extensions_mut().insert(ClientAddr(client));
-    let refused = request.extensions().get::<Refused>().copied();
+/// A router behind the guard; cheap to clone. Not a layer of the router itself, which would cost every request a
+/// box and a copy of its route.
+#[derive(Debug, Clone)]
+pub struct Guarded {
+    settings: Arc<GuardSettings>,
+    router: Router,
+}
 
-    let span = tracing::error_span!("request", request_id = %id);
-    let mut response = handle(&settings, request, next, &id)
-        .instrument(span.clone())
-        .await;
-    finish(response.headers_mut(), &settings, &id);
-    if version == Version::HTTP_2 {
-        response.headers_mut().remove(header::CONNECTION);
+impl Guarded {
+    /// Answers one request.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measures how long the answer took"
+    )]
+    pub async fn answer(self, mut request: Request) -> Response {
+        let Self { settings, router } = self;
+        let began = Instant::now();
+        let id = RequestId::random();
+        let version = request.version();
+        let seen = (request.method().clone(), request.uri().clone());
+        let peer = request
+            .extensions()
+            .get::<PeerAddr>()
+            .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
+        let client = client_addr::find(peer, request.headers(), &settings.trusted_proxies);
+        client_addr::strip_forwarded(request.headers_mut());
+        request.extensions_mut().insert(id.clone());
+        request.extensions_mut().insert(ClientAddr(client));
+        let refused = request.extensions().get::<Refused>().copied();
+
+        let span = tracing::error_span!("request", request_id = %id);
+        let mut response = handle(&settings, request, router, &id)
+            .instrument(span.clone())
+            .await;
+        finish(response.headers_mut(), &settings, &id);
+        if version == Version::HTTP_2 {
+            response.headers_mut().remove(header::CONNECTION);
+        }
+
+        let _entered = span.enter();
+        let (method, uri) = seen;
+        // What stands in for a refused request has neither.
+        let (method, path) = if refused.is_some() {
+            ("-", "-")
+        } else {
+            (method.as_str(), uri.path())
+        };
+        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        tracing::info!(target: "gatewright::access", method, path, status = response.status().as_u16(), micros, %client, "answered");
+        response
+    }
+}
+
+/// For whoever speaks to it without a listener.
+impl Service<Request> for Guarded {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    let _entered = span.enter();
-    let (method, uri) = seen;
-    // What stands in for a refused request has neither.
-    let (method, path) = if refused.is_some() {
-        ("-", "-")
-    } else {
-        (method.as_str(), uri.path())
-    };
-    let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::info!(target: "gatewright::access", method, path, status = response.status().as_u16(), micros, %client, "answered");
-    response
+    fn call(&mut self, request: Request) -> Self::Future {
+        let guarded = self.clone();
+        Box::pin(async move { Ok(guarded.answer(request).await) })
+    }
 }
 
 async fn handle(
     settings: &GuardSettings,
     request: Request,
-    next: Next,
+    mut router: Router,
     id: &RequestId,
 ) -> Response {
     let request = match limits::admit(settings, request).await {
         Ok(request) => request,
         Err(refused) => return refusal(refused, id),
     };
-    match CatchPanic::new(next.run(request)).await {
-        Ok(response) => response,
+    let answer = pin!(router.call(request));
+    match CatchPanic::new(answer).await {
+        Ok(Ok(response)) => response,
         Err(_panic) => {
             tracing::error!("a handler panicked");
             let body = serde_json::json!({ "error": "server_error", "request_id": &*id.0 });

@@ -23,7 +23,6 @@ use std::{
     time::Duration,
 };
 
-use axum::Router;
 use http::StatusCode;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -33,6 +32,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+use super::guard::Guarded;
 use crate::config::HttpConfig;
 use registry::{Limits, Registry};
 
@@ -104,7 +104,7 @@ pub struct DrainReport {
 
 /// What connections share.
 struct Server {
-    router: Router,
+    router: Guarded,
     settings: ServerSettings,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
@@ -120,7 +120,7 @@ struct Server {
 /// If `max_connections` is 0 or cannot be counted.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
+    router: Guarded,
     settings: ServerSettings,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<DrainReport> {
@@ -163,7 +163,7 @@ pub async fn serve(
 }
 
 impl Server {
-    fn new(router: Router, settings: ServerSettings) -> Self {
+    fn new(router: Guarded, settings: ServerSettings) -> Self {
         // Time-outs of HTTP/1 are the registry's: hyper's would not tell an idle connection from a slow one.
         let mut http1 = http1::Builder::new();
         http1

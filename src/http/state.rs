@@ -3,6 +3,7 @@
 use super::cookies::CookieNames;
 use crate::flows::{SharedIssuer, discovery};
 use bytes::Bytes;
+use http::HeaderValue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -38,6 +39,8 @@ pub struct Shared {
     pub origin: Arc<str>,
     /// The metadata document.
     pub metadata: Prepared,
+    /// How long metadata and keys may be kept.
+    pub documents_cache_control: HeaderValue,
     ready: AtomicBool,
 }
 
@@ -64,12 +67,18 @@ impl App {
                 body: body.into(),
                 etag,
             },
+            documents_cache_control: max_age(issuer.settings.jwks_max_age_s),
             clock,
             cors_origins: cors_origins.into(),
             issuer,
             ready: AtomicBool::new(true),
         }))
     }
+}
+
+fn max_age(seconds: i64) -> HeaderValue {
+    HeaderValue::from_str(&format!("public, max-age={seconds}"))
+        .unwrap_or(HeaderValue::from_static("no-store"))
 }
 
 impl Shared {

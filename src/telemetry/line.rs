@@ -112,10 +112,7 @@ impl FieldWriter<'_> {
             let quoted = match self.format {
                 Format::Json => true,
                 Format::Human if field.name() == "message" => false,
-                Format::Human => {
-                    let text = fmt::format(value);
-                    text.is_empty() || text.contains([' ', '=', '"'])
-                }
+                Format::Human => is_ambiguous(value),
             };
             self.name(field)?;
             if quoted {
@@ -169,6 +166,27 @@ impl Visit for FieldWriter<'_> {
     }
 }
 
+/// Could it be taken for nothing, or for more than one field?
+fn is_ambiguous(value: fmt::Arguments<'_>) -> bool {
+    struct Look {
+        is_empty: bool,
+        has_mark: bool,
+    }
+    impl Write for Look {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.is_empty &= text.is_empty();
+            self.has_mark |= text.bytes().any(|b| matches!(b, b' ' | b'=' | b'"'));
+            Ok(())
+        }
+    }
+    let mut look = Look {
+        is_empty: true,
+        has_mark: false,
+    };
+    // It never fails; a value that does is quoted.
+    look.write_fmt(value).is_err() || look.is_empty || look.has_mark
+}
+
 /// Lets nothing through that ends a line, moves a cursor or ends a JSON string: control characters (C0, DEL, C1 and
 /// so ESC), line and paragraph separators, and the characters that turn the direction of text or have no width.
 struct Escaped<'a, 'w> {
@@ -187,6 +205,13 @@ fn is_hidden(c: char) -> bool {
 
 impl Write for Escaped<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Mostly there is nothing to look for.
+        if text
+            .bytes()
+            .all(|b| b.is_ascii_graphic() && b != b'"' && b != b'\\')
+        {
+            return self.line.write_str(text);
+        }
         let mut rest = text;
         while let Some(at) = rest.find(|c| is_hidden(c) || (self.quoted && matches!(c, '"' | '\\')))
         {

@@ -8,15 +8,15 @@ use std::{
 };
 
 /// A future whose panic is its result. What it had borrowed is dropped with it, so nobody sees it half changed.
-pub(super) struct CatchPanic<F>(Pin<Box<F>>);
+pub(super) struct CatchPanic<'a, F>(Pin<&'a mut F>);
 
-impl<F> CatchPanic<F> {
-    pub fn new(future: F) -> Self {
-        Self(Box::pin(future))
+impl<'a, F> CatchPanic<'a, F> {
+    pub fn new(future: Pin<&'a mut F>) -> Self {
+        Self(future)
     }
 }
 
-impl<F: Future> Future for CatchPanic<F> {
+impl<F: Future> Future for CatchPanic<'_, F> {
     type Output = Result<F::Output, Box<dyn Any + Send>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {

@@ -24,7 +24,6 @@ use tokio::{
     sync::OwnedSemaphorePermit,
     time::sleep,
 };
-use tower::Service as _;
 
 use super::{
     PeerAddr, Server,
@@ -148,10 +147,10 @@ fn answer(
         request.extensions_mut().insert(refused);
     }
     request.extensions_mut().insert(PeerAddr(peer));
-    let answer = server.router.clone().call(request);
+    let answer = server.router.clone().answer(request.map(Body::new));
     let server = Arc::clone(server);
     async move {
-        let mut response = answer.await?;
+        let mut response = answer.await;
         if asks_to_close && server.stopping.load(Ordering::Relaxed) {
             response
                 .headers_mut()

@@ -1,7 +1,6 @@
 //! An app in-process.
 
 use super::database::{self, EPOCH, TempDir};
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use gatewright::crypto::Entropy;
@@ -10,7 +9,7 @@ use gatewright::domain::form::encode;
 use gatewright::flows::clients::ClientCache;
 use gatewright::flows::scopes::ScopeDirectory;
 use gatewright::flows::{Issuer, Settings, SharedIssuer, keys};
-use gatewright::http::guard::{self, GuardSettings};
+use gatewright::http::guard::{self, GuardSettings, Guarded};
 use gatewright::http::server::PeerAddr;
 use gatewright::http::{App, router};
 use gatewright::store::Store;
@@ -62,7 +61,7 @@ pub struct TestApp {
     pub state: App,
     pub url: String,
     pub options: Options,
-    router: Router,
+    router: Guarded,
     clock: Arc<AtomicI64>,
     peer: SocketAddr,
     _dir: Arc<TempDir>,
