@@ -46,6 +46,14 @@ impl EventKind {
             Self::Administration => "administration",
         }
     }
+
+    /// Whether somebody should look: a stolen token, or a guessed password, looks like this.
+    pub const fn is_suspicious(self) -> bool {
+        matches!(
+            self,
+            Self::CodeReplayed | Self::RefreshReplayed | Self::LoginThrottled
+        )
+    }
 }
 
 /// One event. Never a secret, token or password.

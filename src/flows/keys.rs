@@ -117,7 +117,7 @@ async fn insert(
         .with("kid", record.kid.as_str())
         .with("alg", record.algorithm.as_str())
         .with("state", record.state.as_str());
-    events::record(&mut tx, &entropy.id()?, &event).await?;
+    events::record(&mut tx, &entropy.id()?, event).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -294,7 +294,7 @@ pub async fn retire(
     let event = Event::new(EventKind::KeyRetired, now)
         .with("kid", kid)
         .with("state", "gone");
-    events::record(&mut tx, &entropy.id()?, &event).await?;
+    events::record(&mut tx, &entropy.id()?, event).await?;
     tx.commit().await?;
     Ok(true)
 }

@@ -34,6 +34,7 @@ use arc_swap::ArcSwap;
 use clients::ClientCache;
 use scopes::ScopeDirectory;
 use std::sync::Arc;
+use tracing::Instrument as _;
 
 pub use error::{FlowError, TokenError};
 
@@ -115,7 +116,7 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// Records an event in the transaction of the act it describes, and logs it.
+    /// Records an event in the transaction of the act it describes; the log tells of it after the commit.
     ///
     /// # Errors
     /// [`FlowError`]
@@ -125,9 +126,7 @@ impl Issuer {
         event: crate::domain::event::Event,
     ) -> Result<(), FlowError> {
         let id = self.entropy.id()?;
-        let detail = serde_json::Value::Object(event.detail.clone()).to_string();
-        tracing::info!(event = event.kind.as_str(), %detail, "security event");
-        crate::store::events::record(tx, &id, &event).await?;
+        crate::store::events::record(tx, &id, event).await?;
         Ok(())
     }
 
@@ -141,7 +140,7 @@ impl Issuer {
 pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, FlowError>> + Send + 'static,
 ) -> Result<T, FlowError> {
-    match tokio::spawn(work).await {
+    match tokio::spawn(work.in_current_span()).await {
         Ok(outcome) => outcome,
         Err(error) => Err(FlowError::Internal(format!("a task ended early: {error}"))),
     }

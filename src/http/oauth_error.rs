@@ -65,7 +65,7 @@ pub fn token_error(error: &TokenError, inbound: &Inbound) -> Response {
 /// What a failure of ours looks like: the details are in the log, under the request id.
 pub fn failed(error: &FlowError, request_id: &str) -> Response {
     let (status, code, words) = status_of(error);
-    tracing::error!(%error, request_id, "request failed");
+    tracing::error!(%error, "request failed");
     let mut body = Map::new();
     body.insert("error".to_owned(), Value::from(code.as_str()));
     body.insert("error_description".to_owned(), Value::from(words));

@@ -113,7 +113,7 @@ pub fn unverified(reason: UnverifiedReason, request_id: &str) -> Response {
 /// A failure of ours.
 pub fn failed(error: &FlowError, request_id: &str) -> Response {
     let (status, _, _) = status_of(error);
-    tracing::error!(%error, request_id, "request failed");
+    tracing::error!(%error, "request failed");
     let busy = status == StatusCode::SERVICE_UNAVAILABLE;
     let words = Words {
         status,

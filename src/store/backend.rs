@@ -1,8 +1,10 @@
 //! The two databases behind one set of statements.
 
 use super::error::StoreError;
+use super::events::log;
 use super::sqlite_file::{lock, prepare_file, sqlite_path};
 use super::values::{Param, Row, bind};
+use crate::domain::event::Event;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -54,7 +56,13 @@ pub enum Store {
 }
 
 /// A write transaction. Dropped without `commit`, it never happened.
-pub enum Tx {
+pub struct Tx {
+    open: Open,
+    /// What is recorded in it: logged once it has happened.
+    events: Vec<Event>,
+}
+
+enum Open {
     /// `BEGIN IMMEDIATE`
     Sqlite(Transaction<'static, Sqlite>),
     /// READ COMMITTED, guarded statements.
@@ -81,13 +89,13 @@ macro_rules! on {
 
 macro_rules! on_tx {
     ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr) => {
-        match $self {
-            Tx::Sqlite(transaction) => {
+        match &mut $self.open {
+            Open::Sqlite(transaction) => {
                 let $executor = &mut **transaction;
                 let $arguments = bind::<SqliteArguments>($params)?;
                 $body
             }
-            Tx::Postgres(transaction) => {
+            Open::Postgres(transaction) => {
                 let $executor = &mut **transaction;
                 let $arguments = bind::<PgArguments>($params)?;
                 $body
@@ -243,13 +251,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(match self {
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+        let open = match self {
+            Self::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
             // Said aloud, for the database may have another default, in which losers of a race fail.
-            Self::Postgres(pool) => Tx::Postgres(
+            Self::Postgres(pool) => Open::Postgres(
                 pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
                     .await?,
             ),
+        };
+        Ok(Tx {
+            open,
+            events: Vec::new(),
         })
     }
 
@@ -360,15 +372,21 @@ impl Tx {
         })
     }
 
-    /// Makes it so.
+    /// Keeps an event to be logged when this has happened.
+    pub(super) fn announce(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Makes it so, and logs the events recorded in it.
     ///
     /// # Errors
     /// [`StoreError`]: then it is unknown whether it happened, and the caller must not assume that it did.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self {
-            Self::Sqlite(transaction) => transaction.commit().await?,
-            Self::Postgres(transaction) => transaction.commit().await?,
+        match self.open {
+            Open::Sqlite(transaction) => transaction.commit().await?,
+            Open::Postgres(transaction) => transaction.commit().await?,
         }
+        self.events.iter().for_each(log);
         Ok(())
     }
 }

@@ -13,18 +13,30 @@ const RECENT: &str = "
      ORDER BY at DESC, event_id DESC
      LIMIT $1";
 
-/// Records an event in the transaction of the act it describes.
+/// Records an event in the transaction of the act it describes; the log tells of it once that has happened.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn record(tx: &mut Tx, event_id: &str, event: &Event) -> Result<(), StoreError> {
+pub async fn record(tx: &mut Tx, event_id: &str, event: Event) -> Result<(), StoreError> {
     let detail = Value::Object(event.detail.clone()).to_string();
     tx.execute(
         INSERT,
         params![event_id, event.kind.as_str(), event.at, detail],
     )
-    .await
-    .map(drop)
+    .await?;
+    tx.announce(event);
+    Ok(())
+}
+
+/// One line of the log for an event that has happened.
+pub(super) fn log(event: &Event) {
+    let kind = event.kind.as_str();
+    let detail = Value::Object(event.detail.clone());
+    if event.kind.is_suspicious() {
+        tracing::warn!(event = kind, %detail, "security event");
+    } else {
+        tracing::info!(event = kind, %detail, "security event");
+    }
 }
 
 /// The latest events, newest first: kind, Unix seconds, detail as JSON.

@@ -128,7 +128,7 @@ impl Admin<'_> {
             actor = self.actor,
             "administration"
         );
-        Ok(events::record(tx, &self.entropy.id()?, &event).await?)
+        Ok(events::record(tx, &self.entropy.id()?, event).await?)
     }
 }
 
