@@ -46,7 +46,39 @@ pub struct ConfigArgs {
     pub listen: Option<String>,
 }
 
+/// For commands that have nothing to do with an issuer's configuration: its options are not theirs.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct NoConfigArgs {
+    #[arg(long, global = true, hide = true)]
+    config: Option<PathBuf>,
+    #[arg(long, global = true, hide = true)]
+    database_url: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    issuer: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    listen: Option<String>,
+}
+
 impl ConfigArgs {
+    /// Refuses what `command` would not heed.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`]
+    pub fn refuse_for(&self, command: &str) -> Result<(), CliError> {
+        let given = [
+            ("--config", self.config.is_some()),
+            ("--database-url", self.database_url.is_some()),
+            ("--issuer", self.issuer.is_some()),
+            ("--listen", self.listen.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            None => Ok(()),
+            Some((option, _)) => Err(CliError::usage(format!(
+                "'{command}' doesn't take {option}: leave it out; see 'gatewright {command} --help'"
+            ))),
+        }
+    }
+
     /// The effective configuration and where each value came from.
     ///
     /// # Errors

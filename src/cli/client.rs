@@ -7,7 +7,8 @@ use super::error::CliError;
 use super::{open, out};
 use crate::domain::Client;
 use crate::domain::client::AuthMethod;
-use crate::flows::admin::{Admin, client_secrets, clients};
+
+use crate::flows::admin::{Admin, ClientChange, client_secrets, clients};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -86,15 +87,19 @@ pub struct NamedArgs {
 /// Runs a command on applications.
 pub async fn run(command: ClientCommand, config: &ConfigArgs) -> Result<ExitCode, CliError> {
     let config = config.load()?.config;
-    let opened = open::for_command(&config).await?;
+    let makes = matches!(command, ClientCommand::Create(_));
+    let opened = open::for_command(&config, makes).await?;
     let admin = opened.admin();
     match command {
         ClientCommand::Create(args) => create(admin, args).await?,
         ClientCommand::List(output) => list(admin, output.json).await?,
         ClientCommand::Show(args) => show(admin, args).await?,
         ClientCommand::Update(args) => {
-            let client =
-                clients::update(admin, &args.client_id, &args.fields.change()?, now()).await?;
+            let change = args.fields.change()?;
+            if change == ClientChange::default() {
+                return Err(open::nothing_to_change("client", "--scope"));
+            }
+            let client = clients::update(admin, &args.client_id, &change, now()).await?;
             say("changed", &client, args.output.json)?;
             note_missing_secret(admin, &client).await?;
         }

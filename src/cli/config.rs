@@ -2,7 +2,7 @@
 
 use super::args::{ConfigArgs, OutputArgs};
 use super::error::CliError;
-use super::out;
+use super::{files, out};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -25,7 +25,7 @@ pub fn run(command: &ConfigCommand, config: &ConfigArgs) -> Result<ExitCode, Cli
 }
 
 fn check(output: OutputArgs, config: &ConfigArgs) -> Result<(), CliError> {
-    let outcome = config.load();
+    let outcome = files::load(config);
     if output.json {
         let problems: Vec<Value> = match &outcome {
             Err(CliError::Config(error)) => {
@@ -55,7 +55,7 @@ fn show(output: OutputArgs, config: &ConfigArgs) -> Result<(), CliError> {
     for setting in settings {
         let source = setting.source.to_string();
         listing.entry(
-            &json!({"key": setting.key, "value": setting.value_masked, "source": source}),
+            &json!({"key": setting.key, "value": setting.value, "source": source}),
             &[
                 ("KEY", 26, setting.key.to_owned()),
                 ("VALUE", width.min(48), setting.value_masked.clone()),

@@ -73,11 +73,7 @@ impl From<MasterKeyError> for CliError {
             MasterKeyError::Missing | MasterKeyError::Malformed(_) => {
                 Self::usage(error.to_string())
             }
-            MasterKeyError::Io(path, error) => Self::Failed(format!(
-                "the master key file {} can't be used ({error}): check master_key_file and the file's permissions",
-                path.display()
-            )),
-            MasterKeyError::NoEntropy => Self::Failed(error.to_string()),
+            MasterKeyError::Io(..) | MasterKeyError::NoEntropy => Self::Failed(error.to_string()),
         }
     }
 }

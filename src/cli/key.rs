@@ -83,7 +83,8 @@ pub struct ImportArgs {
 pub async fn run(command: KeyCommand, config: &ConfigArgs) -> Result<ExitCode, CliError> {
     let config = config.load()?.config;
     let max_age_s = config.keys.jwks_max_age_s;
-    let opened = open::for_command(&config).await?;
+    let makes = matches!(command, KeyCommand::Rotate(_) | KeyCommand::Import(_));
+    let opened = open::for_command(&config, makes).await?;
     let admin = opened.admin();
     match command {
         KeyCommand::List(args) => list(&keys::list(admin).await?, &args)?,

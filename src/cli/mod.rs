@@ -11,6 +11,7 @@ mod config;
 pub mod demo;
 mod doctor;
 pub mod error;
+mod files;
 mod key;
 mod migrate;
 pub mod open;
@@ -68,8 +69,7 @@ pub enum Command {
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Check a policy file, or explain what it decides
-    #[command(subcommand)]
-    Policy(policy::PolicyCommand),
+    Policy(policy::PolicyArgs),
     /// Check or show the effective configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -105,13 +105,19 @@ impl Cli {
     fn dispatch(self) -> Result<ExitCode, CliError> {
         let config = &self.config;
         match self.command {
-            Command::Demo(args) => demo::run(&args),
+            Command::Demo(args) => {
+                config.refuse_for("demo")?;
+                demo::run(&args)
+            }
             Command::Serve(args) => serve::run(&args, config),
             Command::Migrate(args) => block_on(migrate::run(&args, config)),
             Command::Client(command) => block_on(client::run(command, config)),
             Command::User(command) => block_on(user::run(command, config)),
             Command::Key(command) => block_on(key::run(command, config)),
-            Command::Policy(command) => block_on(policy::run(command)),
+            Command::Policy(args) => {
+                config.refuse_for("policy")?;
+                block_on(policy::run(args.command))
+            }
             Command::Config(command) => config::run(&command, config),
             Command::Doctor(args) => block_on(doctor::run(&args, config)),
         }

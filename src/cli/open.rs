@@ -2,7 +2,7 @@
 
 use super::error::CliError;
 use super::out;
-use crate::config::{Announcement, Config, master_key};
+use crate::config::{Announcement, Config, MasterKey, master_key};
 use crate::crypto::password::{HashSettings, PasswordHasher};
 use crate::crypto::{Entropy, MasterKeys};
 use crate::flows::admin::Admin;
@@ -57,7 +57,9 @@ pub async fn open_store(config: &Config) -> Result<Store, CliError> {
         max_connections: config.database.max_connections,
         durable: true,
     };
-    Ok(Store::open(&options).await?)
+    Store::open(&options)
+        .await
+        .map_err(|error| CliError::Failed(format!("{}: {error}", config.database.masked_url())))
 }
 
 /// Opens everything, and migrates SQLite by itself.
@@ -73,6 +75,11 @@ pub async fn open(config: &Config) -> Result<Opened, CliError> {
 /// # Errors
 /// [`CliError`]
 pub async fn open_migrating(config: &Config, migrate: Migrate) -> Result<Opened, CliError> {
+    // What is given is read first: a mistake in it leaves nothing behind.
+    let given = match &config.master_key {
+        Some(_) => Some(given_master_key(config)?),
+        None => None,
+    };
     let store = open_store(config).await?;
     let migrated = if migrate == Migrate::Any || store.backend() == Backend::Sqlite {
         store.migrate().await?
@@ -80,7 +87,10 @@ pub async fn open_migrating(config: &Config, migrate: Migrate) -> Result<Opened,
         refuse_pending(&store).await?;
         Vec::new()
     };
-    let (key, announcement) = master_key::resolve(config)?;
+    let (key, announcement) = match given {
+        Some(given) => given,
+        None => master_key::resolve(config)?,
+    };
     let master = derive(&key)?;
     keys::check_master_key(&store, &master).await?;
     let entropy = Entropy::system();
@@ -99,13 +109,35 @@ pub async fn open_migrating(config: &Config, migrate: Migrate) -> Result<Opened,
     })
 }
 
-/// Opens everything for one command, and prints what the operator should hear.
-pub(super) async fn for_command(config: &Config) -> Result<Opened, CliError> {
+/// Opens everything for one command, and prints what the operator should hear. Only a command that makes something
+/// makes an SQLite database that isn't there: a mistyped path would else look like an empty installation.
+pub(super) async fn for_command(config: &Config, makes: bool) -> Result<Opened, CliError> {
+    if !makes
+        && let Some(file) = config.database.sqlite_file()
+        && !file.exists()
+    {
+        return Err(CliError::Failed(format!(
+            "there is no database at {}: start 'gatewright serve', which makes it, or correct database.url \
+             (GATEWRIGHT_DATABASE_URL)",
+            file.display()
+        )));
+    }
     let opened = open(config).await?;
     for announcement in &opened.announcements {
         out::note(announcement);
     }
     Ok(opened)
+}
+
+/// An update that names nothing.
+pub(super) fn nothing_to_change(what: &str, such_as: &str) -> CliError {
+    CliError::usage(format!(
+        "nothing to change: name at least one option, such as {such_as}; see 'gatewright {what} update --help'"
+    ))
+}
+
+fn given_master_key(config: &Config) -> Result<(MasterKey, Announcement), CliError> {
+    master_key::resolve(config).map_err(|error| CliError::usage(error.to_string()))
 }
 
 /// The keys that a master key stands for.

@@ -1,6 +1,6 @@
 //! `gatewright policy`: the authorizer's policy file, judged by the authorizer's own code.
 
-use super::args::{OutputArgs, now, read_file};
+use super::args::{NoConfigArgs, OutputArgs, now, read_file};
 use super::error::CliError;
 use super::out;
 use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
@@ -18,6 +18,16 @@ use std::sync::Arc;
 
 /// The longest token that is read from a file.
 const TOKEN_MAX_BYTES: u64 = 64 * 1024;
+
+/// Arguments of `policy`.
+#[derive(Debug, clap::Args)]
+pub struct PolicyArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+    #[command(flatten)]
+    no_config: NoConfigArgs,
+}
 
 /// Commands on policy files.
 #[derive(Debug, clap::Subcommand)]

@@ -62,15 +62,18 @@ pub fn settings(config: &Config) -> Settings {
 /// Reads the policy file that tells the issuer its scopes.
 ///
 /// # Errors
-/// [`CliError::Usage`] with line and column.
-pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, CliError> {
+/// What is wrong with it, with line and column.
+pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, String> {
     let Some(file) = file else {
         return Ok(ScopeDirectory::default());
     };
-    let refuse =
-        |error: &dyn Display| CliError::usage(format!("policy.file {}: {error}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| refuse(&error))?;
-    let policy = Policy::parse(&text).map_err(|error| refuse(&error))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        format!(
+            "{} can't be read ({error}): check the path and its permissions, or remove the setting",
+            file.display()
+        )
+    })?;
+    let policy = Policy::parse(&text).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok(ScopeDirectory::from_policies(&[policy]))
 }
 
@@ -97,7 +100,8 @@ pub async fn issuer(config: &Config, opened: Opened) -> Result<SharedIssuer, Cli
         passwords,
         keyring: ArcSwap::from_pointee(keyring),
         clients: ClientCache::default(),
-        scopes: scopes(config.policy.file.as_deref())?,
+        scopes: scopes(config.policy.file.as_deref())
+            .map_err(|what| CliError::usage(format!("policy.file: {what}")))?,
         store,
         entropy,
         master,
@@ -148,14 +152,14 @@ pub fn threads() -> Result<tokio::runtime::Runtime, CliError> {
 /// [`CliError`]
 pub async fn run(
     config: &Config,
+    tls: Option<Arc<Tls>>,
     app: App,
     router: Router,
     listener: TcpListener,
     signal: impl Future<Output = ()>,
 ) -> Result<(), CliError> {
     let mut server_settings = ServerSettings::new(&config.http);
-    if let Some(files) = &config.tls {
-        let tls = Tls::load(files).map_err(|error| CliError::usage(error.to_string()))?;
+    if let Some(tls) = tls {
         let reloaded = Arc::clone(&tls);
         // It logs the outcome, and keeps the old pair if the new one is refused.
         signals::on_hangup(move || drop(reloaded.reload())).map_err(failed)?;

@@ -2,6 +2,7 @@
 
 use super::args::ConfigArgs;
 use super::error::CliError;
+use super::files::{self, Files};
 use super::open::{Migrate, open_migrating};
 use super::runtime;
 use crate::config::Config;
@@ -28,14 +29,15 @@ pub struct ServeArgs {
 /// # Errors
 /// [`CliError`]
 pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
-    let config = config.load()?.config;
+    let (loaded, files) = files::load(config)?;
+    let config = loaded.config;
     let _log =
         crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
-    runtime::threads()?.block_on(serve(args, &config))?;
+    runtime::threads()?.block_on(serve(args, &config, files))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &ServeArgs, config: &Config) -> Result<(), CliError> {
+async fn serve(args: &ServeArgs, config: &Config, files: Files) -> Result<(), CliError> {
     let signal = runtime::shutdown_signal()?;
     let migrate = if args.migrate {
         Migrate::Any
@@ -46,9 +48,20 @@ async fn serve(args: &ServeArgs, config: &Config) -> Result<(), CliError> {
     for announcement in &opened.announcements {
         tracing::warn!("{announcement}");
     }
+    if !opened.migrated.is_empty() {
+        tracing::info!(applied = %opened.migrated.join(", "), "database migrated");
+    }
     let issuer = Box::pin(runtime::issuer(config, opened)).await?;
     let app = App::new(issuer, runtime::system_clock(), config.cors.origins.clone());
     let listener = runtime::bind(config).await?;
     tracing::info!(listen = %config.listen, issuer = %config.issuer, "ready");
-    runtime::run(config, app.clone(), router(app), listener, signal).await
+    runtime::run(
+        config,
+        files.tls,
+        app.clone(),
+        router(app),
+        listener,
+        signal,
+    )
+    .await
 }

@@ -155,7 +155,8 @@ pub async fn run(command: UserCommand, config: &ConfigArgs) -> Result<ExitCode, 
         }
         _ => None,
     };
-    let opened = open::for_command(&config).await?;
+    let makes = matches!(command, UserCommand::Create(_));
+    let opened = open::for_command(&config, makes).await?;
     let admin = opened.admin();
     match command {
         UserCommand::Create(args) => {
@@ -205,6 +206,9 @@ pub async fn run(command: UserCommand, config: &ConfigArgs) -> Result<ExitCode, 
                 email_verified: args.email_verified,
                 claims: args.claims,
             };
+            if change == UserChange::default() {
+                return Err(open::nothing_to_change("user", "--email"));
+            }
             say(
                 "changed",
                 &users::update(admin, &args.name, &change, now()).await?,

@@ -10,13 +10,16 @@ pub(super) fn check_together(
     provenance: &BTreeMap<&'static str, Source>,
     problems: &mut Vec<Problem>,
 ) {
+    let master_key_refused = problems
+        .iter()
+        .any(|problem| problem.key.starts_with("master_key"));
     let mut refuse = |key: &'static str, what: &str| {
         problems.push(match provenance.get(key) {
             Some(source) => Problem::of(key, source, what),
             None => Problem::missing(key, what),
         });
     };
-    if config.database.is_postgres() && config.master_key.is_none() {
+    if config.database.is_postgres() && config.master_key.is_none() && !master_key_refused {
         refuse("master_key", master_key_missing());
     }
     if let Some(tls) = &config.tls {

@@ -2,6 +2,8 @@
 
 use std::{fmt::Display, path::Path};
 
+use serde_json::Value;
+
 use super::{Config, LogFormat, MasterKeySource, TlsConfig, read, read::Raw};
 
 /// One setting.
@@ -27,6 +29,18 @@ impl Key {
             "GATEWRIGHT_{}",
             self.path.replace('.', "_").to_ascii_uppercase()
         )
+    }
+
+    /// The value for programs, made of what people are shown: what is masked stays so.
+    pub fn typed(&self, config: &Config, masked: &str) -> Value {
+        if masked == NOT_SET {
+            return Value::Null;
+        }
+        match (self.toml)(config).parse::<toml::Value>() {
+            Ok(toml::Value::Integer(number)) => Value::from(number),
+            Ok(list @ toml::Value::Array(_)) => serde_json::to_value(list).unwrap_or_default(),
+            _ => Value::from(masked),
+        }
     }
 }
 
@@ -78,7 +92,7 @@ pub(super) const KEYS: &[Key] = &[
     special!("master_key_file", |c, raw| { c.master_key = read::master_key_file(raw)?; Ok(()) }, show_master_key_file, "/run/secrets/gatewright-master-key", "The file that holds the master key; nobody but the server should be able to read it."),
 
     Key { masked: |c| c.database.masked_url(), ..key!("database.url", database.url, read::database_url, "sqlite://PATH (relative) or sqlite:///PATH (absolute), or postgres://USER:PASSWORD@HOST/DATABASE.") },
-    special!("database.url_file", |c, raw| { c.database.url = read::database_url_file(raw)?; Ok(()) }, |_| "(not set)".to_owned(), "/run/secrets/gatewright-database-url", "The file that holds the URL, instead of the URL."),
+    special!("database.url_file", |c, raw| { c.database.url = read::database_url_file(raw)?; Ok(()) }, |_| NOT_SET.to_owned(), "/run/secrets/gatewright-database-url", "The file that holds the URL, instead of the URL."),
     key!("database.max_connections", database.max_connections, read::integer(1..=1000), "Most connections that this process opens."),
 
     special!("tls.certificate_file", |c, raw| { tls(c).certificate_file = read::path(raw)?; Ok(()) }, |c| show_path(c.tls.as_ref().map(|t| t.certificate_file.as_path())), "/etc/gatewright/tls.crt", "Certificate and chain, PEM. Without it the listener speaks plain HTTP. Read again on SIGHUP."),
@@ -128,22 +142,25 @@ fn tls(config: &mut Config) -> &mut TlsConfig {
     config.tls.get_or_insert_default()
 }
 
+/// What people read where nothing is set.
+pub(super) const NOT_SET: &str = "(not set)";
+
 fn show_master_key(config: &Config) -> String {
     match config.master_key {
         Some(MasterKeySource::Value(_)) => "***".to_owned(),
-        _ => "(not set)".to_owned(),
+        _ => NOT_SET.to_owned(),
     }
 }
 
 fn show_master_key_file(config: &Config) -> String {
     match &config.master_key {
         Some(MasterKeySource::File(path)) => path.display().to_string(),
-        _ => "(not set)".to_owned(),
+        _ => NOT_SET.to_owned(),
     }
 }
 
 fn show_path(path: Option<&Path>) -> String {
-    path.map_or_else(|| "(not set)".to_owned(), |path| path.display().to_string())
+    path.map_or_else(|| NOT_SET.to_owned(), |path| path.display().to_string())
 }
 
 /// A value as it stands in the file, and as it is shown to people.

@@ -102,7 +102,11 @@ impl fmt::Display for MasterKeyError {
                     "{place}: {EXPECTED}; make one with `openssl rand -base64 32`"
                 )
             }
-            Self::Io(path, error) => write!(f, "the master key file {}: {error}", path.display()),
+            Self::Io(path, error) => write!(
+                f,
+                "the master key file {} can't be used ({error}): check master_key_file and the file's permissions",
+                path.display()
+            ),
             Self::NoEntropy => f.write_str("the system gives no random bytes for a master key"),
         }
     }

@@ -16,6 +16,8 @@ mod values;
 
 use std::{collections::BTreeMap, path::Path};
 
+use serde_json::Value;
+
 pub use error::{ConfigError, Problem};
 pub use example::example_toml;
 pub use master_key::{Announcement, MasterKey, MasterKeyError};
@@ -64,8 +66,10 @@ impl std::fmt::Display for Source {
 pub struct Setting {
     /// Path of the key, as in the file: `database.url`.
     pub key: &'static str,
-    /// The effective value; secrets are masked.
+    /// The effective value for people; secrets are masked.
     pub value_masked: String,
+    /// The same for programs: a number, a text, a list of texts, or null where nothing is set.
+    pub value: Value,
     /// Where it came from.
     pub source: Source,
 }
@@ -94,17 +98,23 @@ impl Loaded {
         let generated = (key.path == "master_key_file" && self.config.master_key.is_none())
             .then(|| self.config.database.generated_master_key_file())
             .flatten();
-        match generated {
-            Some(path) => Setting {
-                key: key.path,
-                value_masked: path.display().to_string(),
-                source: Source::Generated,
-            },
-            None => Setting {
-                key: key.path,
-                value_masked: (key.masked)(&self.config),
-                source,
-            },
+        let (value_masked, source) = match generated {
+            Some(path) => (path.display().to_string(), Source::Generated),
+            None => ((key.masked)(&self.config), source),
+        };
+        Setting {
+            key: key.path,
+            value: key.typed(&self.config, &value_masked),
+            value_masked,
+            source,
+        }
+    }
+
+    /// A problem with the value of a key, and where that value stands.
+    pub fn problem(&self, key: &str, what: impl Into<String>) -> Problem {
+        match self.provenance.get(key) {
+            Some(source) => Problem::of(key, source, what),
+            None => Problem::missing(key, what),
         }
     }
 }

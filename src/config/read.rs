@@ -155,31 +155,43 @@ fn list(raw: &Raw) -> Result<Vec<String>, String> {
 
 /// Networks or single addresses. A network of every address would let anyone choose their own.
 pub(super) fn networks(raw: &Raw) -> Result<Vec<IpNet>, String> {
-    list(raw)?
+    let (networks, faults): (Vec<_>, Vec<_>) = list(raw)?
         .iter()
-        .map(|item| {
-            let network = IpNet::from_str(item)
-                .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
-                .map_err(|_| {
-                    format!("{item:?} is neither a network such as 10.0.0.0/8 nor an IP address")
-                })?;
-            if network.prefix_len() == 0 {
-                return Err(format!(
-                    "{item:?} trusts everyone: name the addresses of your proxies"
-                ));
-            }
-            Ok(network)
-        })
-        .collect()
+        .map(|item| network(item))
+        .partition(Result::is_ok);
+    if faults.is_empty() {
+        return Ok(networks.into_iter().flatten().collect());
+    }
+    let faults: Vec<String> = faults.into_iter().filter_map(Result::err).collect();
+    Err(faults.join("; "))
+}
+
+fn network(item: &str) -> Result<IpNet, String> {
+    let network = IpNet::from_str(item)
+        .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
+        .map_err(|_| {
+            format!("{item:?} is neither a network such as 10.0.0.0/8 nor an IP address")
+        })?;
+    if network.prefix_len() == 0 {
+        return Err(format!(
+            "{item:?} trusts everyone: name the addresses of your proxies"
+        ));
+    }
+    Ok(network)
 }
 
 /// Exact web origins: scheme, host and port, nothing else.
 pub(super) fn origins(raw: &Raw) -> Result<Vec<String>, String> {
     let origins = list(raw)?;
-    origins
+    let faults: Vec<String> = origins
         .iter()
-        .try_for_each(|origin| super::issuer::check_origin(origin))?;
-    Ok(origins)
+        .filter_map(|origin| super::issuer::check_origin(origin).err())
+        .collect();
+    if faults.is_empty() {
+        Ok(origins)
+    } else {
+        Err(faults.join("; "))
+    }
 }
 
 pub(super) fn issuer(raw: &Raw) -> Result<String, String> {

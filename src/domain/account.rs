@@ -38,6 +38,17 @@ pub fn canonical_login(text: &str) -> String {
     text.trim().nfkc().flat_map(char::to_lowercase).collect()
 }
 
+impl Account {
+    /// How the person knows themselves: their name, else their user name.
+    pub fn display_name(&self) -> &str {
+        self.claims
+            .get("name")
+            .and_then(Value::as_str)
+            .filter(|name| !name.trim().is_empty())
+            .unwrap_or(&self.username)
+    }
+}
+
 /// The form in which passwords are hashed: NFC (RFC 8265 §4.2), nothing trimmed.
 pub fn canonical_password(text: &str) -> String {
     text.nfc().collect()

@@ -9,9 +9,9 @@ use std::fmt;
 /// A failure that no caller caused.
 #[derive(Debug)]
 pub enum FlowError {
-    /// Come back in a moment: the password queue or the database is full.
+    /// Come back in a moment: the password queue is full.
     Busy,
-    /// The database is away.
+    /// The database is away, or has too much to do.
     Store(StoreError),
     /// A defect, a damaged row, no entropy, no key.
     Internal(String),
@@ -20,7 +20,9 @@ pub enum FlowError {
 impl fmt::Display for FlowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Busy => f.write_str("the server is busy; try again in a moment"),
+            Self::Busy => f.write_str(
+                "too many passwords wait to be checked; try again in a moment, or raise password.queue",
+            ),
             Self::Store(error) => error.fmt(f),
             Self::Internal(detail) => f.write_str(detail),
         }
@@ -31,10 +33,7 @@ impl std::error::Error for FlowError {}
 
 impl From<StoreError> for FlowError {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Busy(_) => Self::Busy,
-            other => Self::Store(other),
-        }
+        Self::Store(error)
     }
 }
 

@@ -89,10 +89,15 @@ async fn attempt(
     };
 
     let successor = RefreshToken::generate(&issuer.entropy)?;
+    // OIDC Core §12.2: the nonce belongs to the first ID token alone.
+    let without_nonce = Grant {
+        nonce: None,
+        ..grant.clone()
+    };
     let response = issuer.person_response(
         client,
         &account,
-        grant,
+        &without_nonce,
         (&scope, &resources),
         Some(successor.expose()),
         now,

@@ -249,10 +249,6 @@ fn show_consent(
         .master
         .csrf_token(&browser, &consent_purpose(session), &sealed);
     let audiences = client.audiences_for(&request.resources);
-    let name = account
-        .claims
-        .get("name")
-        .and_then(serde_json::Value::as_str);
     let redirect_uri = request.redirect_uri.as_str();
     let form = ConsentPage {
         csrf: &csrf,
@@ -262,7 +258,7 @@ fn show_consent(
         redirect_host: redirect_uri
             .split_once("://")
             .map_or(redirect_uri, |_| host_of(redirect_uri)),
-        user_display: name.unwrap_or(&account.username),
+        user_display: account.display_name(),
         scopes: request
             .scope
             .iter()

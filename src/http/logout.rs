@@ -86,7 +86,7 @@ fn ask(
     let html = LogoutPage {
         csrf: &csrf,
         action: &app.path("/logout"),
-        user_display: account.map_or("", |account| account.username.as_str()),
+        user_display: account.map_or("", Account::display_name),
         client_name: request.client_name.as_deref(),
         fields,
         cancel_href: None,

@@ -23,8 +23,16 @@ mod userinfo;
 use crate::flows::discovery::paths;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
+use http::StatusCode;
+use http::header::ALLOW;
 pub use state::App;
+
+/// Without HEAD, which a router answers as GET without the body: here that would issue a code, or end a session,
+/// that nobody gets to see.
+fn whole(methods: MethodRouter<App>) -> MethodRouter<App> {
+    methods.head(|| async { (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")]) })
+}
 
 /// Every path of the server.
 pub fn router(app: App) -> Router {
@@ -39,12 +47,18 @@ pub fn router(app: App) -> Router {
     let endpoints = Router::new()
         .route(
             paths::AUTHORIZATION,
-            get(authorize::authorize).post(authorize::authorize),
+            whole(get(authorize::authorize).post(authorize::authorize)),
         )
-        .route("/continue", get(authorize::resume))
-        .route("/login", get(login::reload).post(login::submit))
-        .route("/consent", get(login::reload).post(authorize::decide))
-        .route(paths::END_SESSION, get(logout::logout).post(logout::logout))
+        .route("/continue", whole(get(authorize::resume)))
+        .route("/login", whole(get(login::reload).post(login::submit)))
+        .route(
+            "/consent",
+            whole(get(login::reload).post(authorize::decide)),
+        )
+        .route(
+            paths::END_SESSION,
+            whole(get(logout::logout).post(logout::logout)),
+        )
         .route(paths::INTROSPECTION, post(token::introspect))
         .route(paths::JWKS, get(documents::jwks))
         .route(paths::OPENID_CONFIGURATION, get(documents::metadata))

@@ -30,6 +30,7 @@ pub fn refusal(status: StatusCode, code: ErrorCode, words: &str) -> Response {
 
 /// What a body that can't be read is answered with.
 pub fn unreadable(error: BodyError) -> Response {
+    tracing::info!(detail = error.words(), "request refused: its body");
     refusal(error.status(), ErrorCode::InvalidRequest, error.words())
 }
 

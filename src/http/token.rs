@@ -1,7 +1,7 @@
 //! The token, introspection and revocation endpoints.
 
 use super::extract::Inbound;
-use super::oauth_error::{json, refusal, token_error, unreadable};
+use super::oauth_error::{json, token_error, unreadable};
 use super::state::App;
 use crate::domain::ErrorCode;
 use crate::flows::client_auth::Presented;
@@ -46,11 +46,11 @@ pub async fn revoke(State(app): State<App>, inbound: Inbound) -> Response {
 /// The parameters of a protocol request: in the body, never in the query, where logs would keep them.
 fn presented(inbound: &Inbound) -> Result<Presented<'_>, Box<Response>> {
     if !inbound.raw_query.is_empty() {
-        return Err(Box::new(refusal(
-            StatusCode::BAD_REQUEST,
+        let refused = TokenError::Refused(
             ErrorCode::InvalidRequest,
             "send the parameters in the body, none in the query",
-        )));
+        );
+        return Err(Box::new(token_error(&refused, inbound)));
     }
     let form = inbound
         .body

@@ -10,10 +10,11 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{ConnectOptions as _, Postgres, Sqlite, Transaction};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// How long a caller waits for a connection or a lock before it is told to come back.
 const PATIENCE_POSTGRES: Duration = Duration::from_secs(2);
@@ -115,9 +116,13 @@ impl Store {
             let pool = PgPoolOptions::new()
                 .max_connections(options.max_connections)
                 .acquire_timeout(PATIENCE_POSTGRES)
-                .connect_with(connect)
-                .await?;
-            return Ok(Self::Postgres(pool));
+                .connect_with(connect.clone())
+                .await;
+            return match pool {
+                Ok(pool) => Ok(Self::Postgres(pool)),
+                Err(sqlx::Error::PoolTimedOut) => Err(why_unreachable(&connect).await),
+                Err(error) => Err(error.into()),
+            };
         }
         let path = sqlite_path(&options.url).ok_or_else(|| {
             StoreError::Internal("database.url must begin with sqlite:// or postgres://".to_owned())
@@ -319,6 +324,14 @@ impl Store {
             }
             Self::Postgres(pool) => pool.close().await,
         }
+    }
+}
+
+/// A pool only says that it waited in vain; one connection says why.
+async fn why_unreachable(connect: &PgConnectOptions) -> StoreError {
+    match timeout(PATIENCE_POSTGRES, connect.connect()).await {
+        Ok(Err(error)) => error.into(),
+        Ok(Ok(_)) | Err(_) => StoreError::Unavailable("it doesn't answer in time".to_owned()),
     }
 }
 

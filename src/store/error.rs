@@ -1,5 +1,6 @@
 //! What can go wrong below, sorted by what the caller should do.
 
+use sqlx::error::DatabaseError;
 use std::fmt;
 
 /// A failed statement.
@@ -37,45 +38,51 @@ impl std::error::Error for StoreError {}
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let detail = error.to_string();
         match &error {
-            sqlx::Error::PoolTimedOut => Self::Busy("no connection became free in time".to_owned()),
+            sqlx::Error::PoolTimedOut => Self::Busy(
+                "no connection in time: all are in use, or it can't be reached".to_owned(),
+            ),
             sqlx::Error::Io(_)
             | sqlx::Error::Tls(_)
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed
-            | sqlx::Error::Protocol(_) => Self::Unavailable(detail),
-            sqlx::Error::Database(database) => {
-                if database.is_unique_violation() || database.is_foreign_key_violation() {
-                    return Self::Conflict;
-                }
-                match database.code().as_deref() {
-                    // SQLite: BUSY and LOCKED with their extended codes. PostgreSQL: serialization, deadlock,
-                    // lock not available, too many connections.
-                    Some(
-                        "5" | "6" | "261" | "262" | "517" | "518" | "773" | "40001" | "40P01"
-                        | "55P03" | "53300",
-                    ) => Self::Busy(detail),
-                    // SQLite: READONLY, IOERR, FULL, CANTOPEN.
-                    Some("8" | "10" | "13" | "14" | "1032" | "1544" | "778" | "266" | "1034") => {
-                        Self::Unavailable(detail)
-                    }
-                    // PostgreSQL: out of disk, shutting down, read-only, connection exceptions.
-                    Some(code)
-                        if code.len() == 5
-                            && (code.starts_with("57P")
-                                || code.starts_with("08")
-                                || code.starts_with("53")
-                                || code == "25006") =>
-                    {
-                        Self::Unavailable(detail)
-                    }
-                    _ => Self::Internal(detail),
-                }
-            }
-            _ => Self::Internal(detail),
+            | sqlx::Error::Protocol(_) => Self::Unavailable(error.to_string()),
+            sqlx::Error::Database(database) => of_database(&**database),
+            _ => Self::Internal(error.to_string()),
         }
     }
+}
+
+fn of_database(error: &dyn DatabaseError) -> StoreError {
+    if error.is_unique_violation() || error.is_foreign_key_violation() {
+        return StoreError::Conflict;
+    }
+    let said = error.message().to_owned();
+    match error.code().as_deref() {
+        // SQLite: BUSY and LOCKED with their extended codes. PostgreSQL: serialization, deadlock,
+        // lock not available, too many connections.
+        Some(
+            "5" | "6" | "261" | "262" | "517" | "518" | "773" | "40001" | "40P01" | "55P03"
+            | "53300",
+        ) => StoreError::Busy(said),
+        // SQLite: READONLY, IOERR, FULL, CANTOPEN, NOTADB.
+        Some("8" | "10" | "13" | "14" | "26" | "1032" | "1544" | "778" | "266" | "1034") => {
+            StoreError::Unavailable(said)
+        }
+        Some(code) if code.len() == 5 && unavailable_on_postgres(code) => {
+            StoreError::Unavailable(said)
+        }
+        Some(code) => StoreError::Internal(format!("{said}, code {code}")),
+        None => StoreError::Internal(said),
+    }
+}
+
+/// Out of disk, shutting down, read-only, connection exceptions, a refused login, no such database.
+fn unavailable_on_postgres(code: &str) -> bool {
+    ["57P", "08", "53", "28"]
+        .iter()
+        .any(|class| code.starts_with(class))
+        || ["25006", "3D000"].contains(&code)
 }
 
 impl From<serde_json::Error> for StoreError {

@@ -4,6 +4,7 @@ mod gateway;
 mod pages;
 mod seed;
 
+use super::args::NoConfigArgs;
 use super::error::CliError;
 use super::open::open;
 use super::runtime;
@@ -34,6 +35,8 @@ pub struct DemoArgs {
     /// end, if not given
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    no_config: NoConfigArgs,
 }
 
 /// What the demo's own pages share.
@@ -147,7 +150,7 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
         .route("/api/{*path}", any(gateway::call))
         .with_state(demo.clone());
     let whole = own.fallback_service(demo.issuer_router.clone());
-    let outcome = runtime::run(&config, app, whole, listener, signal).await;
+    let outcome = runtime::run(&config, None, app, whole, listener, signal).await;
     drop(dir);
     outcome
 }

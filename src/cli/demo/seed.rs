@@ -330,6 +330,25 @@ impl Seed {
                 format!("curl -s {url}/jwks.json"),
                 "the JWKS",
             ),
+            step(
+                "Log in without a browser",
+                "What a browser does with two forms and a cookie: sign in, agree if asked, come back with a code.",
+                self.login_by_hand(url),
+                "Ada Lovelace is signed in",
+            ),
         ]
+    }
+
+    fn login_by_hand(&self, url: &str) -> String {
+        let (username, password) = (&self.username, self.password.expose());
+        format!(
+            r#"JAR=$(mktemp); get() {{ curl -sL -c "$JAR" -b "$JAR" "$@"; }}
+field() {{ printf %s "$PAGE" | sed -n "s/.*name=\"$1\" value=\"\([^\"]*\)\".*/\1/p"; }}
+PAGE=$(get {url}/demo/login)
+PAGE=$(get -d csrf=$(field csrf) -d interaction=$(field interaction) -d login={username} -d password={password} {url}/login)
+AGREE=$(printf %s "$PAGE" | sed -n 's/.*action="\(\/consent[^"]*\)".*/\1/p')
+[ -z "$AGREE" ] || PAGE=$(get -d csrf=$(field csrf) -d decision=allow "{url}$AGREE")
+printf %s "$PAGE" | sed -n '/<h1>/s/<[^>]*>//gp'"#
+        )
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// What to set; `None` leaves a field as it is. A list replaces the whole list.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ClientChange {
     /// Shown on the consent page.
     pub name: Option<String>,

@@ -3,8 +3,8 @@
 use super::client_change::{ClientChange, blank, uses_secret};
 use super::client_secrets::{self, NewSecret};
 use super::{Act, Admin, AdminError, accept};
-use crate::domain::{Client, ClientId};
-use crate::store::{StoreError, clients as rows};
+use crate::domain::{Client, ClientId, Subject};
+use crate::store::{StoreError, accounts, clients as rows};
 
 /// How often a change is made anew on top of somebody else's.
 const ATTEMPTS: usize = 20;
@@ -46,6 +46,15 @@ pub async fn create(
         faults.push(
             "this client has no secret that could expire: leave out --secret-expires-in".to_owned(),
         );
+    }
+    // `sub` is the client's id in its own tokens and a person's subject in theirs: one must never pass for the other.
+    if accounts::by_subject(admin.store, &Subject::new(client_id))
+        .await?
+        .is_some()
+    {
+        faults.push(format!(
+            "{client_id:?} is a person's sub: choose another name"
+        ));
     }
     accept(faults)?;
     let mut tx = admin.store.begin().await?;

@@ -25,7 +25,7 @@ pub struct NewUser {
 }
 
 /// What to set; `None` leaves a field as it is.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct UserChange {
     /// The name to log in with.
     pub username: Option<String>,
@@ -275,7 +275,7 @@ pub(super) async fn end_everything(
 
 fn taken(what: &str) -> AdminError {
     AdminError::Conflict(format!(
-        "{what} belongs to somebody else: choose another, or see 'gatewright user list'"
+        "{what} exists already: choose another, or change that person with 'gatewright user update'"
     ))
 }
 

@@ -82,7 +82,7 @@ pub fn describe_scope(name: &str) -> ScopeLine {
         "phone" => ("See your phone number", "And whether it has been verified"),
         "offline_access" => (
             "Keep access while you’re away",
-            "Until it’s revoked, without asking you again",
+            "Until it isn’t used for a while, or is revoked",
         ),
         _ => return describe_api_scope(name),
     };

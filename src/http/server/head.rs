@@ -59,10 +59,10 @@ impl Search {
             }
         }
         self.scanned = bytes.len();
-        if bytes.len() > MAX_HEAD_BYTES {
-            Err(TOO_LARGE)
-        } else {
-            Ok(Found::NotYet)
+        match bytes.len() {
+            0..=MAX_HEAD_BYTES => Ok(Found::NotYet),
+            _ if self.line == 0 => Err(TARGET_TOO_LONG),
+            _ => Err(TOO_LARGE),
         }
     }
 }
@@ -70,6 +70,11 @@ impl Search {
 const TOO_LARGE: Refused = Refused {
     status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     reason: "the headers are too large",
+};
+
+const TARGET_TOO_LONG: Refused = Refused {
+    status: StatusCode::URI_TOO_LONG,
+    reason: "the request target is too long",
 };
 
 fn refuse<T>(reason: &'static str) -> Result<T, Refused> {
@@ -81,13 +86,13 @@ fn refuse<T>(reason: &'static str) -> Result<T, Refused> {
 
 /// Checks a whole head, with its empty line, and tells what follows it.
 pub(super) fn vet(head: &[u8]) -> Result<Framing, Refused> {
-    if head.len() > MAX_HEAD_BYTES {
-        return Err(TOO_LARGE);
-    }
     let mut lines = head
         .split(|b| *b == b'\n')
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
     let is_http_11 = request_line(lines.next().unwrap_or_default())?;
+    if head.len() > MAX_HEAD_BYTES {
+        return Err(TOO_LARGE);
+    }
     let (mut length, mut chunked) = (None, false);
     for (count, line) in lines.take_while(|line| !line.is_empty()).enumerate() {
         if count >= MAX_HEADERS {
@@ -131,10 +136,7 @@ fn request_line(line: &[u8]) -> Result<bool, Refused> {
         return refuse("the method is not valid");
     }
     if target.len() > MAX_TARGET_BYTES {
-        return Err(Refused {
-            status: StatusCode::URI_TOO_LONG,
-            reason: "the request target is too long",
-        });
+        return Err(TARGET_TOO_LONG);
     }
     // RFC 9112 §3.2: origin, absolute or asterisk form; the authority form is CONNECT's, which nobody needs here.
     let is_known_form = target.starts_with(b"/")
@@ -332,7 +334,9 @@ mod tests {
         }
         assert_eq!(
             Search::default().on(&vec![b'a'; MAX_HEAD_BYTES + 1]),
-            Err(TOO_LARGE)
+            Err(TARGET_TOO_LONG)
         );
+        let headers = [b"GET / HTTP/1.1\r\n".to_vec(), vec![b'a'; MAX_HEAD_BYTES]].concat();
+        assert_eq!(Search::default().on(&headers), Err(TOO_LARGE));
     }
 }

@@ -1,10 +1,6 @@
 //! TLS, with a certificate that can be replaced while running.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use rustls::{
@@ -22,22 +18,42 @@ use crate::config::TlsConfig;
 /// A certificate or its key cannot be used: which file, and why.
 #[derive(Debug)]
 pub struct TlsError {
+    setting: &'static str,
     path: PathBuf,
     what: String,
 }
 
 impl TlsError {
-    fn new(path: &Path, what: impl fmt::Display) -> Self {
+    fn certificate(files: &TlsConfig, what: impl fmt::Display) -> Self {
         Self {
-            path: path.to_owned(),
+            setting: "tls.certificate_file",
+            path: files.certificate_file.clone(),
             what: what.to_string(),
         }
+    }
+
+    fn key(files: &TlsConfig, what: impl fmt::Display) -> Self {
+        Self {
+            setting: "tls.key_file",
+            path: files.key_file.clone(),
+            what: what.to_string(),
+        }
+    }
+
+    /// The setting that names the file.
+    pub fn setting(&self) -> &'static str {
+        self.setting
     }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.what)
+        write!(
+            f,
+            "{} can't be used ({}): give a PEM file that the server may read",
+            self.path.display(),
+            self.what
+        )
     }
 }
 
@@ -70,7 +86,7 @@ impl Tls {
         let certificate = Arc::new(Current(ArcSwap::from_pointee(pair)));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| TlsError::new(&files.certificate_file, error))?
+            .map_err(|error| TlsError::certificate(files, error))?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -116,25 +132,19 @@ impl ResolvesServerCert for Current {
 }
 
 fn read_pair(files: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {
-    let TlsConfig {
-        certificate_file,
-        key_file,
-    } = files;
-    let chain = CertificateDer::pem_file_iter(certificate_file)
+    let chain = CertificateDer::pem_file_iter(&files.certificate_file)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| TlsError::new(certificate_file, error))?;
+        .map_err(|error| TlsError::certificate(files, error))?;
     if chain.is_empty() {
-        return Err(TlsError::new(
-            certificate_file,
-            "holds no certificate in PEM form",
-        ));
+        return Err(TlsError::certificate(files, "it holds no certificate"));
     }
-    let key =
-        PrivateKeyDer::from_pem_file(key_file).map_err(|error| TlsError::new(key_file, error))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key_file)
+        .map_err(|error| TlsError::key(files, error))?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| {
-        TlsError::new(
-            key_file,
-            format_args!("does not go with {}: {error}", certificate_file.display()),
+        let certificate = files.certificate_file.display();
+        TlsError::key(
+            files,
+            format_args!("it does not go with {certificate}: {error}"),
         )
     })
 }

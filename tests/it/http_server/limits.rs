@@ -204,6 +204,8 @@ async fn large_heads_are_refused_with_a_name() {
             431,
         ),
         (format!("GET /{half} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
+        (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), 414),
+        (format!("GET /{long}{long}"), 414),
         (
             format!(
                 "GET /?{} HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n",

@@ -34,7 +34,7 @@ async function start() {
     assert.equal(child.exitCode, null, 'the demo ended by itself');
   }
   const [, user, password] = /as (\S+) with the password (\S+)/.exec(printed);
-  const steps = [...printed.matchAll(/^# (.*)\n(.+)$/gm)].map(([, title, command]) => ({ title, command }));
+  const steps = [...printed.matchAll(/^# (.*)\n((?:.+\n)+)/gm)].map(([, title, command]) => ({ title, command: command.trim() }));
   return { child, ended, url, user, password, steps };
 }
 
@@ -71,6 +71,7 @@ const promises = [
   }],
   [/^Revoke/, (said) => assert.match(said, /^HTTP\/1\.1 200 /)],
   [/public keys/, (said) => assert.ok(JSON.parse(said).keys.length >= 2, said)],
+  [/Log in without/, (said) => assert.match(said, /Ada Lovelace is signed in/)],
   [/who this is/, (said) => assert.equal(JSON.parse(said).name, 'Ada Lovelace')],
 ];
 
