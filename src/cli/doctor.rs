@@ -24,18 +24,19 @@ pub struct DoctorArgs {
 
 /// Looks at everything and prints the findings.
 pub async fn run(args: &DoctorArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
-    let config = config.load()?.config;
+    let loaded = config.load()?;
+    let config = &loaded.config;
     let mut findings = Findings::default();
-    let master = inspect::master_key(&config, &mut findings);
-    if let Some(store) = inspect::database(&config, &mut findings).await {
+    let master = inspect::master_key(config, &mut findings);
+    if let Some(store) = inspect::database(config, &mut findings).await {
         inspect::clock(&store, &mut findings).await;
         if let Some(master) = &master {
-            inspect::keys(&config, &store, master, &mut findings).await;
+            inspect::keys(config, &store, master, &mut findings).await;
         }
         store.close().await;
     }
-    inspect::issuer(&config, &mut findings).await;
-    inspect::file_modes(&config, &mut findings);
+    inspect::issuer(config, &mut findings).await;
+    inspect::file_modes(&loaded, &mut findings);
     let healthy = findings.worst() != State::Fail;
     if args.output.json {
         out::json(&json!({"healthy": healthy, "findings": findings.json()}))?;

@@ -93,7 +93,7 @@ pub(super) const KEYS: &[Key] = &[
 
     Key { masked: |c| c.database.masked_url(), ..key!("database.url", database.url, read::database_url, "sqlite://PATH (relative) or sqlite:///PATH (absolute), or postgres://USER:PASSWORD@HOST/DATABASE.") },
     special!("database.url_file", |c, raw| { c.database.url = read::database_url_file(raw)?; Ok(()) }, |_| NOT_SET.to_owned(), "/run/secrets/gatewright-database-url", "The file that holds the URL, instead of the URL."),
-    key!("database.max_connections", database.max_connections, read::integer(1..=1000), "Most connections that this process opens."),
+    key!("database.max_connections", database.max_connections, read::integer(1..=1000), "Most connections that this process opens to PostgreSQL; an SQLite file has one writer and two readers."),
 
     special!("tls.certificate_file", |c, raw| { tls(c).certificate_file = read::path(raw)?; Ok(()) }, |c| show_path(c.tls.as_ref().map(|t| t.certificate_file.as_path())), "/etc/gatewright/tls.crt", "Certificate and chain, PEM. Without it the listener speaks plain HTTP. Read again on SIGHUP."),
     special!("tls.key_file", |c, raw| { tls(c).key_file = read::path(raw)?; Ok(()) }, |c| show_path(c.tls.as_ref().map(|t| t.key_file.as_path())), "/etc/gatewright/tls.key", "Its private key, PEM."),

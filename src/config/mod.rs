@@ -110,6 +110,17 @@ impl Loaded {
         }
     }
 
+    /// The configuration file, if a secret stands in it: the master key, or a password in the database's URL.
+    pub fn file_with_secrets(&self) -> Option<&Path> {
+        let file = |key: &str| match self.provenance.get(key) {
+            Some(Source::File { path, .. }) => Some(Path::new(path)),
+            _ => None,
+        };
+        let database = &self.config.database;
+        let has_password = database.masked_url() != database.url;
+        file("master_key").or_else(|| file("database.url").filter(|_| has_password))
+    }
+
     /// A problem with the value of a key, and where that value stands.
     pub fn problem(&self, key: &str, what: impl Into<String>) -> Problem {
         match self.provenance.get(key) {

@@ -79,7 +79,7 @@ pub struct Config {
 pub struct DatabaseConfig {
     /// `sqlite://…` or `postgres://…`. It may hold a password: [`DatabaseConfig::masked_url`] is the one to print.
     pub url: String,
-    /// Most connections this process opens.
+    /// Most connections this process opens to PostgreSQL.
     pub max_connections: u32,
 }
 

@@ -1,16 +1,15 @@
 //! The two databases behind one set of statements.
 
 use super::error::StoreError;
-use super::events::log;
 use super::sqlite_file::{lock, prepare_file, sqlite_path};
+use super::tx::Tx;
 use super::values::{Param, Row, bind};
-use crate::domain::event::Event;
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Postgres, Sqlite, Transaction};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -56,20 +55,6 @@ pub enum Store {
     Postgres(PgPool),
 }
 
-/// A write transaction. Dropped without `commit`, it never happened.
-pub struct Tx {
-    open: Open,
-    /// What is recorded in it: logged once it has happened.
-    events: Vec<Event>,
-}
-
-enum Open {
-    /// `BEGIN IMMEDIATE`
-    Sqlite(Transaction<'static, Sqlite>),
-    /// READ COMMITTED, guarded statements.
-    Postgres(Transaction<'static, Postgres>),
-}
-
 /// Runs one body on whichever database it is; `$arguments` becomes the bound parameters of that database.
 macro_rules! on {
     ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr, $sqlite:ident) => {
@@ -81,23 +66,6 @@ macro_rules! on {
                 $body
             }
             Store::Postgres($executor) => {
-                let $arguments = bind::<PgArguments>($params)?;
-                $body
-            }
-        }
-    };
-}
-
-macro_rules! on_tx {
-    ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr) => {
-        match &mut $self.open {
-            Open::Sqlite(transaction) => {
-                let $executor = &mut **transaction;
-                let $arguments = bind::<SqliteArguments>($params)?;
-                $body
-            }
-            Open::Postgres(transaction) => {
-                let $executor = &mut **transaction;
                 let $arguments = bind::<PgArguments>($params)?;
                 $body
             }
@@ -256,18 +224,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        let open = match self {
-            Self::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            // Said aloud, for the database may have another default, in which losers of a race fail.
-            Self::Postgres(pool) => Open::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-                    .await?,
-            ),
-        };
-        Ok(Tx {
-            open,
-            events: Vec::new(),
-        })
+        Tx::begin(self).await
     }
 
     /// Prepares a statement without running it: for the test that every statement suits both databases.
@@ -332,74 +289,5 @@ async fn why_unreachable(connect: &PgConnectOptions) -> StoreError {
     match timeout(PATIENCE_POSTGRES, connect.connect()).await {
         Ok(Err(error)) => error.into(),
         Ok(Ok(_)) | Err(_) => StoreError::Unavailable("it doesn't answer in time".to_owned()),
-    }
-}
-
-impl Tx {
-    /// The first row of a statement, `RETURNING` included.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn fetch_optional<T: Row>(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Option<T>, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments)
-                .fetch_optional(connection)
-                .await?)
-        })
-    }
-
-    /// Every row of a statement.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn fetch_all<T: Row>(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<Vec<T>, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments)
-                .fetch_all(connection)
-                .await?)
-        })
-    }
-
-    /// Runs a statement. Returns the rows affected.
-    ///
-    /// # Errors
-    /// [`StoreError`]
-    pub async fn execute(
-        &mut self,
-        sql: &'static str,
-        params: Vec<Param>,
-    ) -> Result<u64, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_with(sql, arguments)
-                .execute(connection)
-                .await?
-                .rows_affected())
-        })
-    }
-
-    /// Keeps an event to be logged when this has happened.
-    pub(super) fn announce(&mut self, event: Event) {
-        self.events.push(event);
-    }
-
-    /// Makes it so, and logs the events recorded in it.
-    ///
-    /// # Errors
-    /// [`StoreError`]: then it is unknown whether it happened, and the caller must not assume that it did.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        match self.open {
-            Open::Sqlite(transaction) => transaction.commit().await?,
-            Open::Postgres(transaction) => transaction.commit().await?,
-        }
-        self.events.iter().for_each(log);
-        Ok(())
     }
 }

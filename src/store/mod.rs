@@ -19,10 +19,12 @@ pub mod signing_keys;
 mod sqlite_file;
 pub mod sweep;
 pub mod throttle;
+mod tx;
 mod values;
 
-pub use backend::{Backend, Store, StoreOptions, Tx};
+pub use backend::{Backend, Store, StoreOptions};
 pub use error::StoreError;
+pub use tx::Tx;
 pub use values::Param;
 
 /// Builds the parameter list of a statement, in the order of its `$n`.

@@ -3,7 +3,7 @@
 use super::super::args::now;
 use super::super::open;
 use super::findings::Findings;
-use crate::config::{Config, MasterKeySource, master_key as master_key_file};
+use crate::config::{Config, Loaded, MasterKeySource, master_key as master_key_file};
 use crate::crypto::{Entropy, MasterKeys};
 use crate::flows::admin::{Admin, keys as admin_keys};
 use crate::store::{Backend, Store};
@@ -264,8 +264,9 @@ pub(super) async fn issuer(config: &Config, findings: &mut Findings) {
 }
 
 /// Files with secrets that others than the owner may read.
-pub(super) fn file_modes(config: &Config, findings: &mut Findings) {
+pub(super) fn file_modes(loaded: &Loaded, findings: &mut Findings) {
     const CHECK: &str = "file modes";
+    let config = &loaded.config;
     let mut all_well = true;
     let mut look = |what: &str, path: &Path, grave: bool| {
         let Ok(metadata) = std::fs::metadata(path) else {
@@ -302,6 +303,9 @@ pub(super) fn file_modes(config: &Config, findings: &mut Findings) {
                 look("the master key", &path, true);
             }
         }
+    }
+    if let Some(file) = loaded.file_with_secrets() {
+        look("the configuration", file, true);
     }
     if let Some(tls) = &config.tls {
         look("the TLS key", &tls.key_file, true);

@@ -275,7 +275,8 @@ pub(super) async fn end_everything(
 
 fn taken(what: &str) -> AdminError {
     AdminError::Conflict(format!(
-        "{what} exists already: choose another, or change that person with 'gatewright user update'"
+        "{what} belongs to somebody else: choose another, or change that person with 'gatewright user update'; \
+         'gatewright user list' shows everybody"
     ))
 }
 

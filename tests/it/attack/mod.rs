@@ -13,6 +13,7 @@ mod injection;
 mod introspection;
 mod keys;
 mod log_leaks;
+mod log_of_attacks;
 mod malformed_input;
 mod open_redirect;
 mod page_injection;

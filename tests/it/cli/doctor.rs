@@ -168,3 +168,34 @@ async fn a_key_that_no_server_took_up_is_found() {
         .count();
     assert_eq!(overdue, 3, "{report}");
 }
+
+#[test]
+fn a_configuration_file_with_a_secret_is_the_owners_alone() {
+    let mut program = Program::sqlite();
+    let url = program.env.remove("GATEWRIGHT_DATABASE_URL").unwrap();
+    let file = program.file("gatewright.toml", &format!("[database]\nurl = \"{url}\"\n"));
+    let program = program.with("GATEWRIGHT_CONFIG", &file);
+    program.run(&["key", "rotate"]).succeeds();
+    let open_to_all =
+        || std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    open_to_all();
+    assert_eq!(
+        finding(&examine(&program).1, "file modes").0,
+        "ok",
+        "it holds no secret"
+    );
+    let key = "00".repeat(32);
+    program.file(
+        "gatewright.toml",
+        &format!("master_key = \"{key}\"\n[database]\nurl = \"{url}\"\n"),
+    );
+    open_to_all();
+    let (code, report) = examine(&program);
+    assert_eq!(code, 1);
+    let (state, remedy) = finding(&report, "file modes");
+    assert_eq!(
+        (state, remedy),
+        ("fail", &*format!("run 'chmod 600 {file}'"))
+    );
+    assert!(!report.to_string().contains(&key));
+}

@@ -6,7 +6,8 @@ use super::program::Program;
 fn every_error_says_what_to_do() {
     let program = Program::sqlite();
     program.machine("worker");
-    program.user("ada");
+    let ada = program.user("ada");
+    let sub_of_ada = ada["sub"].as_str().unwrap();
     let wrong: &[(&[&str], i32, &str)] = &[
         (&["clinet"], 2, "client"),
         (&["client", "show", "nope"], 1, "gatewright client list"),
@@ -14,6 +15,22 @@ fn every_error_says_what_to_do() {
             &["client", "update", "nope", "--name", "x"],
             1,
             "gatewright client list",
+        ),
+        (
+            &["client", "update", "worker"],
+            2,
+            "gatewright client update --help",
+        ),
+        (
+            &[
+                "client",
+                "create",
+                sub_of_ada,
+                "--grant",
+                "client_credentials",
+            ],
+            2,
+            "person's sub",
         ),
         (&["client", "disable", "nope"], 1, "gatewright client list"),
         (&["client", "enable", "nope"], 1, "gatewright client list"),
@@ -96,6 +113,16 @@ fn every_error_says_what_to_do() {
             2,
             "ada@example.com",
         ),
+        (
+            &["user", "update", "ada"],
+            2,
+            "gatewright user update --help",
+        ),
+        (
+            &["user", "create", "ada", "--no-password"],
+            1,
+            "gatewright user update",
+        ),
         (&["user", "disable", "nope"], 1, "gatewright user list"),
         (&["user", "delete", "nope"], 1, "gatewright user list"),
         (&["user", "sessions", "nope"], 1, "gatewright user list"),
@@ -120,10 +147,22 @@ fn every_error_says_what_to_do() {
                 "--database-url",
                 "sqlite:///proc/nowhere/gw.db",
                 "user",
-                "list",
+                "create",
+                "ada",
+                "--no-password",
             ],
             1,
             "database.url",
+        ),
+        (
+            &["--listen", "127.0.0.1:1", "demo"],
+            2,
+            "gatewright demo --help",
+        ),
+        (
+            &["policy", "check", "--policy", "x", "--issuer", "x"],
+            2,
+            "gatewright policy --help",
         ),
     ];
     for (args, code, words) in wrong {
@@ -199,5 +238,12 @@ fn every_command_has_help_that_names_its_options() {
             said.stdout
         );
         assert!(!said.stdout.contains('`'), "{command}: {}", said.stdout);
+        let heeds_a_configuration = !command.starts_with("demo") && !command.starts_with("policy");
+        assert_eq!(
+            said.stdout.contains("--database-url"),
+            heeds_a_configuration,
+            "{command}: {}",
+            said.stdout
+        );
     }
 }

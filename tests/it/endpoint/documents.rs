@@ -1,7 +1,8 @@
 //! Metadata, keys and health: exactly what works.
 
 use crate::support::app::{ISSUER, Options};
-use crate::support::{TestApp, on_both_databases};
+use crate::support::fixtures::{PASSWORD, authorize_url};
+use crate::support::{Browser, TestApp, on_both_databases};
 use gatewright_authorizer::jose::JwkSet;
 
 const METADATA: [&str; 2] = [
@@ -162,4 +163,23 @@ async fn unknown_paths_get_a_page_and_wrong_methods_a_405() {
     assert_eq!(answer.status, 405);
     assert_eq!(answer.header("allow"), Some("POST"));
     assert!(answer.header("x-request-id").is_some());
+}
+
+#[tokio::test]
+async fn head_does_nothing_where_get_does_something() {
+    let app = TestApp::sqlite().await;
+    app.with_ada_and_web().await;
+    let browser = Browser::new(&app);
+    let url = authorize_url("web", "openid", &[]);
+    browser.log_in(&url, "ada", PASSWORD).await;
+    assert_eq!(browser.get(&url).await.status, 303);
+    for path in [&*url, "/continue", "/login", "/consent", "/logout"] {
+        let answer = browser.head(path).await;
+        assert_eq!(answer.status, 405, "{path}");
+        assert_eq!(answer.header("allow"), Some("GET, POST"), "{path}");
+        assert_eq!(answer.header("location"), None, "{path}");
+    }
+    for path in [METADATA[0], "/jwks.json", "/health/live"] {
+        assert_eq!(browser.head(path).await.status, 200, "{path}");
+    }
 }

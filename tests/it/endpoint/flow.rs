@@ -50,6 +50,10 @@ on_both_databases! {
         assert_eq!(answer.status, 200, "{}", answer.body);
         let second = answer.json()["refresh_token"].as_str().unwrap().to_owned();
         assert_ne!(first, second);
+        // OIDC Core §12.2: the nonce is the first ID token's alone.
+        assert_eq!(claims_of(tokens["id_token"].as_str().unwrap())["nonce"], "the nonce");
+        let renewed = claims_of(answer.json()["id_token"].as_str().unwrap());
+        assert_eq!((renewed.get("nonce"), &renewed["sub"]), (None, &claims_of(tokens["id_token"].as_str().unwrap())["sub"]));
         // The same answer again within the grace.
         assert_eq!(app.refresh("web", first).await.body, answer.body);
         let third = app.refresh("web", &second).await;

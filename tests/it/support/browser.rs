@@ -1,6 +1,8 @@
 //! A browser without JavaScript: cookies, forms, redirects within the issuer.
 
 use super::app::{Answer, TestApp};
+use axum::body::Body;
+use http::Method;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -61,6 +63,17 @@ impl Browser {
         let answer = self.app.get_with(path, &[("cookie", &cookies)]).await;
         self.keep(&answer);
         answer
+    }
+
+    /// Asks for the headers alone.
+    pub async fn head(&self, path: &str) -> Answer {
+        let cookies = self.cookie_header();
+        let request = self
+            .app
+            .request(Method::HEAD, path, &[("cookie", &cookies)])
+            .body(Body::empty())
+            .unwrap();
+        self.app.send(request).await
     }
 
     /// Follows redirects as long as they stay with the issuer.
