@@ -1,6 +1,7 @@
 //! Builds exactly what each kind of call expects: no null members, flat string contexts, within the size limits.
 //!
-//! The context tells the API who calls: `sub`, `client_id`, `scope`, `iss`, `exp`, and on a denial `reason`, `rule`
+//! The context tells the API who calls: `sub`, `client_id`, `scope`, `iss`, `exp`, the claims that the policy file's
+//! `[context]` names (strings; lists and objects nested on payload 2.0, as JSON text elsewhere), and on a denial `reason`, `rule`
 //! and `missing` for the gateway's error page. API Gateway caches the context together with the policy, so the last
 //! three are those of the request that filled the cache.
 
@@ -29,18 +30,21 @@ pub struct Answer {
     pub coverage: Option<Coverage>,
 }
 
-/// Answers a call of a valid token.
-pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken) -> Answer {
-    let decision = policy.judge(token, call.method, &call.path);
+/// Answers a call of a valid token; `now` in Unix seconds.
+pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64) -> Answer {
+    let request = call.request(now);
+    let decision = policy.judge(token, &request);
     if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
-        return simple(decision, |decision| context_of(token, decision));
+        return simple(decision, |decision| {
+            context_of(policy, call.kind, token, decision)
+        });
     }
     let base = call.arn.base();
     let resource = format!("{base}/{}{}", call.method, call.path);
     let present = decision
         .is_allow()
         .then_some((call.method, call.path.as_str()));
-    let context = context_of(token, &decision);
+    let context = context_of(policy, call.kind, token, &decision);
     let frame = policy_answer(&token.subject, &Value::Null, &context);
     let budget = MAX_ANSWER.saturating_sub(frame.to_string().len());
 
@@ -53,7 +57,7 @@ pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken) -> Answer
     let rights = Some(policy.rights(token, &base, present, budget)).filter(agrees);
     let rights = rights.unwrap_or_else(|| policy.rights_for_one(&base, present));
     if !agrees(&rights) {
-        return inexpressible(&base, token);
+        return inexpressible(policy, call, token);
     }
     let body = policy_answer(&token.subject, &rights.document(), &context);
     Answer {
@@ -79,10 +83,11 @@ pub fn to_refused_token(policy: &Policy, call: &Call<'_>, reason: Reason) -> Ans
 }
 
 /// A path that can't be a resource ARN is one that we can't answer for.
-fn inexpressible(base: &str, token: &AccessToken) -> Answer {
+fn inexpressible(policy: &Policy, call: &Call<'_>, token: &AccessToken) -> Answer {
+    let base = call.arn.base();
     let decision = refusal(Reason::PathRefused);
-    let context = context_of(token, &decision);
-    let body = policy_answer(&token.subject, &Rights::none(base).document(), &context);
+    let context = context_of(policy, call.kind, token, &decision);
+    let body = policy_answer(&token.subject, &Rights::none(&base).document(), &context);
     Answer {
         body,
         decision,
@@ -114,13 +119,31 @@ fn policy_answer(principal: &str, document: &Value, context: &Map<String, Value>
     json!({"principalId": principal, "policyDocument": document, "context": context})
 }
 
-fn context_of(token: &AccessToken, decision: &Decision) -> Map<String, Value> {
+fn context_of(
+    policy: &Policy,
+    kind: Kind,
+    token: &AccessToken,
+    decision: &Decision,
+) -> Map<String, Value> {
     let mut context = Map::new();
     put(&mut context, "sub", &token.subject);
     put(&mut context, "client_id", &token.client_id);
     put(&mut context, "iss", &token.issuer);
     put(&mut context, "exp", &token.expires_at.to_string());
     put(&mut context, "scope", &token.scope.to_string());
+    for name in policy.passed_on() {
+        match token.claims.get(name) {
+            None | Some(Value::Null) => {}
+            Some(Value::String(text)) => put(&mut context, name, text),
+            // Payload 2.0 takes what is nested; everything else takes text.
+            Some(nested @ (Value::Array(_) | Value::Object(_))) if kind == Kind::HttpV2 => {
+                if nested.to_string().len() <= MAX_CONTEXT_VALUE {
+                    context.insert(name.clone(), nested.clone());
+                }
+            }
+            Some(other) => put(&mut context, name, &other.to_string()),
+        }
+    }
     if decision.is_allow() {
         context
     } else {
@@ -136,6 +159,7 @@ fn context_of_denial(decision: &Decision, mut context: Map<String, Value>) -> Ma
         put(&mut context, "rule", rule);
     }
     if let Some(missing) = decision.missing.first() {
+        // An empty one is left out: what a condition asks is the operator's business.
         put(
             &mut context,
             "missing",

@@ -120,7 +120,7 @@ impl Authorizer {
         };
         match verified {
             Ok(token) => Outcome::answered(
-                answer::to_token(&self.policy, &call, &token),
+                answer::to_token(&self.policy, &call, &token, now),
                 call,
                 Some(token),
             ),

@@ -112,6 +112,15 @@ reasons! {
     InsufficientScope, "insufficient_scope", Rule,
         "The token is valid but lacks a scope that this route needs.",
         "Ask for a token with the missing scope, if the client may have it.";
+    NotPermitted, "not_permitted", Rule,
+        "The token is valid, but its client, its subject or its groups are not those that this route is for.",
+        "Use an account or a client that may call it, or add it to the rule.";
+    ConditionNotMet, "condition_not_met", Rule,
+        "The token is valid, but the condition of the rule for this route doesn't hold for this call.",
+        "Have the policy explained for this token and call; it shows the condition.";
+    ConditionFailed, "condition_failed", Rule,
+        "The condition of the rule for this route can't be evaluated: a claim is missing or of another type.",
+        "Have the policy explained for this token and call; then have the issuer send the claim, or guard with has().";
     RuleDenied, "rule_denied", Rule,
         "A deny rule of the policy file covers this call.",
         "Change the deny rule if the call should be allowed.";

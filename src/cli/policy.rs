@@ -7,7 +7,7 @@ use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
 use gatewright_authorizer::jose::JwkSet;
 use gatewright_authorizer::jwks::{Clock, FetchKeys};
 use gatewright_authorizer::policy::{
-    CoverageNote, Explanation, Policy, PolicyError, Rule, explain,
+    CoverageNote, Explanation, Policy, PolicyError, Request, Rule, explain,
 };
 use gatewright_authorizer::{AccessToken, Reason, Verifier};
 use serde_json::{Value, json};
@@ -183,7 +183,11 @@ async fn explain_call(args: &ExplainArgs) -> Result<ExitCode, CliError> {
         )
     };
     let token = verifier.verify(presented.trim(), now()).await;
-    let explanation = explain(&policy, &token, &args.method, &args.path);
+    let explanation = explain(
+        &policy,
+        &token,
+        &Request::new(&args.method, &args.path).at(now()),
+    );
     print_explanation(&explanation, &token, args.output.json)?;
     if token == Err(Reason::KeysUnavailable) {
         return Err(why_no_keys(&policy).await);

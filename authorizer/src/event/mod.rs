@@ -14,9 +14,11 @@
 mod arn;
 mod bearer;
 
+use std::net::IpAddr;
+
 use serde_json::Value;
 
-use crate::policy::{PathTemplate, is_refused};
+use crate::policy::{PathTemplate, Request, is_refused};
 use crate::reason::Reason;
 
 pub use arn::MethodArn;
@@ -66,6 +68,8 @@ pub struct Call<'e> {
     pub path: String,
     /// The bearer token, or why there is none.
     pub token: Result<&'e str, Reason>,
+    /// The caller's address as the gateway saw it; TOKEN events have none.
+    pub source_ip: Option<IpAddr>,
     /// The gateway's id of the request; TOKEN events have none.
     pub request_id: Option<&'e str>,
     /// The route or resource that the gateway matched, for the log.
@@ -73,6 +77,17 @@ pub struct Call<'e> {
 }
 
 impl<'e> Call<'e> {
+    /// What the policy judges; `now` in Unix seconds.
+    pub fn request(&self, now: i64) -> Request<'_> {
+        Request {
+            method: self.method,
+            path: &self.path,
+            source_ip: self.source_ip,
+            stage: Some(&self.arn.stage),
+            time: Some(now),
+        }
+    }
+
     /// Reads an event.
     ///
     /// # Errors
@@ -110,6 +125,7 @@ fn rest_token(event: &Value) -> Option<Call<'_>> {
         method,
         path,
         token,
+        source_ip: None,
         request_id: None,
         route: None,
     })
@@ -134,6 +150,7 @@ fn rest_request(event: &Value) -> Option<Call<'_>> {
         method,
         path,
         token: bearer::from_headers(event),
+        source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
         route: text(event, &["resource"]),
     })
@@ -154,6 +171,7 @@ fn http_v1(event: &Value) -> Option<Call<'_>> {
         path: all_clean(path, [text(event, &["requestContext", "path"]), None]),
         arn,
         token: bearer::from_headers(event),
+        source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
         route,
     })
@@ -174,6 +192,7 @@ fn http_v2(event: &Value) -> Option<Call<'_>> {
         path: all_clean(path, [text(event, &["rawPath"]), None]),
         arn,
         token: bearer::from_headers(event),
+        source_ip: address(event, &["requestContext", "http", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
         route,
     })
@@ -184,6 +203,10 @@ fn text<'e>(event: &'e Value, names: &[&str]) -> Option<&'e str> {
         .iter()
         .try_fold(event, |value, name| value.get(name))?
         .as_str()
+}
+
+fn address(event: &Value, names: &[&str]) -> Option<IpAddr> {
+    text(event, names)?.parse().ok()
 }
 
 /// A `$connect` is answered differently, and this version doesn't know how.

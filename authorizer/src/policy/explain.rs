@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Decision, Missing, Policy, Verdict};
+use super::{Decision, Missing, Policy, Request, Verdict};
 use crate::reason::Reason;
 use crate::token::AccessToken;
 
@@ -31,12 +31,11 @@ pub struct Explanation {
     pub remedy: Option<&'static str>,
 }
 
-/// Explains what the authorizer would decide for this token, method and path: the same code, the same reasons.
+/// Explains what the authorizer would decide for this token and call: the same code, the same reasons.
 pub fn explain(
     policy: &Policy,
     token: &Result<AccessToken, Reason>,
-    method: &str,
-    path: &str,
+    request: &Request<'_>,
 ) -> Explanation {
     let Decision {
         verdict,
@@ -45,7 +44,7 @@ pub fn explain(
         missing,
         words,
     } = match token {
-        Ok(token) => policy.judge(token, method, path),
+        Ok(token) => policy.judge(token, request),
         Err(reason) => Decision {
             verdict: Verdict::Deny,
             rule: None,
@@ -56,8 +55,8 @@ pub fn explain(
     };
     let remedy = reason.map(Reason::remedy);
     Explanation {
-        method: method.to_owned(),
-        path: path.to_owned(),
+        method: request.method.to_owned(),
+        path: request.path.to_owned(),
         verdict,
         rule,
         reason,

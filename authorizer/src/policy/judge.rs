@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Effect, Method, Policy, Rule, path};
+use super::condition::Facts;
+use super::{Effect, Method, Missing, Policy, Request, Rule, path};
 use crate::reason::Reason;
-use crate::token::{AccessToken, Scopes};
+use crate::token::AccessToken;
 
 /// Allow or deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -16,29 +17,16 @@ pub enum Verdict {
     Deny,
 }
 
-/// What a token lacks for one rule that would have allowed the call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Missing {
-    /// The rule.
-    pub rule: String,
-    /// Scopes of which all are needed and that the token lacks.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub all_of: Vec<String>,
-    /// Scopes of which one is needed; the token has none.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub one_of: Vec<String>,
-}
-
 /// The verdict on one request, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decision {
     /// Allow or deny.
     pub verdict: Verdict,
-    /// The rule that decided, if one did.
+    /// The rule that decided, if one did; for a condition, the rule that has it.
     pub rule: Option<String>,
     /// Why it was denied.
     pub reason: Option<Reason>,
-    /// For `insufficient_scope`: what each rule that could allow the call still needs.
+    /// What each rule that could allow the call still needs, the nearest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
     /// All of it in one sentence.
@@ -63,9 +51,10 @@ impl Decision {
 }
 
 impl Policy {
-    /// Judges one request: an HTTP method, and the raw path as the gateway routes it.
-    pub fn judge(&self, token: &AccessToken, method: &str, path: &str) -> Decision {
-        let segments = match path::segments(path) {
+    /// Judges one call.
+    pub fn judge(&self, token: &AccessToken, request: &Request<'_>) -> Decision {
+        let method = request.method;
+        let segments = match path::segments(request.path) {
             Ok(segments) => segments,
             Err(Reason::NoRule) => return no_rule(method),
             Err(reason) => return Decision::deny(reason, reason.explain().to_owned()),
@@ -73,12 +62,14 @@ impl Policy {
         let Some(known) = Method::parse(method) else {
             return no_rule(method);
         };
-        let covers =
-            |rule: &&Rule| rule.methods.contains(known) && rule.template.matches(&segments);
-
-        let denying =
-            |rule: &&Rule| rule.effect == Effect::Deny && rule.is_satisfied_by(&token.scope);
-        if let Some(rule) = self.rules.iter().filter(denying).find(covers) {
+        let facts = Facts::new(token, &self.data, Some(request), &segments);
+        let denies = |rule: &&Rule| {
+            rule.effect == Effect::Deny
+                && rule.methods.contains(known)
+                && rule.template.matches(&segments)
+                && rule.satisfied_by(token, &facts).is_ok()
+        };
+        if let Some(rule) = self.rules.iter().find(denies) {
             let words = format!(
                 "The rule \"{}\" denies {method} {}.",
                 rule.id, rule.template
@@ -91,22 +82,27 @@ impl Policy {
         let Some(deciding) = self.routes.most_specific(known, &segments) else {
             return no_rule(method);
         };
-        let deciding = || deciding.iter().filter_map(|at| self.rules.get(*at));
-        if let Some(rule) = deciding().find(|rule| rule.is_satisfied_by(&token.scope)) {
-            let words = format!(
-                "The rule \"{}\" allows {method} {}.",
-                rule.id, rule.template
-            );
-            let rule = Some(rule.id.clone());
-            return Decision {
-                verdict: Verdict::Allow,
-                rule,
-                reason: None,
-                missing: Vec::new(),
-                words,
-            };
+        let mut lacking = Vec::new();
+        for rule in deciding.iter().filter_map(|at| self.rules.get(*at)) {
+            match rule.satisfied_by(token, &facts) {
+                Ok(()) => return allowed(method, rule),
+                Err(missing) => lacking.push(*missing),
+            }
         }
-        insufficient(method, deciding(), &token.scope)
+        refused(method, lacking)
+    }
+}
+
+fn allowed(method: &str, rule: &Rule) -> Decision {
+    Decision {
+        verdict: Verdict::Allow,
+        rule: Some(rule.id.clone()),
+        reason: None,
+        missing: Vec::new(),
+        words: format!(
+            "The rule \"{}\" allows {method} {}.",
+            rule.id, rule.template
+        ),
     }
 }
 
@@ -118,48 +114,20 @@ fn no_rule(method: &str) -> Decision {
     )
 }
 
-fn insufficient<'a>(
-    method: &str,
-    rules: impl Iterator<Item = &'a Rule>,
-    scope: &Scopes,
-) -> Decision {
-    let missing: Vec<Missing> = rules.map(|rule| lacking(rule, scope)).collect();
+/// Nearest first: what the caller, or the file's owner, has to change least for.
+fn refused(method: &str, mut missing: Vec<Missing>) -> Decision {
+    missing.sort_by_key(Missing::distance);
     let alternatives: Vec<String> = missing.iter().map(Missing::words).collect();
     let alternatives = alternatives.join("; or ");
     let words = format!("The token is valid, but {method} on this path needs {alternatives}.");
+    let reason = missing.first().map_or(Reason::NoRule, Missing::reason);
+    let of_a_condition = matches!(reason, Reason::ConditionNotMet | Reason::ConditionFailed);
     Decision {
+        rule: missing
+            .first()
+            .filter(|_| of_a_condition)
+            .map(|nearest| nearest.rule.clone()),
         missing,
-        ..Decision::deny(Reason::InsufficientScope, words)
-    }
-}
-
-fn lacking(rule: &Rule, scope: &Scopes) -> Missing {
-    let one_of = if rule.any_scope.iter().any(|word| scope.contains(word)) {
-        &[]
-    } else {
-        rule.any_scope.as_slice()
-    };
-    Missing {
-        rule: rule.id.clone(),
-        all_of: rule
-            .scopes
-            .iter()
-            .filter(|word| !scope.contains(word))
-            .cloned()
-            .collect(),
-        one_of: one_of.to_vec(),
-    }
-}
-
-impl Missing {
-    fn words(&self) -> String {
-        let mut needs = Vec::new();
-        if !self.all_of.is_empty() {
-            needs.push(format!("the scope {}", self.all_of.join(" and ")));
-        }
-        if !self.one_of.is_empty() {
-            needs.push(format!("one of the scopes {}", self.one_of.join(", ")));
-        }
-        format!("{} (rule \"{}\")", needs.join(" and "), self.rule)
+        ..Decision::deny(reason, words)
     }
 }

@@ -15,31 +15,45 @@
 //! methods = ["GET", "HEAD"]
 //! path = "/orders/{id}"
 //! scopes = ["orders:read"]      # all of them; any_scope = [..] for one of several; effect = "deny" to refuse
+//!
+//! [[rule]]
+//! id = "own-orders"
+//! methods = ["GET"]
+//! path = "/people/{sub}/orders"
+//! clients = ["web"]             # groups, clients, subjects: one of several
+//! when = 'claims.sub == request.path.sub && "mfa" in claims.amr'
 //! ```
 //!
 //! # How a call is judged
 //!
 //! 1. A path that could be read in more than one way is refused (`path_refused`). A trailing slash is another path.
-//! 2. A rule is *satisfied* when the token has all its `scopes` and, if it has `any_scope`, one of those. A rule with
-//!    neither is satisfied by every valid token.
+//! 2. A rule is *satisfied* when the token has all its `scopes`, one of its `any_scope`, one of its `groups`, is one of
+//!    its `clients` and one of its `subjects`, as far as the rule has them, and its condition `when` holds. A rule with
+//!    none of these is satisfied by every valid token. A condition that can't be evaluated never allows: an allow rule
+//!    is then not satisfied, a deny rule is.
 //! 3. If any satisfied deny rule covers method and path, the call is denied (`rule_denied`).
 //! 4. Of the allow rules for the method, the most specific matching path template decides, as API Gateway routes:
 //!    segment by segment, literal before parameter before greedy. If any rule with that template and method is
-//!    satisfied the call is allowed, else it's denied (`insufficient_scope`), whatever a wider template would say.
+//!    satisfied the call is allowed, else it's denied (`insufficient_scope`, `not_permitted`, `condition_not_met` or
+//!    `condition_failed`, whichever lacks least), whatever a wider template would say.
 //! 5. What no rule covers is denied (`no_rule`).
 //!
 //! [`Policy::judge`] does that for one request, [`Policy::rights`] for all requests at once. This module knows no
 //! events, no keys and no clock.
 
+mod condition;
 mod coverage;
 mod error;
 mod explain;
 mod file;
 mod judge;
+mod lint;
 mod method;
 mod path;
+mod request;
 mod rights;
 mod routes;
+mod satisfy;
 mod span;
 mod template;
 
@@ -48,18 +62,23 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::jose::Algorithm;
-use crate::token::{AccessToken, Scopes, TokenRules};
+use crate::token::TokenRules;
+use condition::Data;
 
+pub use condition::{Condition, Needs};
 pub use coverage::CoverageNote;
 pub use error::PolicyError;
 pub use explain::{Explanation, explain};
 #[cfg(feature = "fetch")]
 pub(crate) use file::is_loopback;
-pub use judge::{Decision, Missing, Verdict};
+pub use judge::{Decision, Verdict};
+pub use lint::Finding;
 pub use method::{Method, Methods};
 pub use path::MAX_PATH;
 pub(crate) use path::is_refused;
+pub use request::Request;
 pub use rights::{Coverage, MAX_RESOURCE, Rights};
+pub use satisfy::Missing;
 pub use template::{PathTemplate, Segment, TemplateError};
 
 /// One `[[issuer]]` of the file.
@@ -132,6 +151,10 @@ pub struct Rule {
     effect: Effect,
     scopes: Vec<String>,
     any_scope: Vec<String>,
+    groups: Vec<String>,
+    clients: Vec<String>,
+    subjects: Vec<String>,
+    condition: Option<Condition>,
 }
 
 impl Rule {
@@ -165,10 +188,24 @@ impl Rule {
         &self.any_scope
     }
 
-    /// Whether a token with these scopes satisfies the rule.
-    pub fn is_satisfied_by(&self, scope: &Scopes) -> bool {
-        self.scopes.iter().all(|word| scope.contains(word))
-            && (self.any_scope.is_empty() || self.any_scope.iter().any(|word| scope.contains(word)))
+    /// Groups of which the token must be in one; empty when there is no such condition.
+    pub fn groups(&self) -> &[String] {
+        &self.groups
+    }
+
+    /// Clients of which one must be the token's; empty when there is no such condition.
+    pub fn clients(&self) -> &[String] {
+        &self.clients
+    }
+
+    /// Subjects of which one must be the token's; empty when there is no such condition.
+    pub fn subjects(&self) -> &[String] {
+        &self.subjects
+    }
+
+    /// The rule's own condition, `when`.
+    pub fn condition(&self) -> Option<&Condition> {
+        self.condition.as_ref()
     }
 }
 
@@ -178,6 +215,8 @@ pub struct Policy {
     issuers: Vec<IssuerRules>,
     response: Response,
     rules: Vec<Rule>,
+    data: Data,
+    passed_on: Vec<String>,
     routes: routes::Routes,
 }
 
@@ -191,12 +230,16 @@ impl Policy {
             issuers,
             response,
             rules,
+            data,
+            passed_on,
         } = file::read(toml)?;
         let routes = routes::Routes::compile(&rules);
         Ok(Self {
             issuers,
             response,
             rules,
+            data,
+            passed_on,
             routes,
         })
     }
@@ -216,6 +259,11 @@ impl Policy {
         &self.rules
     }
 
+    /// The claims that are passed on to the API: `[context] claims`.
+    pub fn passed_on(&self) -> &[String] {
+        &self.passed_on
+    }
+
     /// Every scope that any rule names.
     pub fn scopes(&self) -> BTreeSet<&str> {
         self.rules
@@ -231,14 +279,6 @@ impl Policy {
             .iter()
             .flat_map(|issuer| &issuer.audiences)
             .map(String::as_str)
-            .collect()
-    }
-
-    /// Which rules each scope set satisfies, by index.
-    fn satisfied(&self, token: &AccessToken) -> Vec<bool> {
-        self.rules
-            .iter()
-            .map(|rule| rule.is_satisfied_by(&token.scope))
             .collect()
     }
 }

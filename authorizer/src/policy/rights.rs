@@ -12,11 +12,15 @@
 //! it may meet the token's rights (`/orders/{id}` and `/orders/{id}/items`, both satisfied), IAM can't say what the
 //! policy means. Then the wildcard is left out and the present request's own path takes its place: exactness beats
 //! coverage, and [`Coverage`] tells.
+//!
+//! A rule whose condition asks for the call isn't known for every call: to allow it counts as not satisfied, to deny as
+//! satisfied. What the present request earns by it is given to its own path.
 
 use serde_json::{Value, json};
 
 use super::path::REFUSED_SHAPES;
-use super::{Method, Policy};
+use super::satisfy::Standing;
+use super::{Effect, Method, Policy};
 use crate::iam;
 use crate::token::AccessToken;
 
@@ -106,7 +110,7 @@ impl Rights {
     }
 
     /// At least the document's length as JSON, in bytes.
-    fn bytes(&self) -> usize {
+    pub(super) fn bytes(&self) -> usize {
         let quoted = |resources: &[String]| {
             resources
                 .iter()
@@ -128,31 +132,8 @@ impl Policy {
         present: Option<(&str, &str)>,
         budget: usize,
     ) -> Rights {
-        let satisfied = self.satisfied(token);
-        let mut rights = Rights {
-            allow: Vec::new(),
-            deny: Vec::new(),
-            coverage: Coverage::Whole,
-        };
-        let mut inexact: Vec<usize> = Vec::new();
-        let mut wildcards = false;
-        for method in Method::ALL {
-            let grant = self.routes.grant(method, &satisfied);
-            let resource = |pattern: String| format!("{base}/{method}{pattern}");
-            wildcards |=
-                !grant.deny.is_empty() || grant.allow.iter().any(|template| !template.is_literal());
-            rights.allow.extend(
-                grant
-                    .allow
-                    .iter()
-                    .map(|template| resource(template.pattern())),
-            );
-            rights.deny.extend(grant.deny.into_iter().map(resource));
-            inexact.extend(grant.inexact);
-        }
-        if wildcards {
-            rights.deny.extend(refused_shapes(base));
-        }
+        let standing = self.standing(token);
+        let (mut rights, inexact) = self.compiled(&standing, base);
         let present = present.map(|(method, path)| format!("{base}/{method}{path}"));
         if let Some(resource) = present
             .as_ref()
@@ -162,17 +143,11 @@ impl Policy {
             rights.allow.push(resource.clone());
         }
         if rights.bytes() > budget {
-            return Rights::only(
-                base,
-                present,
-                self.ids(
-                    satisfied
-                        .iter()
-                        .enumerate()
-                        .filter(|(_, s)| **s)
-                        .map(|(at, _)| at),
-                ),
-            );
+            let all = standing
+                .iter()
+                .enumerate()
+                .filter(|(_, standing)| **standing != Standing::Never);
+            return Rights::only(base, present, self.ids(all.map(|(at, _)| at)));
         }
         if !inexact.is_empty() {
             rights.coverage = Coverage::Exact {
@@ -186,6 +161,41 @@ impl Policy {
             };
         }
         rights
+    }
+
+    /// The document for rules of this standing, and the rules that it can't express as a whole.
+    pub(super) fn compiled(&self, standing: &[Standing], base: &str) -> (Rights, Vec<usize>) {
+        let granted: Vec<bool> = self
+            .rules
+            .iter()
+            .zip(standing)
+            .map(|(rule, standing)| is_granted(rule.effect, *standing))
+            .collect();
+        let mut rights = Rights {
+            allow: Vec::new(),
+            deny: Vec::new(),
+            coverage: Coverage::Whole,
+        };
+        let by_call =
+            |(at, standing): (usize, &Standing)| (*standing == Standing::ByCall).then_some(at);
+        let mut inexact: Vec<usize> = standing.iter().enumerate().filter_map(by_call).collect();
+        let mut wildcards = false;
+        for method in Method::ALL {
+            let grant = self.routes.grant(method, &granted);
+            let resource = |pattern: String| format!("{base}/{method}{pattern}");
+            wildcards |=
+                !grant.deny.is_empty() || grant.allow.iter().any(|template| !template.is_literal());
+            let allow = grant.allow.iter();
+            rights
+                .allow
+                .extend(allow.map(|template| resource(template.pattern())));
+            rights.deny.extend(grant.deny.into_iter().map(resource));
+            inexact.extend(grant.inexact);
+        }
+        if wildcards {
+            rights.deny.extend(refused_shapes(base));
+        }
+        (rights, inexact)
     }
 
     /// Only the present request, allowed or denied: for when nothing wider is safe.
@@ -206,6 +216,14 @@ impl Policy {
             .filter_map(|at| self.rules.get(at))
             .map(|rule| rule.id.clone())
             .collect()
+    }
+}
+
+/// What a rule gives for sure: it allows only if it always does, and denies if it ever does.
+fn is_granted(effect: Effect, standing: Standing) -> bool {
+    match effect {
+        Effect::Allow => standing == Standing::Always,
+        Effect::Deny => standing != Standing::Never,
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Segment {
 pub struct PathTemplate {
     text: String,
     segments: Vec<Segment>,
+    /// One for each segment; `None` for a literal and for `**`.
+    names: Vec<Option<String>>,
 }
 
 /// Why a template was refused.
@@ -56,7 +58,7 @@ impl PathTemplate {
             return Err(TemplateError("a path is at most 256 bytes long"));
         }
         let mut segments: Vec<Segment> = Vec::new();
-        let mut names: Vec<&str> = Vec::new();
+        let mut names: Vec<Option<String>> = Vec::new();
         for part in rest.split('/').filter(|_| !rest.is_empty()) {
             if segments.last() == Some(&Segment::Greedy) {
                 return Err(TemplateError(
@@ -64,14 +66,13 @@ impl PathTemplate {
                 ));
             }
             let (segment, name) = segment(part)?;
-            if let Some(name) = name {
-                if names.contains(&name) {
-                    return Err(TemplateError(
-                        "a parameter's name is used twice in the path",
-                    ));
-                }
-                names.push(name);
+            let name = name.map(str::to_owned);
+            if name.is_some() && names.contains(&name) {
+                return Err(TemplateError(
+                    "a parameter's name is used twice in the path",
+                ));
             }
+            names.push(name);
             segments.push(segment);
         }
         if segments.len() > MAX_SEGMENTS {
@@ -80,7 +81,31 @@ impl PathTemplate {
         Ok(Self {
             text: text.to_owned(),
             segments,
+            names,
         })
+    }
+
+    /// The names of its parameters.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().flatten().map(String::as_str)
+    }
+
+    /// Its parameters in the segments of a path that it matches, raw; a greedy one takes the rest.
+    pub(super) fn capture<'s>(
+        &'s self,
+        path: &'s [&'s str],
+    ) -> impl Iterator<Item = (&'s str, String)> {
+        let raw = |at: usize| {
+            let rest = path.get(at..).unwrap_or_default();
+            match self.segments.get(at) {
+                Some(Segment::Greedy) => rest.join("/"),
+                _ => rest.first().copied().unwrap_or_default().to_owned(),
+            }
+        };
+        self.names
+            .iter()
+            .enumerate()
+            .filter_map(move |(at, name)| Some((name.as_deref()?, raw(at))))
     }
 
     /// The template as written.
@@ -292,6 +317,13 @@ mod tests {
         assert!(template("/files/{p+}").matches(&path("/files/a/b/c")));
         assert!(!template("/files/**").matches(&path("/files")));
         assert!(template("/").matches(&[]));
+        let files = template("/files/{owner}/{p+}");
+        assert_eq!(files.names().collect::<Vec<_>>(), ["owner", "p"]);
+        let captured: Vec<_> = files.capture(&["files", "ada", "b", "c"]).collect();
+        assert_eq!(
+            captured,
+            [("owner", "ada".to_owned()), ("p", "b/c".to_owned())]
+        );
         assert!(!template("/**").matches(&[]));
     }
 

@@ -16,6 +16,7 @@ mod support;
 mod answers;
 #[cfg(feature = "lambda")]
 mod bootstrap;
+mod conditions;
 mod credentials;
 #[cfg(feature = "lambda")]
 mod decision_log;

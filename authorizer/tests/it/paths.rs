@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::support::signer::shared;
 use crate::support::{NOW, authorizer, block_on, claims, events, policy, token_with};
 use gatewright_authorizer::iam;
+use gatewright_authorizer::policy::Request;
 
 const DISGUISES: [&str; 18] = [
     "//admin",
@@ -31,7 +32,7 @@ const DISGUISES: [&str; 18] = [
 fn disguised_paths_are_refused_for_everyone() {
     let token = token_with("admin orders:read orders:write reports:read");
     for path in DISGUISES {
-        let decision = policy().judge(&token, "GET", path);
+        let decision = policy().judge(&token, &Request::new("GET", path));
         assert!(
             !decision.is_allow() && decision.reason.unwrap().as_str() == "path_refused",
             "{path}"
@@ -44,12 +45,20 @@ fn another_case_or_a_trailing_slash_is_another_path() {
     let token = token_with("admin");
     for path in ["/Admin", "/ADMIN", "/admin/", "/admin/x", "/admi"] {
         assert_eq!(
-            policy().judge(&token, "GET", path).reason.unwrap().as_str(),
+            policy()
+                .judge(&token, &Request::new("GET", path))
+                .reason
+                .unwrap()
+                .as_str(),
             "no_rule",
             "{path}"
         );
     }
-    assert!(policy().judge(&token, "GET", "/admin").is_allow());
+    assert!(
+        policy()
+            .judge(&token, &Request::new("GET", "/admin"))
+            .is_allow()
+    );
 }
 
 #[test]
@@ -59,11 +68,15 @@ fn methods_are_exact_and_unknown_ones_are_denied() {
         "get", "Get", "TRACE", "CONNECT", "PROPFIND", "", "ANY", "*", "GET ",
     ] {
         assert!(
-            !policy().judge(&token, method, "/admin").is_allow(),
+            !policy()
+                .judge(&token, &Request::new(method, "/admin"))
+                .is_allow(),
             "{method}"
         );
         assert!(
-            !policy().judge(&token, method, "/reports/x").is_allow(),
+            !policy()
+                .judge(&token, &Request::new(method, "/reports/x"))
+                .is_allow(),
             "{method}"
         );
     }

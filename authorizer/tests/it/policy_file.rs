@@ -1,6 +1,6 @@
 //! The policy file: what's read, what's refused and with which words, and how rules decide.
 
-use gatewright_authorizer::policy::{HttpV2Answer, Method, RestFailure, Verdict, explain};
+use gatewright_authorizer::policy::{HttpV2Answer, Method, Request, RestFailure, Verdict, explain};
 use gatewright_authorizer::{Policy, Reason};
 
 use crate::support::{POLICY, policy, policy_of, token_with};
@@ -190,7 +190,8 @@ fn the_most_specific_template_decides_in_any_order() {
     ];
     let reversed: String = rules.iter().rev().map(String::as_str).collect();
     for policy in [policy_of(&rules.concat()), policy_of(&reversed)] {
-        let decide = |scope: &str, path: &str| policy.judge(&token_with(scope), "GET", path);
+        let decide =
+            |scope: &str, path: &str| policy.judge(&token_with(scope), &Request::new("GET", path));
         assert_eq!(decide("a", "/orders/1").rule.as_deref(), Some("one"));
         assert_eq!(
             decide("a", "/orders/new").reason,
@@ -210,31 +211,42 @@ fn deny_beats_allow_when_it_is_satisfied() {
         &(rule("all", "/**", "")
             + &rule("stop", "/x/**", "effect = \"deny\"\nscopes = [\"guest\"]")),
     );
-    let denied = policy.judge(&token_with("guest"), "GET", "/x/1");
+    let denied = policy.judge(&token_with("guest"), &Request::new("GET", "/x/1"));
     assert_eq!(
         (denied.verdict, denied.rule.as_deref(), denied.reason),
         (Verdict::Deny, Some("stop"), Some(Reason::RuleDenied))
     );
-    assert!(policy.judge(&token_with(""), "GET", "/x/1").is_allow());
+    assert!(
+        policy
+            .judge(&token_with(""), &Request::new("GET", "/x/1"))
+            .is_allow()
+    );
 }
 
 #[test]
 fn denials_name_what_was_missing() {
-    let decision = policy().judge(&token_with("orders:read"), "DELETE", "/orders/1");
+    let decision = policy().judge(
+        &token_with("orders:read"),
+        &Request::new("DELETE", "/orders/1"),
+    );
     assert_eq!(decision.reason, Some(Reason::InsufficientScope));
     assert_eq!(decision.missing[0].all_of, ["orders:write"]);
     assert_eq!(
         decision.words,
         "The token is valid, but DELETE on this path needs the scope orders:write (rule \"orders-delete\")."
     );
-    let decision = policy().judge(&token_with(""), "GET", "/reports/x");
+    let decision = policy().judge(&token_with(""), &Request::new("GET", "/reports/x"));
     assert_eq!(decision.missing[0].one_of, ["reports:read", "admin"]);
 }
 
 #[test]
 fn explain_is_the_same_decision_in_words_and_json() {
     let policy = policy();
-    let denied = explain(&policy, &Ok(token_with("")), "GET", "/orders/1");
+    let denied = explain(
+        &policy,
+        &Ok(token_with("")),
+        &Request::new("GET", "/orders/1"),
+    );
     assert_eq!(
         denied.to_string(),
         "GET /orders/1 is denied. The token is valid, but GET on this path needs the scope orders:read (rule \"orders-read\").\n\
@@ -253,13 +265,17 @@ fn explain_is_the_same_decision_in_words_and_json() {
             &"orders:read".into()
         )
     );
-    let allowed = explain(&policy, &Ok(token_with("orders:read")), "GET", "/orders/1");
+    let allowed = explain(
+        &policy,
+        &Ok(token_with("orders:read")),
+        &Request::new("GET", "/orders/1"),
+    );
     assert_eq!(
         allowed.to_string(),
         "GET /orders/1 is allowed. The rule \"orders-read\" allows GET /orders/{id}."
     );
     for reason in Reason::ALL {
-        let told = explain(&policy, &Err(*reason), "GET", "/orders/1").to_string();
+        let told = explain(&policy, &Err(*reason), &Request::new("GET", "/orders/1")).to_string();
         assert!(
             told.contains("is denied")
                 && told.contains(reason.explain())

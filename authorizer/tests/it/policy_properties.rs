@@ -1,7 +1,7 @@
 //! Path templates and scopes against naive models.
 
 use gatewright_authorizer::Scopes;
-use gatewright_authorizer::policy::{PathTemplate, Verdict};
+use gatewright_authorizer::policy::{PathTemplate, Request, Verdict};
 use proptest::prelude::*;
 
 use crate::support::{policy_of, token_of};
@@ -61,7 +61,7 @@ proptest! {
     #[test]
     fn judging_never_panics(method in "\\PC{0,8}", path in "\\PC{0,40}") {
         let policy = policy_of("[[rule]]\nid = \"x\"\nmethods = [\"ANY\"]\npath = \"/**\"\n");
-        let _ = policy.judge(&token_of(&Scopes::default()), &method, &path);
+        let _ = policy.judge(&token_of(&Scopes::default()), &Request::new(&method, &path));
     }
 
     #[test]
@@ -79,7 +79,7 @@ proptest! {
     ) {
         let one_of = if any.is_empty() { String::new() } else { format!("any_scope = {any:?}\n") };
         let policy = policy_of(&format!("[[rule]]\nid = \"x\"\nmethods = [\"GET\"]\npath = \"/x\"\nscopes = {all:?}\n{one_of}"));
-        let decision = policy.judge(&token_of(&has.iter().copied().collect()), "GET", "/x");
+        let decision = policy.judge(&token_of(&has.iter().copied().collect()), &Request::new("GET", "/x"));
         let expected = all.iter().all(|word| has.contains(word)) && (any.is_empty() || any.iter().any(|word| has.contains(word)));
         prop_assert_eq!(decision.verdict == Verdict::Allow, expected);
         if let Some(missing) = decision.missing.first() {

@@ -1,7 +1,7 @@
 //! security.md 83, 84: a cached answer is right on every route.
 
 use gatewright_authorizer::iam::{self, Outcome};
-use gatewright_authorizer::policy::{Coverage, Rights};
+use gatewright_authorizer::policy::{Coverage, Request, Rights};
 use gatewright_authorizer::{AccessToken, Policy};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -70,7 +70,9 @@ fn the_document_covers_the_tokens_whole_rights_and_nothing_else() {
             "{method} {path}"
         );
         assert_eq!(
-            policy().judge(&token, method, path).is_allow(),
+            policy()
+                .judge(&token, &Request::new(method, path))
+                .is_allow(),
             allowed,
             "{method} {path}"
         );
@@ -192,8 +194,16 @@ fn a_denied_route_that_yields_to_an_allowed_one_is_not_denied_by_wildcard() {
             + &rule("above", "/a/{y}", "a")),
     );
     let token = token_with("a");
-    assert!(policy.judge(&token, "GET", "/a/b").is_allow());
-    assert!(!policy.judge(&token, "GET", "/c/b").is_allow());
+    assert!(
+        policy
+            .judge(&token, &Request::new("GET", "/a/b"))
+            .is_allow()
+    );
+    assert!(
+        !policy
+            .judge(&token, &Request::new("GET", "/c/b"))
+            .is_allow()
+    );
     let rights = policy.rights(&token, BASE, Some(("GET", "/c/d")), BUDGET);
     for (path, allowed) in [
         ("/a/b", true),
@@ -305,24 +315,54 @@ fn a_policy() -> impl Strategy<Value = Policy> {
         scope(),
         scope(),
         prop::bool::weighted(0.15),
+        who_or_when(),
     );
     proptest::collection::vec(rule, 1..8).prop_map(|rules| {
         let text: String = rules
             .into_iter()
             .enumerate()
-            .map(|(at, (path, method, all, any, deny))| {
+            .map(|(at, (path, method, all, any, deny, more))| {
                 let any = if any.is_empty() { String::new() } else { format!("any_scope = {any:?}\n") };
                 let deny = if deny { "effect = \"deny\"\n" } else { "" };
-                format!("[[rule]]\nid = \"r{at}\"\nmethods = [\"{method}\"]\npath = \"{path}\"\nscopes = {all:?}\n{any}{deny}")
+                format!("[[rule]]\nid = \"r{at}\"\nmethods = [\"{method}\"]\npath = \"{path}\"\nscopes = {all:?}\n{any}{deny}{more}")
             })
             .collect();
         policy_of(&text)
     })
 }
 
+/// What a rule asks for besides scopes, of the token or of the call.
+fn who_or_when() -> impl Strategy<Value = &'static str> {
+    let parts = vec![
+        "groups = [\"g1\", \"g2\"]\n",
+        "clients = [\"other\"]\n",
+        "subjects = [\"user-1\"]\n",
+        "when = 'claims.tenant == \"t1\"'\n",
+        "when = 'claims.missing == 1'\n",
+        "when = 'request.stage == \"prod\"'\n",
+        "when = 'request.method == \"GET\" && now > claims.iat'\n",
+        "when = 'in_network(request.source_ip, \"10.0.0.0/8\") && claims.tenant == \"t1\"'\n",
+    ];
+    prop_oneof![3 => Just(""), 2 => proptest::sample::select(parts)]
+}
+
 fn a_token() -> impl Strategy<Value = AccessToken> {
-    proptest::sample::subsequence(vec!["s1", "s2", "s3"], 0..=3)
-        .prop_map(|scopes| token_of(&scopes.into_iter().collect()))
+    let scopes = proptest::sample::subsequence(vec!["s1", "s2", "s3"], 0..=3);
+    let groups = proptest::sample::subsequence(vec!["g1", "g3"], 0..=2);
+    (scopes, groups, any::<bool>()).prop_map(|(scopes, groups, tenant)| {
+        let mut token = token_of(&scopes.into_iter().collect());
+        token.claims.insert("groups".to_owned(), groups.into());
+        token
+            .claims
+            .insert("tenant".to_owned(), if tenant { "t1" } else { "t2" }.into());
+        token
+    })
+}
+
+/// A call as a gateway tells of it.
+fn called<'r>(method: &'r str, path: &'r str) -> Request<'r> {
+    let address = "10.0.0.1".parse().unwrap();
+    Request::new(method, path).at(NOW).on("prod").from(address)
 }
 
 /// Every clean path of up to four segments.
@@ -379,21 +419,21 @@ proptest! {
     fn the_document_says_what_the_policy_says(policy in a_policy(), token in a_token(), present in 0..121usize) {
         let paths = clean_paths();
         let present = &paths[present];
-        let allowed = policy.judge(&token, "GET", present).is_allow();
+        let allowed = policy.judge(&token, &called("GET", present)).is_allow();
         let rights = policy.rights(&token, BASE, allowed.then_some(("GET", present.as_str())), 1_000_000);
         prop_assert_eq!(rights.permits(&format!("{BASE}/GET{present}")), allowed);
         let whole = *rights.coverage() == Coverage::Whole;
-        prop_assert!(whole || !policy.coverage().is_empty(), "the lint knows beforehand");
+        prop_assert!(whole || !policy.lint().is_empty(), "the lint knows beforehand");
         for method in ["GET", "POST", "TRACE"] {
             for path in &paths {
-                let judged = policy.judge(&token, method, path).is_allow();
+                let judged = policy.judge(&token, &called(method, path)).is_allow();
                 let permitted = rights.permits(&format!("{BASE}/{method}{path}"));
                 prop_assert!(judged || !permitted, "{method} {path} is allowed by the document alone: {:?}", rights);
                 prop_assert!(!whole || judged == permitted, "{method} {path} is missing: {:?}", rights);
             }
         }
         for path in paths.iter().take(40).flat_map(|path| unclean(path)) {
-            prop_assert!(!policy.judge(&token, "GET", &path).is_allow(), "{path}");
+            prop_assert!(!policy.judge(&token, &called("GET", &path)).is_allow(), "{path}");
             prop_assert!(!rights.permits(&format!("{BASE}/GET{path}")), "{path} {:?}", rights);
         }
     }

@@ -1,13 +1,16 @@
 //! Reads the policy file. Every table, key and value is checked here, with its place in the file.
 
+mod context;
 mod issuer;
 mod rule;
 mod table;
 
 use std::collections::BTreeSet;
 
-use toml::de::DeTable;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
 
+use super::condition::{Data, value_of_toml};
 use super::error::PolicyError;
 use super::{HttpV2Answer, IssuerRules, Response, RestFailure, Rule};
 use table::Table;
@@ -20,6 +23,8 @@ pub(super) struct Parts {
     pub issuers: Vec<IssuerRules>,
     pub response: Response,
     pub rules: Vec<Rule>,
+    pub data: Data,
+    pub passed_on: Vec<String>,
 }
 
 /// Most rules of a file.
@@ -41,7 +46,7 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
         span: 0..0,
         entries: document.get_ref(),
     };
-    top.only(&["issuer", "response", "rule"])?;
+    top.only(&["issuer", "response", "context", "data", "rule"])?;
 
     let issuers = top
         .tables("issuer", "[[issuer]]")?
@@ -64,6 +69,15 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
         None => Response::default(),
         Some(item) => response(&top.table(item, "[response]")?)?,
     };
+    let passed_on = match top.get("context") {
+        None => Vec::new(),
+        Some(item) => context::read(&top.table(item, "[context]")?)?,
+    };
+    let data = match top.get("data") {
+        None => Data::default(),
+        Some(item) => data(&top.table(item, "[data]")?)?,
+    };
+    let names: Vec<String> = data.keys().cloned().collect();
     let tables = top.tables("rule", "[[rule]]")?;
     if tables.len() > MAX_RULES {
         return Err(top.wrong(
@@ -73,7 +87,7 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
     }
     let mut rules: Vec<Rule> = Vec::with_capacity(tables.len());
     for table in &tables {
-        let next = rule::read(table)?;
+        let next = rule::read(table, &names)?;
         if rules.iter().any(|rule| rule.id == next.id) {
             let message = format!("the rule id \"{}\" is used twice", next.id);
             return Err(table.wrong_value("id", &message, "give every rule an id of its own"));
@@ -84,7 +98,23 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
         issuers,
         response,
         rules,
+        data,
+        passed_on,
     })
+}
+
+/// `[data]`: what conditions compare with.
+fn data(table: &Table<'_, '_>) -> Result<Data, PolicyError> {
+    let entry = |(name, item): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+        let name: &DeString<'_> = name.get_ref();
+        let value = value_of_toml(item.get_ref()).ok_or_else(|| {
+            let message = format!("`{name}` holds a date, or a number that is out of range");
+            let remedy = "write a date as a string and read it with timestamp() in the condition";
+            PolicyError::at(table.source, item.span(), message, remedy)
+        })?;
+        Ok((name.to_string(), value))
+    };
+    table.entries.iter().map(entry).collect()
 }
 
 fn response(table: &Table<'_, '_>) -> Result<Response, PolicyError> {

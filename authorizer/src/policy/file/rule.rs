@@ -1,11 +1,26 @@
 //! `[[rule]]`: who may make which calls.
 
 use super::table::Table;
+use crate::policy::condition::{Condition, Scope};
 use crate::policy::{Effect, Method, Methods, PathTemplate, PolicyError, Rule};
 use crate::token::Scopes;
 
-pub(super) fn read(table: &Table<'_, '_>) -> Result<Rule, PolicyError> {
-    table.only(&["id", "methods", "path", "scopes", "any_scope", "effect"])?;
+const KEYS: [&str; 10] = [
+    "id",
+    "methods",
+    "path",
+    "effect",
+    "scopes",
+    "any_scope",
+    "groups",
+    "clients",
+    "subjects",
+    "when",
+];
+
+/// `data` are the names in `[data]`.
+pub(super) fn read(table: &Table<'_, '_>, data: &[String]) -> Result<Rule, PolicyError> {
+    table.only(&KEYS)?;
     let id = table.text("id")?;
     let named = id
         .bytes()
@@ -51,6 +66,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> Result<Rule, PolicyError> {
     };
     let scopes = scopes(table, "scopes")?;
     let any_scope = scopes_of_some(table)?;
+    let condition = condition(table, &template, data)?;
     Ok(Rule {
         id: id.to_owned(),
         methods,
@@ -58,7 +74,56 @@ pub(super) fn read(table: &Table<'_, '_>) -> Result<Rule, PolicyError> {
         effect,
         scopes,
         any_scope,
+        groups: one_of(table, "groups")?,
+        clients: one_of(table, "clients")?,
+        subjects: one_of(table, "subjects")?,
+        condition,
     })
+}
+
+fn condition(
+    table: &Table<'_, '_>,
+    template: &PathTemplate,
+    data: &[String],
+) -> Result<Option<Condition>, PolicyError> {
+    let Some(source) = table.optional_text("when")? else {
+        return Ok(None);
+    };
+    let fault = match Condition::parse(source, &Scope { template, data }) {
+        Ok(condition) => return Ok(Some(condition)),
+        Err(fault) => fault,
+    };
+    let at = table.position_in("when", source, fault.at);
+    Err(PolicyError::at(
+        table.source,
+        at..at,
+        fault.message,
+        fault.remedy,
+    ))
+}
+
+/// An empty list would be satisfied by nobody or by everybody, depending on the reader.
+fn one_of(table: &Table<'_, '_>, key: &str) -> Result<Vec<String>, PolicyError> {
+    let names = table.words(key)?;
+    let fault = match names.as_deref() {
+        Some([]) => Some("the list is empty"),
+        Some(names) if names.iter().any(String::is_empty) => Some("a name in the list is empty"),
+        _ => None,
+    };
+    if let Some(fault) = fault {
+        let what = match key {
+            "any_scope" => "scope",
+            "groups" => "group",
+            "clients" => "client",
+            _ => "subject",
+        };
+        return Err(table.wrong_value(
+            key,
+            fault,
+            &format!("name at least one {what}, or remove the key"),
+        ));
+    }
+    Ok(names.unwrap_or_default())
 }
 
 fn scopes(table: &Table<'_, '_>, key: &str) -> Result<Vec<String>, PolicyError> {
@@ -72,15 +137,7 @@ fn scopes(table: &Table<'_, '_>, key: &str) -> Result<Vec<String>, PolicyError> 
     }
 }
 
-/// An empty `any_scope` would be satisfied by nobody or by everybody, depending on the reader.
 fn scopes_of_some(table: &Table<'_, '_>) -> Result<Vec<String>, PolicyError> {
-    let any = scopes(table, "any_scope")?;
-    if any.is_empty() && table.get("any_scope").is_some() {
-        return Err(table.wrong_value(
-            "any_scope",
-            "the list is empty",
-            "name at least one scope, or remove the key",
-        ));
-    }
-    Ok(any)
+    one_of(table, "any_scope")?;
+    scopes(table, "any_scope")
 }

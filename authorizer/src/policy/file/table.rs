@@ -34,6 +34,26 @@ impl<'t, 'i> Table<'t, 'i> {
             .map(|(_, item)| item)
     }
 
+    /// Where the character `at` of a string value stands in the file; the value's start if it's written with escapes.
+    pub fn position_in(&self, key: &str, text: &str, at: usize) -> usize {
+        let span = self.get(key).map_or(self.span.clone(), Spanned::span);
+        let raw = self.source.get(span.clone()).unwrap_or_default();
+        let of_lines = raw.starts_with("\"\"\"") || raw.starts_with("'''");
+        let quotes = if of_lines { 3 } else { 1 };
+        let inner = raw.get(quotes..).unwrap_or_default();
+        let line_end = match inner.as_bytes() {
+            [b'\n', ..] if of_lines => 1,
+            [b'\r', b'\n', ..] if of_lines => 2,
+            _ => 0,
+        };
+        let as_written = inner.get(line_end..).unwrap_or_default().starts_with(text);
+        match text.char_indices().nth(at) {
+            Some((bytes, _)) if as_written => span.start + quotes + line_end + bytes,
+            None if as_written => span.start + quotes + line_end + text.len(),
+            _ => span.start,
+        }
+    }
+
     pub fn only(&self, known: &[&str]) -> Result<(), PolicyError> {
         let Some((key, _)) = self
             .entries
