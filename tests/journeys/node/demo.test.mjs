@@ -99,7 +99,7 @@ after(async () => {
 });
 
 test('every printed line does what it says', async () => {
-  assert.equal(demo.steps.length, 7, JSON.stringify(demo.steps));
+  assert.equal(demo.steps.length, 8, JSON.stringify(demo.steps));
   await keepsItsPromises(demo.steps);
 });
 
