@@ -35,6 +35,7 @@ mod coverage;
 mod error;
 mod explain;
 mod file;
+mod issuer;
 mod judge;
 mod method;
 mod path;
@@ -47,42 +48,20 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::jose::Algorithm;
-use crate::token::{AccessToken, Scopes, TokenRules};
+use crate::token::{AccessToken, Scopes};
 
 pub use coverage::CoverageNote;
 pub use error::PolicyError;
 pub use explain::{Explanation, explain};
 #[cfg(feature = "fetch")]
 pub(crate) use file::is_loopback;
+pub use issuer::{IssuerRules, JwksRules, JwksUri};
 pub use judge::{Decision, Missing, Verdict};
 pub use method::{Method, Methods};
 pub use path::MAX_PATH;
 pub(crate) use path::is_refused;
 pub use rights::{Coverage, MAX_RESOURCE, Rights};
 pub use template::{PathTemplate, Segment, TemplateError};
-
-/// One `[[issuer]]` of the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct IssuerRules {
-    /// The issuer, byte for byte as in `iss`.
-    pub url: String,
-    /// The audiences that this API answers to.
-    pub audiences: Vec<String>,
-    /// The algorithms that the issuer signs with.
-    pub algorithms: Vec<Algorithm>,
-}
-
-impl IssuerRules {
-    /// What its tokens must satisfy.
-    pub fn token_rules(&self) -> TokenRules {
-        TokenRules::new(
-            self.url.clone(),
-            self.audiences.clone(),
-            self.algorithms.clone(),
-        )
-    }
-}
 
 /// How HTTP API payload 2.0 is answered; the event doesn't say what the deployment expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -92,7 +92,7 @@ async fn warm(kids: &[&str]) -> (Arc<Issuer>, KeyCache) {
 }
 
 async fn knows(cache: &KeyCache, kid: &str) -> bool {
-    cache.keys(kid).await.unwrap().has_kid(kid)
+    cache.keys(kid).await.unwrap().keys.has_kid(kid)
 }
 
 async fn pass(seconds: u64) {

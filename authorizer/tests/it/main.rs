@@ -22,6 +22,7 @@ mod decision_log;
 mod events;
 #[cfg(feature = "fetch")]
 mod fetching;
+mod foreign_vectors;
 mod front_door;
 mod jwk;
 mod jwks_cache;

@@ -1,6 +1,7 @@
 //! Reads the policy file. Every table, key and value is checked here, with its place in the file.
 
 mod issuer;
+mod jwks;
 mod rule;
 mod table;
 
