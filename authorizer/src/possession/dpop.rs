@@ -1,4 +1,4 @@
-//! `DPoP` proofs (RFC 9449 §4.3).
+//! DPoP proofs (RFC 9449 §4.3).
 
 use aws_lc_rs::digest;
 use base64::Engine as _;

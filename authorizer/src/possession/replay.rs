@@ -30,33 +30,31 @@ impl ReplayCache {
         let proof = proof_digest(key, jti);
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.forget(now);
-        if !seen.proofs.insert(proof) {
+        if seen.proofs.contains(&proof) {
             return false;
         }
+        if seen.order.len() >= MAX_PROOFS {
+            seen.forget_oldest();
+        }
+        seen.proofs.insert(proof);
         seen.order.push_back((until, proof));
         true
-    }
-
-    /// How many proofs are remembered.
-    pub fn len(&self) -> usize {
-        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.proofs.len()
-    }
-
-    /// Whether no proof is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
 impl Seen {
-    /// Drops what is over, and makes room for one more.
+    /// Drops the oldest for as long as they are over.
     fn forget(&mut self, now: i64) {
-        while let Some((until, proof)) = self.order.front().copied() {
-            if until > now && self.order.len() < MAX_PROOFS {
+        while let Some((until, _)) = self.order.front() {
+            if *until > now {
                 break;
             }
-            self.order.pop_front();
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        if let Some((_, proof)) = self.order.pop_front() {
             self.proofs.remove(&proof);
         }
     }
@@ -69,4 +67,39 @@ fn proof_digest(key: &str, jti: &str) -> ProofDigest {
     context.update(jti.as_bytes());
     let digest = context.finish();
     digest.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remembered(cache: &ReplayCache) -> usize {
+        let seen = cache.0.lock().unwrap();
+        assert_eq!(seen.proofs.len(), seen.order.len());
+        seen.proofs.len()
+    }
+
+    #[test]
+    fn a_proof_is_used_once_until_it_is_over() {
+        let cache = ReplayCache::default();
+        assert!(cache.first_use("key", "a", 0, 60));
+        assert!(cache.first_use("key", "b", 0, 60));
+        assert!(cache.first_use("kex", "a", 0, 60));
+        assert!(!cache.first_use("key", "a", 59, 119));
+        assert_eq!(remembered(&cache), 3);
+        assert!(cache.first_use("key", "a", 60, 120));
+        assert_eq!(remembered(&cache), 1, "what is over is forgotten");
+    }
+
+    #[test]
+    fn past_the_bound_the_oldest_are_forgotten() {
+        let cache = ReplayCache::default();
+        for at in 0..=MAX_PROOFS {
+            assert!(cache.first_use("key", &at.to_string(), 0, 60));
+        }
+        assert_eq!(remembered(&cache), MAX_PROOFS);
+        assert!(!cache.first_use("key", &MAX_PROOFS.to_string(), 0, 60));
+        assert!(!cache.first_use("key", "1", 0, 60));
+        assert!(cache.first_use("key", "0", 0, 60), "the price of the bound");
+    }
 }

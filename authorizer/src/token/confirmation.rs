@@ -7,7 +7,7 @@ use crate::reason::Reason;
 /// What the sender of a bound token must prove to have. At least one of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confirmation {
-    /// `jkt`: the RFC 7638 thumbprint of the key that signs `DPoP` proofs (RFC 9449 §6.1).
+    /// `jkt`: the RFC 7638 thumbprint of the key that signs DPoP proofs (RFC 9449 §6.1).
     pub jkt: Option<String>,
     /// `x5t#S256`: the SHA-256 thumbprint of the client certificate (RFC 8705 §3.1).
     pub x5t_s256: Option<String>,

@@ -57,7 +57,7 @@ pub(super) struct TokenCache(Mutex<Slots>);
 
 #[derive(Default)]
 struct Slots {
-    slots: Vec<Slot>,
+    ring: Vec<Slot>,
     index: HashMap<TokenDigest, usize>,
     hand: usize,
 }
@@ -72,7 +72,7 @@ impl TokenCache {
     pub fn get(&self, digest: &TokenDigest) -> Option<Verified> {
         let mut slots = self.lock();
         let at = *slots.index.get(digest)?;
-        let slot = slots.slots.get_mut(at)?;
+        let slot = slots.ring.get_mut(at)?;
         slot.used = true;
         Some(slot.verified.clone())
     }
@@ -88,7 +88,7 @@ impl TokenCache {
     }
 
     pub fn len(&self) -> usize {
-        self.lock().slots.len()
+        self.lock().ring.len()
     }
 
     /// A panic while the lock is held leaves plain values behind; a look-up that no longer fits finds nothing.
@@ -100,11 +100,11 @@ impl TokenCache {
 impl Slots {
     fn insert(&mut self, digest: TokenDigest, verified: Verified) {
         self.remove(&digest);
-        if self.slots.len() >= MAX_TOKENS {
+        if self.ring.len() >= MAX_TOKENS {
             self.evict();
         }
-        self.index.insert(digest, self.slots.len());
-        self.slots.push(Slot {
+        self.index.insert(digest, self.ring.len());
+        self.ring.push(Slot {
             digest,
             verified,
             used: false,
@@ -113,8 +113,8 @@ impl Slots {
 
     /// Passes over the slots that were used since the last time.
     fn evict(&mut self) {
-        let count = self.slots.len().max(1);
-        while let Some(slot) = self.slots.get_mut(self.hand % count) {
+        let count = self.ring.len().max(1);
+        while let Some(slot) = self.ring.get_mut(self.hand % count) {
             let digest = slot.digest;
             self.hand = (self.hand + 1) % count;
             if !std::mem::take(&mut slot.used) {
@@ -128,10 +128,10 @@ impl Slots {
         let Some(at) = self.index.remove(digest) else {
             return;
         };
-        if at < self.slots.len() {
-            self.slots.swap_remove(at);
+        if at < self.ring.len() {
+            self.ring.swap_remove(at);
         }
-        if let Some(moved) = self.slots.get(at) {
+        if let Some(moved) = self.ring.get(at) {
             self.index.insert(moved.digest, at);
         }
     }

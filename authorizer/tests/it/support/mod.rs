@@ -3,6 +3,7 @@
 pub mod events;
 #[cfg(feature = "fetch")]
 pub mod http;
+pub mod issuer;
 pub mod signer;
 
 use std::sync::Arc;
