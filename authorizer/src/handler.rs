@@ -118,20 +118,24 @@ impl Authorizer {
             Ok(credentials) => self.verifier.examine(credentials, now).await,
             Err(reason) => Verification::refused(*reason),
         };
-        let outcome = self.respond(call, &verification.outcome);
+        let Verification {
+            outcome,
+            jwks,
+            known,
+        } = verification;
         Outcome {
-            jwks: verification.jwks,
-            known: verification.known,
-            ..outcome
+            jwks,
+            known,
+            ..self.respond(call, outcome)
         }
     }
 
     fn respond<'e>(
         &self,
         call: Call<'e>,
-        verified: &Result<Arc<AccessToken>, Reason>,
+        verified: Result<Arc<AccessToken>, Reason>,
     ) -> Outcome<'e> {
-        match verified.clone() {
+        match verified {
             Ok(token) => Outcome::answered(
                 answer::to_token(&self.policy, &call, &token),
                 call,

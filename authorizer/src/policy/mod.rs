@@ -4,7 +4,7 @@
 //! [[issuer]]
 //! url = "http://127.0.0.1:8080"
 //! audiences = ["https://api.example.com"]
-//! algorithms = ["ES256", "RS256"]
+//! algorithms = ["ES256", "RS256"] # typ, leeway_s and jwks = { .. } may be set beside them
 //!
 //! [response]
 //! http_v2 = "iam"               # or "simple": must match the deployment

@@ -16,9 +16,11 @@ mod support;
 mod answers;
 #[cfg(feature = "lambda")]
 mod bootstrap;
+mod bound_calls;
 mod credentials;
 #[cfg(feature = "lambda")]
 mod decision_log;
+mod dpop;
 mod events;
 #[cfg(feature = "fetch")]
 mod fetching;
@@ -36,7 +38,6 @@ mod known_tokens;
 mod paths;
 mod policy_file;
 mod policy_properties;
-mod possession;
 mod readme;
 mod vectors;
 mod whole_rights;

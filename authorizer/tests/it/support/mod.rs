@@ -1,5 +1,6 @@
 //! A signer that makes any token, sound or not, and the world around it.
 
+pub mod client;
 pub mod events;
 #[cfg(feature = "fetch")]
 pub mod http;
