@@ -4,7 +4,8 @@
 //! while it streams in. This is the only module of the library that reads a clock.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -19,7 +20,8 @@ use serde_json::Value;
 
 use crate::jose::parse_object;
 use crate::jwks::{BoxFuture, Clock, FetchError, FetchKeys, Fetched};
-use crate::policy::is_loopback;
+use crate::policy::{IssuerRules, JwksUri, is_loopback};
+use crate::verifier::{PinnedKeysError, Verifier};
 
 type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
 
@@ -160,23 +162,53 @@ fn client() -> Result<&'static HttpClient, GetError> {
     CLIENT.get_or_init(build).as_ref().map_err(Clone::clone)
 }
 
-/// Finds an issuer's key set by its discovery document (`OpenID` Connect Discovery §4) and fetches it.
+/// Fetches an issuer's key set, from a known URL or from the one in its discovery document (`OpenID` Connect Discovery
+/// §4).
 #[derive(Clone, Debug)]
 pub struct HttpKeys {
     issuer: String,
+    uri: Option<String>,
     limits: Limits,
 }
 
 impl HttpKeys {
-    /// For one issuer, with the usual limits for both documents together.
+    /// By discovery, with the usual limits for both documents together.
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
+            uri: None,
             limits: Limits::default(),
         }
     }
 
-    async fn fetch_both(&self) -> Result<Fetched, FetchError> {
+    /// From where the policy file says, in the time that it gives.
+    pub fn of(issuer: &IssuerRules) -> Self {
+        let uri = match &issuer.jwks.uri {
+            Some(JwksUri::At(uri)) => Some(uri.clone()),
+            Some(JwksUri::Discover) | None => None,
+        };
+        Self {
+            issuer: issuer.url.clone(),
+            uri,
+            limits: Limits {
+                timeout: Duration::from_millis(issuer.jwks.timeout_ms),
+                ..Limits::default()
+            },
+        }
+    }
+
+    async fn fetch_all(&self) -> Result<Fetched, FetchError> {
+        let keys = match &self.uri {
+            Some(uri) => self.document(uri).await?,
+            None => self.document(&self.discover().await?).await?,
+        };
+        Ok(Fetched {
+            max_age_s: max_age(&keys.headers),
+            body: keys.body,
+        })
+    }
+
+    async fn discover(&self) -> Result<String, FetchError> {
         let discovery = format!(
             "{}/.well-known/openid-configuration",
             self.issuer.trim_end_matches('/')
@@ -198,11 +230,7 @@ impl HttpKeys {
                 self.issuer
             )));
         }
-        let keys = self.document(jwks_uri).await?;
-        Ok(Fetched {
-            max_age_s: max_age(&keys.headers),
-            body: keys.body,
-        })
+        Ok(jwks_uri.to_owned())
     }
 
     async fn document(&self, url: &str) -> Result<Response, FetchError> {
@@ -217,6 +245,21 @@ impl HttpKeys {
     }
 }
 
+impl Verifier {
+    /// A verifier that fetches its issuers' keys over HTTP(S), and reads pinned ones relative to `directory`.
+    ///
+    /// # Errors
+    /// When a file with pinned keys can't be used.
+    pub fn over_http(
+        issuers: &[IssuerRules],
+        directory: &Path,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, PinnedKeysError> {
+        let fetch = |issuer: &IssuerRules| -> Arc<dyn FetchKeys> { Arc::new(HttpKeys::of(issuer)) };
+        Self::new(issuers, directory, fetch, clock)
+    }
+}
+
 impl FetchKeys for HttpKeys {
     fn fetch(&self) -> BoxFuture<'_, Result<Fetched, FetchError>> {
         Box::pin(async {
@@ -226,7 +269,7 @@ impl FetchKeys for HttpKeys {
                     self.issuer
                 )))
             };
-            tokio::time::timeout(self.limits.timeout, self.fetch_both())
+            tokio::time::timeout(self.limits.timeout, self.fetch_all())
                 .await
                 .unwrap_or_else(late)
         })

@@ -13,11 +13,11 @@ use serde_json::Value;
 
 use crate::answer::{self, Answer};
 use crate::event::Call;
-use crate::jwks::Clock;
+use crate::jwks::{Clock, JwksState};
 use crate::policy::{Coverage, Policy, RestFailure};
 use crate::reason::Reason;
-use crate::token::AccessToken;
-use crate::verifier::Verifier;
+use crate::token::{AccessToken, Confirmation};
+use crate::verifier::{Verification, Verifier};
 
 /// A policy with a verifier of its issuers' tokens: everything that answering needs.
 #[derive(Clone)]
@@ -114,10 +114,28 @@ impl Authorizer {
             Ok(call) => call,
             Err(reason) => return Outcome::failed(None, reason),
         };
-        let verified = match call.token {
-            Ok(token) => self.verifier.verify(token, now).await,
-            Err(reason) => Err(reason),
+        let verification = match &call.credentials {
+            Ok(credentials) => self.verifier.examine(credentials, now).await,
+            Err(reason) => Verification::refused(*reason),
         };
+        let Verification {
+            outcome,
+            jwks,
+            known,
+        } = verification;
+        Outcome {
+            jwks,
+            known,
+            ..self.respond(call, outcome, now)
+        }
+    }
+
+    fn respond<'e>(
+        &self,
+        call: Call<'e>,
+        verified: Result<Arc<AccessToken>, Reason>,
+        now: i64,
+    ) -> Outcome<'e> {
         match verified {
             Ok(token) => Outcome::answered(
                 answer::to_token(&self.policy, &call, &token, now),
@@ -148,11 +166,13 @@ struct Outcome<'e> {
     rule: Option<String>,
     coverage: Option<Coverage>,
     call: Option<Call<'e>>,
-    token: Option<AccessToken>,
+    token: Option<Arc<AccessToken>>,
+    jwks: Option<JwksState>,
+    known: bool,
 }
 
 impl<'e> Outcome<'e> {
-    fn answered(answer: Answer, call: Call<'e>, token: Option<AccessToken>) -> Self {
+    fn answered(answer: Answer, call: Call<'e>, token: Option<Arc<AccessToken>>) -> Self {
         let Answer {
             body,
             decision,
@@ -168,6 +188,8 @@ impl<'e> Outcome<'e> {
             coverage,
             call: Some(call),
             token,
+            jwks: None,
+            known: false,
         }
     }
 
@@ -193,6 +215,8 @@ impl<'e> Outcome<'e> {
             coverage: None,
             call,
             token: None,
+            jwks: None,
+            known: false,
         }
     }
 
@@ -215,6 +239,9 @@ impl<'e> Outcome<'e> {
             client = token.map(|token| token.client_id.as_str()),
             subject = token.map(|token| short_digest(&token.subject)),
             kid = token.map(|token| token.kid.as_str()),
+            binding = token.and_then(|token| token.confirmation.as_ref()).map(Confirmation::as_str),
+            jwks = self.jwks.map(JwksState::as_str),
+            token_cache = self.jwks.map(|_| if self.known { "hit" } else { "miss" }),
             alg = token.and_then(|token| token.alg).map(crate::jose::Algorithm::as_str),
             cache = self.coverage.as_ref().map(|coverage| if *coverage == Coverage::Whole { "whole" } else { "exact" }),
             us = took_us,

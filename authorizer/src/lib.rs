@@ -4,13 +4,15 @@
 //!
 //! - [`handler::Authorizer`] takes the event of one call and gives the answer that API Gateway expects;
 //! - [`event`] and [`answer`] are the two ends of that exchange, and [`gateway`] is the other side of it;
-//! - [`verifier::Verifier`] turns a bearer token into an [`token::AccessToken`] with the keys of [`jwks`];
+//! - [`verifier::Verifier`] turns [`credentials`] into an [`token::AccessToken`] with the keys of [`jwks`], and a token
+//!   that is bound to a key only with proof of its [`possession`];
 //! - [`policy::Policy`] is the policy file: it judges one request and compiles a token's whole rights;
 //! - [`jose`] and [`reason`] are what everything above speaks.
 //!
 //! Nothing in here reads a clock except [`fetch`] (feature `fetch`): the time is an argument.
 
 pub mod answer;
+pub mod credentials;
 pub mod event;
 #[cfg(feature = "fetch")]
 pub mod fetch;
@@ -20,10 +22,12 @@ pub mod iam;
 pub mod jose;
 pub mod jwks;
 pub mod policy;
+pub mod possession;
 pub mod reason;
 pub mod token;
 pub mod verifier;
 
+pub use credentials::Credentials;
 pub use handler::{Authorizer, AuthorizerError};
 pub use policy::Policy;
 pub use reason::Reason;

@@ -1,10 +1,11 @@
 //! The Lambda function: reads the policy file, then answers one event at a time.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gatewright_authorizer::fetch::{HttpKeys, SystemClock, unix_now};
-use gatewright_authorizer::jwks::{Clock, FetchKeys};
+use gatewright_authorizer::fetch::{SystemClock, unix_now};
+use gatewright_authorizer::jwks::Clock;
 use gatewright_authorizer::{Authorizer, AuthorizerError, Policy, Verifier};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -54,8 +55,9 @@ fn authorizer() -> Result<Authorizer, String> {
     let policy = Policy::parse(&text)
         .map_err(|error| format!("the policy file {path} can't be used: {error}"))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let fetch = |issuer: &str| -> Arc<dyn FetchKeys> { Arc::new(HttpKeys::new(issuer)) };
-    let verifier = Verifier::new(policy.issuers(), fetch, &clock);
+    let directory = Path::new(&path).parent().unwrap_or(Path::new(""));
+    let verifier = Verifier::over_http(policy.issuers(), directory, &clock)
+        .map_err(|error| error.to_string())?;
     Ok(Authorizer::new(policy, verifier).timed_by(clock))
 }
 

@@ -54,9 +54,9 @@ reasons! {
         "Send `Authorization: Bearer <access token>`.";
     CredentialsAmbiguous, "credentials_ambiguous", Token,
         "The request carries more than one credential, or one that two readers could read differently.",
-        "Send exactly one `Authorization: Bearer <access token>` header.";
+        "Send exactly one `Authorization: Bearer <access token>` header, and at most one `DPoP` header.";
     SchemeRefused, "scheme_refused", Token,
-        "The Authorization header is not of the Bearer scheme.",
+        "The Authorization header is neither of the Bearer nor of the DPoP scheme.",
         "Send `Authorization: Bearer <access token>`.";
     TokenMalformed, "token_malformed", Token,
         "The token is not a signed JWT in strict compact form.",
@@ -71,7 +71,7 @@ reasons! {
         "The token is signed with an algorithm that the policy doesn't list for its issuer.",
         "List the algorithm under the issuer in the policy file, or have the issuer sign with a listed one.";
     TypeRefused, "type_refused", Token,
-        "The token is not an access token: its typ is not at+jwt.",
+        "The token is not an access token: its typ is not at+jwt, nor another that the policy lists for its issuer.",
         "Send the access token, not the ID token or the refresh token.";
     KeyIdMissing, "key_id_missing", Token,
         "The token names no key.",
@@ -107,8 +107,35 @@ reasons! {
         "A claim of the token has the wrong type or an impossible value.",
         "Have the issuer send claims of the types of RFC 9068: whole numbers for times, one string for scope.";
     SenderConstrained, "sender_constrained", Token,
-        "The token is bound to a key (cnf), and was sent as a plain bearer token.",
-        "Send it with its proof where that is supported, or get a token that is not bound.";
+        "The token is bound to a key (cnf), and was sent as a plain bearer token or is bound in a way that isn't supported.",
+        "Send a token bound by jkt under the DPoP scheme with its proof; other bindings than jkt and x5t#S256 are not supported.";
+    TokenNotBound, "token_not_bound", Token,
+        "The token was sent under the DPoP scheme, but is not bound to a key (cnf.jkt).",
+        "Send it as `Authorization: Bearer <access token>`, or send a DPoP proof with the token request to get a bound one.";
+    ProofMissing, "proof_missing", Token,
+        "The token was sent under the DPoP scheme without a DPoP proof.",
+        "Send one `DPoP` header with each call; on a REST API use a REQUEST authorizer, since a TOKEN authorizer isn't shown it.";
+    ProofInvalid, "proof_invalid", Token,
+        "The DPoP proof is not a sound JWT of type dpop+jwt, signed by the public key in its header.",
+        "Make the proof as RFC 9449 says: typ dpop+jwt, a public jwk, and jti, htm, htu, iat and ath.";
+    ProofKeyMismatch, "proof_key_mismatch", Token,
+        "The DPoP proof is signed by another key than the one that the token is bound to.",
+        "Sign the proof with the key that the token was requested with.";
+    ProofMismatch, "proof_mismatch", Token,
+        "The DPoP proof was made for another method (htm), another URL (htu) or another token (ath).",
+        "Make a proof for each call: htm and htu exactly as called, without query, and ath from the token that is sent.";
+    ProofExpired, "proof_expired", Token,
+        "The DPoP proof is older than a minute, or from the future.",
+        "Make a proof for each call, and check the clocks.";
+    ProofReplayed, "proof_replayed", Token,
+        "The DPoP proof has been used before.",
+        "Make a proof with a new jti for each call, repeated calls included.";
+    CertificateMissing, "certificate_missing", Token,
+        "The token is bound to a client certificate, and the call came without one.",
+        "Call over mutual TLS, on a custom domain that has it turned on; on a REST API use a REQUEST authorizer.";
+    CertificateMismatch, "certificate_mismatch", Token,
+        "The token is bound to another client certificate than the one of this connection.",
+        "Call with the certificate that the token was requested with, or get a new token with this one.";
     InsufficientScope, "insufficient_scope", Rule,
         "The token is valid but lacks a scope that this route needs.",
         "Ask for a token with the missing scope, if the client may have it.";

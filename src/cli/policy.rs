@@ -176,11 +176,9 @@ async fn explain_call(args: &ExplainArgs) -> Result<ExitCode, CliError> {
         )
     } else {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        Verifier::new(
-            policy.issuers(),
-            |url| Arc::new(HttpKeys::new(url)) as Arc<dyn FetchKeys>,
-            &clock,
-        )
+        let directory = args.policy.parent().unwrap_or(Path::new(""));
+        Verifier::over_http(policy.issuers(), directory, &clock)
+            .map_err(|error| CliError::usage(error.to_string()))?
     };
     let token = verifier.verify(presented.trim(), now()).await;
     let explanation = explain(
@@ -245,7 +243,7 @@ fn print_explanation(
 async fn why_no_keys(policy: &Policy) -> CliError {
     let mut words = Vec::new();
     for issuer in policy.issuers() {
-        if let Err(error) = HttpKeys::new(issuer.url.as_str()).fetch().await {
+        if let Err(error) = HttpKeys::of(issuer).fetch().await {
             words.push(error.to_string());
         }
     }

@@ -10,14 +10,20 @@
 //!   settled by the route ARN and the route key; if they leave two readings, the path is refused.
 //!
 //! Every other path that the event carries must be clean too.
+//!
+//! # Which URL a proof of possession is for
+//!
+//! `https://`, the domain name of the request context, and its path: the one that the caller asked for, stage or base
+//! path included. Neither the `Host` header nor the port has a say. A REST TOKEN event tells neither.
 
 mod arn;
-mod bearer;
+mod presented;
 
 use std::net::IpAddr;
 
 use serde_json::Value;
 
+use crate::credentials::Credentials;
 use crate::policy::{PathTemplate, Request, is_refused};
 use crate::reason::Reason;
 
@@ -66,8 +72,8 @@ pub struct Call<'e> {
     pub method: &'e str,
     /// The raw path that the gateway routes, without the stage.
     pub path: String,
-    /// The bearer token, or why there is none.
-    pub token: Result<&'e str, Reason>,
+    /// The token with what proves whose it is, or why there is none.
+    pub credentials: Result<Credentials<'e>, Reason>,
     /// The caller's address as the gateway saw it; TOKEN events have none.
     pub source_ip: Option<IpAddr>,
     /// The gateway's id of the request; TOKEN events have none.
@@ -111,11 +117,23 @@ impl<'e> Call<'e> {
     }
 }
 
+/// Where each kind of event has the path that was asked for.
+const CONTEXT_PATH: [&str; 2] = ["requestContext", "path"];
+const HTTP_PATH: [&str; 3] = ["requestContext", "http", "path"];
+/// Where each kind of event has the client certificate of the connection.
+const CERTIFICATE_V1: [&str; 4] = ["requestContext", "identity", "clientCert", "clientCertPem"];
+const CERTIFICATE_V2: [&str; 4] = [
+    "requestContext",
+    "authentication",
+    "clientCert",
+    "clientCertPem",
+];
+
 fn rest_token(event: &Value) -> Option<Call<'_>> {
     let (arn, resource, method, path) = method_arn(event)?;
-    let token = match event.get("authorizationToken") {
+    let credentials = match event.get("authorizationToken") {
         None | Some(Value::Null) => Err(Reason::TokenMissing),
-        Some(Value::String(value)) => bearer::token(value),
+        Some(Value::String(value)) => presented::alone(value, method),
         Some(_) => return None,
     };
     Some(Call {
@@ -124,7 +142,7 @@ fn rest_token(event: &Value) -> Option<Call<'_>> {
         resource,
         method,
         path,
-        token,
+        credentials,
         source_ip: None,
         request_id: None,
         route: None,
@@ -149,7 +167,7 @@ fn rest_request(event: &Value) -> Option<Call<'_>> {
         resource,
         method,
         path,
-        token: bearer::from_headers(event),
+        credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
         route: text(event, &["resource"]),
@@ -170,7 +188,7 @@ fn http_v1(event: &Value) -> Option<Call<'_>> {
         method,
         path: all_clean(path, [text(event, &["requestContext", "path"]), None]),
         arn,
-        token: bearer::from_headers(event),
+        credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
         route,
@@ -191,7 +209,7 @@ fn http_v2(event: &Value) -> Option<Call<'_>> {
         method,
         path: all_clean(path, [text(event, &["rawPath"]), None]),
         arn,
-        token: bearer::from_headers(event),
+        credentials: presented::in_request(event, method, &HTTP_PATH, &CERTIFICATE_V2),
         source_ip: address(event, &["requestContext", "http", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
         route,

@@ -66,6 +66,7 @@ impl Request<'_> {
             "requestContext": {
                 "path": format!("/{}{}", self.stage, self.path),
                 "accountId": ACCOUNT,
+                "domainName": "localhost",
                 "resourcePath": self.path,
                 "stage": self.stage,
                 "requestId": self.id,

@@ -145,6 +145,24 @@ impl<'a> Jws<'a> {
     /// # Errors
     /// Anything but three canonical base64url segments with an acceptable header.
     pub fn parse(token: &'a str, max_bytes: usize) -> Result<Self, JoseError> {
+        Ok(Self::read(token, max_bytes, None)?.0)
+    }
+
+    /// Reads a JWS whose header brings the public key to verify it with: a proof of possession, never a token.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], which refuses such a header; and when there is no `jwk`.
+    pub fn parse_with_jwk(token: &'a str, max_bytes: usize) -> Result<(Self, Value), JoseError> {
+        let (jws, mut header) = Self::read(token, max_bytes, Some("jwk"))?;
+        let jwk = header.remove("jwk").ok_or(JoseError::Header)?;
+        Ok((jws, jwk))
+    }
+
+    fn read(
+        token: &'a str,
+        max_bytes: usize,
+        needed: Option<&str>,
+    ) -> Result<(Self, Map<String, Value>), JoseError> {
         if token.len() > max_bytes {
             return Err(JoseError::TooLarge);
         }
@@ -159,7 +177,8 @@ impl<'a> Jws<'a> {
         decode(signature)?;
 
         let header = parse_object(&header).map_err(|_| JoseError::Malformed)?;
-        if REFUSED_HEADER.iter().any(|name| header.contains_key(*name)) {
+        let refused = |name: &&str| Some(*name) != needed && header.contains_key(*name);
+        if REFUSED_HEADER.iter().any(refused) {
             return Err(JoseError::Header);
         }
         let alg = match header.get("alg") {
@@ -173,14 +192,15 @@ impl<'a> Jws<'a> {
         if kid.as_deref().is_some_and(|kid| !is_sane_kid(kid)) {
             return Err(JoseError::Header);
         }
-        Ok(Self {
+        let jws = Self {
             alg,
             typ,
             kid,
             signing_input,
             payload,
             signature,
-        })
+        };
+        Ok((jws, header))
     }
 
     /// The algorithm that the header names.

@@ -4,7 +4,7 @@
 //! [[issuer]]
 //! url = "http://127.0.0.1:8080"
 //! audiences = ["https://api.example.com"]
-//! algorithms = ["ES256", "RS256"]
+//! algorithms = ["ES256", "RS256"] # typ, leeway_s and jwks = { .. } may be set beside them
 //!
 //! [response]
 //! http_v2 = "iam"               # or "simple": must match the deployment
@@ -46,6 +46,7 @@ mod coverage;
 mod error;
 mod explain;
 mod file;
+mod issuer;
 mod judge;
 mod lint;
 mod method;
@@ -61,8 +62,6 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::jose::Algorithm;
-use crate::token::TokenRules;
 use condition::Data;
 
 pub use condition::{Condition, Needs};
@@ -71,6 +70,7 @@ pub use error::PolicyError;
 pub use explain::{Explanation, explain};
 #[cfg(feature = "fetch")]
 pub(crate) use file::is_loopback;
+pub use issuer::{IssuerRules, JwksRules, JwksUri};
 pub use judge::{Decision, Verdict};
 pub use lint::Finding;
 pub use method::{Method, Methods};
@@ -80,28 +80,6 @@ pub use request::Request;
 pub use rights::{Coverage, MAX_RESOURCE, Rights};
 pub use satisfy::Missing;
 pub use template::{PathTemplate, Segment, TemplateError};
-
-/// One `[[issuer]]` of the file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct IssuerRules {
-    /// The issuer, byte for byte as in `iss`.
-    pub url: String,
-    /// The audiences that this API answers to.
-    pub audiences: Vec<String>,
-    /// The algorithms that the issuer signs with.
-    pub algorithms: Vec<Algorithm>,
-}
-
-impl IssuerRules {
-    /// What its tokens must satisfy.
-    pub fn token_rules(&self) -> TokenRules {
-        TokenRules::new(
-            self.url.clone(),
-            self.audiences.clone(),
-            self.algorithms.clone(),
-        )
-    }
-}
 
 /// How HTTP API payload 2.0 is answered; the event doesn't say what the deployment expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

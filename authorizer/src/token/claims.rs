@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{AccessToken, Scopes, TokenRules};
+use super::{AccessToken, Confirmation, Scopes, TokenRules};
 use crate::reason::Reason;
 
 /// Longest identifier claim (`sub`, `client_id`, `jti`), in bytes.
@@ -40,9 +40,7 @@ pub fn claims_of(
             .ok_or(Reason::ClaimMalformed)?,
         Some(_) => return Err(Reason::ClaimMalformed),
     };
-    if payload.contains_key("cnf") {
-        return Err(Reason::SenderConstrained);
-    }
+    let confirmation = Confirmation::of(&payload)?;
     Ok(AccessToken {
         issuer: issuer.to_owned(),
         subject,
@@ -53,13 +51,21 @@ pub fn claims_of(
         issued_at,
         not_before,
         jti,
+        confirmation,
         kid: String::new(),
         alg: None,
         claims: payload,
     })
 }
 
-fn check_times(exp: i64, iat: i64, nbf: Option<i64>, leeway: i64, now: i64) -> Result<(), Reason> {
+/// Whether the token is in force at `now`; all in Unix seconds.
+pub(crate) fn check_times(
+    exp: i64,
+    iat: i64,
+    nbf: Option<i64>,
+    leeway: i64,
+    now: i64,
+) -> Result<(), Reason> {
     if now.saturating_sub(leeway) >= exp {
         return Err(Reason::Expired);
     }

@@ -4,6 +4,7 @@
 //! the one type that its specification gives it. It must not know about HTTP or API Gateway.
 
 mod claims;
+mod confirmation;
 mod scopes;
 
 use serde_json::{Map, Value};
@@ -11,9 +12,13 @@ use serde_json::{Map, Value};
 use crate::jose::{Algorithm, JoseError, JwkSet, Jws};
 use crate::reason::Reason;
 
+pub(crate) use claims::check_times;
 pub use claims::claims_of;
+pub use confirmation::Confirmation;
 pub use scopes::Scopes;
 
+/// The media type of access tokens (RFC 9068 §2.1).
+pub const DEFAULT_TYP: &str = "at+jwt";
 /// Leeway for clocks that disagree, in seconds.
 pub const DEFAULT_LEEWAY_S: i64 = 5;
 /// Largest token, in bytes.
@@ -28,8 +33,8 @@ pub struct TokenRules {
     pub audiences: Vec<String>,
     /// The algorithms that this issuer signs with.
     pub algorithms: Vec<Algorithm>,
-    /// The media type in the header, `at+jwt`.
-    pub typ: String,
+    /// The media types that the header may name, usually just `at+jwt`.
+    pub typ: Vec<String>,
     /// Seconds by which clocks may disagree.
     pub leeway_s: i64,
     /// Largest token in bytes; longer ones are refused before anything is read.
@@ -47,7 +52,7 @@ impl TokenRules {
             issuer: issuer.into(),
             audiences,
             algorithms,
-            typ: "at+jwt".to_owned(),
+            typ: vec![DEFAULT_TYP.to_owned()],
             leeway_s: DEFAULT_LEEWAY_S,
             max_bytes: DEFAULT_MAX_BYTES,
         }
@@ -75,6 +80,8 @@ pub struct AccessToken {
     pub not_before: Option<i64>,
     /// `jti`
     pub jti: String,
+    /// `cnf`: the key that the token is bound to. Such a token is no bearer token.
+    pub confirmation: Option<Confirmation>,
     /// The key that signed it; empty for claims that nobody signed ([`claims_of`]).
     pub kid: String,
     /// The algorithm that signed it; `None` for claims that nobody signed.
@@ -83,7 +90,7 @@ pub struct AccessToken {
     pub claims: Map<String, Value>,
 }
 
-/// Verifies a compact access token with the keys of its issuer. `now` is in Unix seconds.
+/// Verifies a bearer token with the keys of its issuer. `now` is in Unix seconds.
 ///
 /// # Errors
 /// The first reason for which the token is refused.
@@ -97,7 +104,11 @@ pub fn verify(
     let kid = check_header(&jws, rules)?;
     check_signature(&jws, kid, keys)?;
     let payload = jws.payload().map_err(Reason::from)?;
-    signed_claims(&jws, payload, rules, now)
+    let token = signed_claims(&jws, payload, rules, now)?;
+    if token.confirmation.is_some() {
+        return Err(Reason::SenderConstrained);
+    }
+    Ok(token)
 }
 
 /// Size, shape and header.
@@ -113,10 +124,8 @@ pub(crate) fn check_header<'a>(jws: &'a Jws<'_>, rules: &TokenRules) -> Result<&
     if !rules.algorithms.contains(&jws.alg()) {
         return Err(Reason::AlgorithmRefused);
     }
-    if !jws
-        .typ()
-        .is_some_and(|typ| same_media_type(typ, &rules.typ))
-    {
+    let expected = |typ| rules.typ.iter().any(|own| same_media_type(typ, own));
+    if !jws.typ().is_some_and(expected) {
         return Err(Reason::TypeRefused);
     }
     jws.kid().ok_or(Reason::KeyIdMissing)

@@ -211,7 +211,13 @@ impl Clock for Still {
 fn with_clock(clock: impl Clock + 'static) -> Authorizer {
     let policy = policy();
     let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(clock);
-    let verifier = Verifier::new(policy.issuers(), |_| std::sync::Arc::new(Down), &clock);
+    let verifier = Verifier::new(
+        policy.issuers(),
+        std::path::Path::new(""),
+        |_| std::sync::Arc::new(Down),
+        &clock,
+    )
+    .unwrap();
     Authorizer::new(policy, verifier)
 }
 

@@ -54,7 +54,7 @@ fn ambiguous_and_foreign_credentials_are_refused_on_every_kind() {
             Reason::CredentialsAmbiguous,
         ),
         (format!("Basic {good}"), Reason::SchemeRefused),
-        (format!("DPoP {good}"), Reason::SchemeRefused),
+        (format!("DPoP {good}"), Reason::TokenNotBound),
         (good.clone(), Reason::SchemeRefused),
         ("Bearer".to_owned(), Reason::TokenMissing),
         ("Bearer ".to_owned(), Reason::TokenMissing),

@@ -79,10 +79,14 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
         ("kid", json!("key-1")),
         ("alg", json!("ES256")),
         ("cache", json!("whole")),
+        ("jwks", json!("pinned")),
+        ("token_cache", json!("hit")),
         ("us", json!(0)),
     ] {
         assert_eq!(fields[name], value, "{name}");
     }
+    assert_eq!(lines[0]["fields"]["token_cache"], "miss");
+    assert!(lines.last().unwrap()["fields"].get("jwks").is_none());
     assert_eq!(fields["subject"].as_str().unwrap().len(), 16);
     assert_eq!(lines.last().unwrap()["fields"]["reason"], "token_malformed");
     for secret in ["canary-token", "canary-subject", &good[7..60], "\u{1b}"] {

@@ -37,7 +37,7 @@ fn every_kind_is_told_apart() {
             (call.arn.api.as_str(), call.arn.account.as_str()),
             ("abcdef123", "123456789012")
         );
-        assert_eq!(call.token, Ok("x"));
+        assert_eq!(call.credentials.unwrap().token, "x");
     }
 }
 

@@ -1,10 +1,12 @@
 //! Keys over real connections: discovery, limits, and nothing that wasn't configured.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use gatewright_authorizer::fetch::{GetError, HttpKeys, Limits, SystemClock, get};
+use gatewright_authorizer::jose::Algorithm;
 use gatewright_authorizer::jwks::{Clock, FetchKeys as _};
 use gatewright_authorizer::policy::IssuerRules;
 use gatewright_authorizer::{Reason, Verifier};
@@ -34,16 +36,16 @@ fn issuer() -> String {
     })
 }
 
+fn verifier(origin: &str) -> Verifier {
+    let rules = IssuerRules::new(origin, vec![AUDIENCE.to_owned()], vec![Algorithm::Es256]);
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    Verifier::over_http(&[rules], Path::new(""), &clock).unwrap()
+}
+
 #[test]
 fn a_token_verifies_with_keys_that_were_discovered() {
     let origin = issuer();
-    let rules = IssuerRules {
-        url: origin.clone(),
-        audiences: vec![AUDIENCE.to_owned()],
-        algorithms: vec!["ES256".parse().unwrap()],
-    };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let verifier = Verifier::new(&[rules], |url| Arc::new(HttpKeys::new(url)), &clock);
+    let verifier = verifier(&origin);
     let mut claims = claims("a");
     claims["iss"] = json!(origin);
     block_on(async {
@@ -77,13 +79,7 @@ fn headers_of_a_token_cause_no_fetch() {
             discovery(origin)
         }
     });
-    let rules = IssuerRules {
-        url: origin.clone(),
-        audiences: vec![AUDIENCE.to_owned()],
-        algorithms: vec!["ES256".parse().unwrap()],
-    };
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let verifier = Verifier::new(&[rules], |url| Arc::new(HttpKeys::new(url)), &clock);
+    let verifier = verifier(&origin);
     let mut claims = claims("a");
     claims["iss"] = json!(origin);
     for name in ["jku", "x5u", "jwk", "x5c"] {

@@ -1,109 +1,19 @@
 //! faults.md F23–F27: the issuer's keys in bad weather. Time is paused and moved by hand.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gatewright_authorizer::Reason;
-use gatewright_authorizer::jwks::{
-    BoxFuture, CacheSettings, Clock, FetchError, FetchKeys, Fetched, KeyCache,
-};
+use gatewright_authorizer::jwks::KeyCache;
 use serde_json::{Value, json};
-use tokio::time::{Instant, advance};
+use tokio::time::Instant;
 
 use crate::support::Signer;
-
-/// An issuer whose answers the test changes at will.
-#[derive(Default)]
-struct Issuer {
-    answer: Mutex<Option<Result<Fetched, FetchError>>>,
-    delay: Mutex<Duration>,
-    fetches: AtomicUsize,
-    under_way: AtomicUsize,
-    most_under_way: AtomicUsize,
-}
-
-impl FetchKeys for Issuer {
-    fn fetch(&self) -> BoxFuture<'_, Result<Fetched, FetchError>> {
-        Box::pin(async {
-            self.fetches.fetch_add(1, Ordering::SeqCst);
-            let now = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-            self.most_under_way.fetch_max(now, Ordering::SeqCst);
-            let delay = *self.delay.lock().unwrap();
-            tokio::time::sleep(delay).await;
-            self.under_way.fetch_sub(1, Ordering::SeqCst);
-            let answer = self.answer.lock().unwrap().clone();
-            answer.unwrap_or_else(|| panic!("the fetch panics"))
-        })
-    }
-}
-
-impl Issuer {
-    fn publish(&self, kids: &[&str]) {
-        self.publish_for(kids, None);
-    }
-
-    fn publish_for(&self, kids: &[&str], max_age_s: Option<u64>) {
-        let keys: Vec<Value> = kids.iter().map(|kid| Signer::es256(kid).jwk()).collect();
-        self.answer_with(json!({ "keys": keys }).to_string().as_bytes(), max_age_s);
-    }
-
-    fn answer_with(&self, body: &[u8], max_age_s: Option<u64>) {
-        *self.answer.lock().unwrap() = Some(Ok(Fetched {
-            body: body.to_vec(),
-            max_age_s,
-        }));
-    }
-
-    fn cut(&self) {
-        *self.answer.lock().unwrap() = Some(Err(FetchError("connection refused".to_owned())));
-    }
-
-    fn fetches(&self) -> usize {
-        self.fetches.load(Ordering::SeqCst)
-    }
-}
-
-/// Follows Tokio's paused time.
-struct Paused(Instant);
-
-impl Clock for Paused {
-    fn now_us(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_micros()).unwrap()
-    }
-}
-
-fn cache(issuer: &Arc<Issuer>) -> KeyCache {
-    let fetch: Arc<dyn FetchKeys> = Arc::<Issuer>::clone(issuer);
-    KeyCache::new(
-        fetch,
-        Arc::new(Paused(Instant::now())),
-        CacheSettings::default(),
-    )
-}
-
-async fn warm(kids: &[&str]) -> (Arc<Issuer>, KeyCache) {
-    let issuer = Arc::new(Issuer::default());
-    issuer.publish(kids);
-    let cache = cache(&issuer);
-    cache.keys(kids[0]).await.unwrap();
-    assert_eq!(issuer.fetches(), 1);
-    (issuer, cache)
-}
+use crate::support::issuer::{Issuer, cache, pass, settle, warm};
 
 async fn knows(cache: &KeyCache, kid: &str) -> bool {
-    cache.keys(kid).await.unwrap().has_kid(kid)
-}
-
-async fn pass(seconds: u64) {
-    advance(Duration::from_secs(seconds)).await;
-}
-
-/// Lets background fetches finish.
-async fn settle() {
-    for _ in 0..10 {
-        tokio::task::yield_now().await;
-    }
+    cache.keys(kid).await.unwrap().keys.has_kid(kid)
 }
 
 #[tokio::test(start_paused = true)]

@@ -227,8 +227,25 @@ fn identifiers_are_plain_bounded_strings() {
 
 #[test]
 fn a_token_bound_to_a_key_is_not_a_bearer_token() {
-    for cnf in [json!({"jkt": "x"}), json!({}), json!(null)] {
+    let thumbprint = "A".repeat(43);
+    for cnf in [
+        json!({"jkt": thumbprint}),
+        json!({"kid": "x"}),
+        json!({"jwk": {"kty": "EC"}}),
+        json!({"jkt": thumbprint, "jwe": "x"}),
+        json!({}),
+    ] {
         assert_eq!(refused_with("cnf", cnf), Reason::SenderConstrained);
+    }
+    for cnf in [
+        json!(null),
+        json!("x"),
+        json!([]),
+        json!({"jkt": "x"}),
+        json!({"jkt": null}),
+        json!({"x5t#S256": thumbprint.replace('A', "=")}),
+    ] {
+        assert_eq!(refused_with("cnf", cnf), Reason::ClaimMalformed);
     }
 }
 

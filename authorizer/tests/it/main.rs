@@ -16,18 +16,26 @@ mod support;
 mod answers;
 #[cfg(feature = "lambda")]
 mod bootstrap;
+mod bound_calls;
 mod conditions;
 mod credentials;
 #[cfg(feature = "lambda")]
 mod decision_log;
+mod dpop;
 mod events;
 #[cfg(feature = "fetch")]
 mod fetching;
+mod foreign_vectors;
 mod front_door;
+mod issuer_table;
 mod jwk;
 mod jwks_cache;
+#[cfg(feature = "fetch")]
+mod jwks_faults;
+mod jwks_states;
 mod jwt_claims;
 mod jwt_header;
+mod known_tokens;
 mod paths;
 mod policy_file;
 mod policy_properties;

@@ -1,5 +1,6 @@
 //! The documentation says what the code says.
 
+use gatewright_authorizer::policy::{IssuerRules, JwksRules};
 use gatewright_authorizer::{Policy, Reason};
 
 const README: &str = include_str!("../../README.md");
@@ -74,4 +75,26 @@ fn the_policy_file_of_the_readme_is_valid() {
         .unwrap();
     let policy = Policy::parse(example).unwrap();
     assert_eq!(policy.rules()[0].id(), "orders-read");
+}
+
+#[test]
+fn the_issuer_of_the_readme_has_the_defaults() {
+    let examples = README.split("```toml\n").skip(1);
+    let settings = examples
+        .filter_map(|part| part.split("```").next())
+        .find(|text| text.contains("[issuer.jwks]"))
+        .unwrap();
+    let policy = Policy::parse(settings).unwrap();
+    let issuer = &policy.issuers()[0];
+    let usual = IssuerRules::new(
+        issuer.url.clone(),
+        issuer.audiences.clone(),
+        issuer.algorithms.clone(),
+    );
+    let defaults = JwksRules {
+        pinned: issuer.jwks.pinned.clone(),
+        ..usual.jwks.clone()
+    };
+    assert_eq!(issuer.jwks, defaults);
+    assert_eq!((&issuer.typ, issuer.leeway_s), (&usual.typ, usual.leeway_s));
 }

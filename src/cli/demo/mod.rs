@@ -12,10 +12,10 @@ use crate::config::Config;
 use crate::http::{App, router};
 use axum::Router;
 use axum::routing::{any, get};
-use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
+use gatewright_authorizer::fetch::SystemClock;
 use gatewright_authorizer::gateway::{FrontDoor, FrontDoorKind};
 use gatewright_authorizer::handler::Authorizer;
-use gatewright_authorizer::jwks::{Clock, FetchKeys};
+use gatewright_authorizer::jwks::Clock;
 use gatewright_authorizer::policy::Policy;
 use gatewright_authorizer::verifier::Verifier;
 use std::collections::HashMap;
@@ -126,8 +126,8 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
 
     let policy = Policy::parse(&policy_text).map_err(|error| failed(&error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let fetch = |url: &str| -> Arc<dyn FetchKeys> { Arc::new(HttpKeys::new(url)) };
-    let verifier = Verifier::new(policy.issuers(), fetch, &clock);
+    let verifier =
+        Verifier::over_http(policy.issuers(), &dir.path, &clock).map_err(|error| failed(&error))?;
     let authorizer = Arc::new(Authorizer::new(policy, verifier));
     let door = FrontDoor::new(authorizer, FrontDoorKind::HttpV2Iam, "demo", "$default", 0);
 

@@ -2,6 +2,7 @@
 
 mod context;
 mod issuer;
+mod jwks;
 mod rule;
 mod table;
 

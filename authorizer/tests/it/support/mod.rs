@@ -1,8 +1,10 @@
 //! A signer that makes any token, sound or not, and the world around it.
 
+pub mod client;
 pub mod events;
 #[cfg(feature = "fetch")]
 pub mod http;
+pub mod issuer;
 pub mod signer;
 
 use std::sync::Arc;

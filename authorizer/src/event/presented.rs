@@ -1,11 +1,53 @@
-//! Finds the one bearer token of a request, or says why there isn't one (RFC 6750 §2.1).
+//! Finds the one credential of a request, or says why there isn't one (RFC 6750 §2.1, RFC 9449 §7.1).
 
 use serde_json::Value;
 
+use super::text;
+use crate::credentials::{Credentials, Scheme};
 use crate::reason::Reason;
 
-/// The token of an `Authorization` value. The scheme is case-insensitive; one space follows it.
-pub(super) fn token(value: &str) -> Result<&str, Reason> {
+/// An `Authorization` value on its own: no event of such a kind holds a proof or a certificate.
+pub(super) fn alone<'e>(value: &'e str, method: &'e str) -> Result<Credentials<'e>, Reason> {
+    let (scheme, token) = authorization(value)?;
+    Ok(Credentials {
+        scheme,
+        method,
+        ..Credentials::bearer(token)
+    })
+}
+
+/// The credentials of a request with headers, on a connection that may have a client certificate.
+pub(super) fn in_request<'e>(
+    event: &'e Value,
+    method: &'e str,
+    path: &[&str],
+    certificate: &[&str],
+) -> Result<Credentials<'e>, Reason> {
+    let value = header(event, "authorization")?.ok_or(Reason::TokenMissing)?;
+    let (scheme, token) = authorization(value)?;
+    let proof = header(event, "dpop")?;
+    if proof.is_some_and(|proof| proof.contains(',')) {
+        return Err(Reason::CredentialsAmbiguous);
+    }
+    Ok(Credentials {
+        scheme,
+        token,
+        proof,
+        certificate: text(event, certificate),
+        method,
+        url: url(event, path),
+    })
+}
+
+/// The URL as the caller knows it: the gateway's domain name and the path that it was asked for.
+fn url(event: &Value, path: &[&str]) -> Option<String> {
+    let domain = text(event, &["requestContext", "domainName"])?;
+    let path = text(event, path).filter(|path| path.starts_with('/'))?;
+    Some(format!("https://{domain}{path}"))
+}
+
+/// Scheme and token. The scheme is case-insensitive; one space follows it.
+fn authorization(value: &str) -> Result<(Scheme, &str), Reason> {
     if value.is_empty() {
         return Err(Reason::TokenMissing);
     }
@@ -13,37 +55,39 @@ pub(super) fn token(value: &str) -> Result<&str, Reason> {
         return Err(Reason::CredentialsAmbiguous);
     }
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Reason::SchemeRefused);
-    }
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => Scheme::Bearer,
+        "dpop" => Scheme::Dpop,
+        _ => return Err(Reason::SchemeRefused),
+    };
     if token.is_empty() {
         return Err(Reason::TokenMissing);
     }
     if token.contains(char::is_whitespace) {
         return Err(Reason::CredentialsAmbiguous);
     }
-    Ok(token)
+    Ok((scheme, token))
 }
 
-/// The token in the header maps of an event; either map may be missing or null, but they must not disagree.
-pub(super) fn from_headers(event: &Value) -> Result<&str, Reason> {
-    let single = authorization(event.get("headers"))?;
-    let multi = authorization(event.get("multiValueHeaders"))?;
+/// The only value of a header in the maps of an event; either map may be missing or null, but they must not disagree.
+fn header<'e>(event: &'e Value, name: &str) -> Result<Option<&'e str>, Reason> {
+    let single = only_value(event.get("headers"), name)?;
+    let multi = only_value(event.get("multiValueHeaders"), name)?;
     let has_both = |name| event.get(name).is_some_and(Value::is_object);
     if has_both("headers") && has_both("multiValueHeaders") && single != multi {
         return Err(Reason::CredentialsAmbiguous);
     }
-    token(single.or(multi).ok_or(Reason::TokenMissing)?)
+    Ok(single.or(multi))
 }
 
-/// The only `Authorization` value of one map, whatever the case of its name.
-fn authorization(headers: Option<&Value>) -> Result<Option<&str>, Reason> {
+/// The only value in one map, whatever the case of its name.
+fn only_value<'e>(headers: Option<&'e Value>, name: &str) -> Result<Option<&'e str>, Reason> {
     let Some(headers) = headers.and_then(Value::as_object) else {
         return Ok(None);
     };
     let mut values = headers
         .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        .filter(|(own, _)| own.eq_ignore_ascii_case(name))
         .map(|(_, value)| value);
     let only = match (values.next(), values.next()) {
         (None, _) => return Ok(None),
@@ -69,6 +113,16 @@ mod tests {
 
     use super::*;
 
+    fn token(value: &str) -> Result<&str, Reason> {
+        let (scheme, token) = authorization(value)?;
+        assert_eq!(scheme, Scheme::Bearer);
+        Ok(token)
+    }
+
+    fn from_headers(event: &Value) -> Result<&str, Reason> {
+        in_request(event, "GET", &[], &[]).map(|credentials| credentials.token)
+    }
+
     #[test]
     fn the_scheme_is_case_insensitive_and_the_rest_is_strict() {
         assert_eq!(token("Bearer abc"), Ok("abc"));
@@ -90,6 +144,26 @@ mod tests {
             ("Bearer a, Bearer b", Reason::CredentialsAmbiguous),
         ] {
             assert_eq!(token(value), Err(reason), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn two_proofs_are_ambiguous_whatever_the_scheme() {
+        let ambiguous = [
+            json!({"headers": {"Authorization": "Bearer a", "DPoP": "p", "dpop": "p"}}),
+            json!({"headers": {"authorization": "DPoP a", "dpop": "p,p"}}),
+            json!({"multiValueHeaders": {"Authorization": ["DPoP a"], "DPoP": ["p", "p"]}}),
+            json!({
+                "headers": {"Authorization": "DPoP a", "DPoP": "p"},
+                "multiValueHeaders": {"Authorization": ["DPoP a"], "DPoP": ["q"]},
+            }),
+        ];
+        for event in ambiguous {
+            assert_eq!(
+                from_headers(&event),
+                Err(Reason::CredentialsAmbiguous),
+                "{event}"
+            );
         }
     }
 

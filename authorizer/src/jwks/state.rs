@@ -1,0 +1,251 @@
+//! What a cache holds, and what it does about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+
+use super::{CacheSettings, FetchError, Fetched, FoundKeys, JwksState};
+use crate::jose::JwkSet;
+
+type BodyDigest = [u8; digest::SHA256_OUTPUT_LEN];
+
+#[derive(Default)]
+pub(super) struct State {
+    held: Option<Held>,
+    flight: Option<Flight>,
+    /// The number of the latest flight.
+    flights: u64,
+    last_attempt_ms: Option<u64>,
+    failures: u32,
+    /// No fetch before this moment, because of failures.
+    wait_until_ms: u64,
+    /// The process slept through the latest fetch.
+    interrupted: bool,
+}
+
+/// A fetch under way.
+struct Flight {
+    number: u64,
+    started_ms: u64,
+}
+
+#[derive(Clone)]
+struct Held {
+    keys: Arc<JwkSet>,
+    /// `None` for a pinned set.
+    body: Option<BodyDigest>,
+    fresh_until_ms: u64,
+    stale_until_ms: u64,
+}
+
+impl Held {
+    fn found(&self, state: JwksState) -> FoundKeys {
+        let keys = Arc::clone(&self.keys);
+        FoundKeys { keys, state }
+    }
+
+    fn is_fresh(&self, now: u64) -> bool {
+        now < self.fresh_until_ms
+    }
+
+    fn fresh(&self) -> FoundKeys {
+        self.found(if self.body.is_none() {
+            JwksState::Pinned
+        } else {
+            JwksState::Fresh
+        })
+    }
+}
+
+/// What to do for a caller.
+pub(super) enum Plan {
+    Use(FoundKeys),
+    /// Use these, and fetch in the background.
+    UseAndFetch(FoundKeys),
+    Fail,
+    /// Wait for the fetch under way.
+    Wait,
+    /// Fetch, and wait for it.
+    FetchAndWait,
+}
+
+impl State {
+    /// Starts with a set that needs no fetch.
+    pub fn pinned(keys: JwkSet, settings: &CacheSettings, now: u64) -> Self {
+        let mut state = Self::default();
+        state.hold(Arc::new(keys), None, settings.fresh, settings, now);
+        state
+    }
+
+    pub fn plan(&mut self, kid: &str, settings: &CacheSettings, now: u64) -> Plan {
+        self.give_up_on_an_overdue_flight(settings, now);
+        let in_flight = self.flight.is_some();
+        let may_fetch = !in_flight && now >= self.wait_until_ms;
+        let Some(held) = self.usable(now) else {
+            return match (in_flight, may_fetch) {
+                (true, _) => Plan::Wait,
+                (_, true) => Plan::FetchAndWait,
+                _ => Plan::Fail,
+            };
+        };
+        if held.keys.has_kid(kid) {
+            return match (held.is_fresh(now), in_flight, may_fetch) {
+                (true, ..) => Plan::Use(held.fresh()),
+                (_, true, _) => Plan::Use(held.found(JwksState::Refreshing)),
+                (_, _, true) if self.interrupted => Plan::FetchAndWait,
+                (_, _, true) => Plan::UseAndFetch(held.found(JwksState::Refreshing)),
+                _ => Plan::Use(held.found(JwksState::Stale)),
+            };
+        }
+        let cooldown = ms(settings.unknown_kid_cooldown);
+        let cooled = self
+            .last_attempt_ms
+            .is_none_or(|last| now >= last.saturating_add(cooldown));
+        match (in_flight, cooled && may_fetch) {
+            (true, _) => Plan::Wait,
+            (_, true) => Plan::FetchAndWait,
+            _ if held.is_fresh(now) => Plan::Use(held.fresh()),
+            _ => Plan::Fail,
+        }
+    }
+
+    /// After a fetch: a stale set can't prove that a kid is unknown, so that is our fault and not the token's.
+    pub fn settled(&self, kid: &str, now: u64) -> Option<FoundKeys> {
+        let held = self.usable(now)?;
+        if !held.is_fresh(now) {
+            return held.keys.has_kid(kid).then(|| held.found(JwksState::Stale));
+        }
+        Some(if self.failures == 0 && held.body.is_some() {
+            held.found(JwksState::Fetched)
+        } else {
+            held.fresh()
+        })
+    }
+
+    /// The set in use, if it may be used.
+    pub fn fresh_enough(&self, now: u64) -> Option<FoundKeys> {
+        let held = self.usable(now)?;
+        Some(if held.is_fresh(now) {
+            held.fresh()
+        } else {
+            held.found(JwksState::Stale)
+        })
+    }
+
+    /// Notes that a fetch starts; gives its number.
+    pub fn start(&mut self, settings: &CacheSettings, now: u64) -> u64 {
+        self.flights = self.flights.wrapping_add(1);
+        self.flight = Some(Flight {
+            number: self.flights,
+            started_ms: now,
+        });
+        self.interrupted = false;
+        self.last_attempt_ms = Some(now);
+        // Stands if the fetch never reports: it panicked, or its runtime went away.
+        self.wait_until_ms = now.saturating_add(ms(settings.backoff_min));
+        self.flights
+    }
+
+    /// Takes what a fetch brought, unless it was given up on.
+    pub fn accept(
+        &mut self,
+        number: u64,
+        fetched: Result<(Fetched, JwkSet), FetchError>,
+        settings: &CacheSettings,
+        now: u64,
+    ) {
+        let Some(flight) = self.flight.as_ref().filter(|own| own.number == number) else {
+            return;
+        };
+        let slept = is_overdue(flight, settings, now);
+        match fetched {
+            Ok((document, keys)) => self.replace(&document, keys, settings, now),
+            Err(_) if slept => {
+                self.interrupted = true;
+                self.wait_until_ms = now;
+            }
+            Err(error) => self.back_off(&error, settings, now),
+        }
+    }
+
+    /// Ends a flight; false if it was given up on and another one is under way.
+    pub fn land(&mut self, number: u64) -> bool {
+        let another = |flight: &Flight| flight.number != number;
+        if self.flight.as_ref().is_some_and(another) {
+            return false;
+        }
+        self.flight = None;
+        true
+    }
+
+    fn replace(&mut self, document: &Fetched, keys: JwkSet, settings: &CacheSettings, now: u64) {
+        let fresh = document
+            .max_age_s
+            .map_or(settings.fresh, Duration::from_secs)
+            .clamp(settings.fresh_min, settings.fresh_max);
+        let body = body_digest(&document.body);
+        let unchanged = self.held.as_ref().filter(|held| held.body == Some(body));
+        let keys = unchanged.map_or_else(|| Arc::new(keys), |held| Arc::clone(&held.keys));
+        self.hold(keys, Some(body), fresh, settings, now);
+        self.failures = 0;
+        self.wait_until_ms = now;
+    }
+
+    fn hold(
+        &mut self,
+        keys: Arc<JwkSet>,
+        body: Option<BodyDigest>,
+        fresh: Duration,
+        settings: &CacheSettings,
+        now: u64,
+    ) {
+        let fresh_until_ms = now.saturating_add(ms(fresh));
+        self.held = Some(Held {
+            keys,
+            body,
+            fresh_until_ms,
+            stale_until_ms: fresh_until_ms.saturating_add(ms(settings.stale_max)),
+        });
+    }
+
+    fn back_off(&mut self, error: &FetchError, settings: &CacheSettings, now: u64) {
+        let doubled = settings
+            .backoff_min
+            .saturating_mul(1 << self.failures.min(16));
+        self.wait_until_ms = now.saturating_add(ms(doubled.min(settings.backoff_max)));
+        self.failures = self.failures.saturating_add(1);
+        tracing::warn!(%error, failures = self.failures, "could not refresh the issuer's keys");
+    }
+
+    fn give_up_on_an_overdue_flight(&mut self, settings: &CacheSettings, now: u64) {
+        let overdue = self
+            .flight
+            .as_ref()
+            .is_some_and(|flight| is_overdue(flight, settings, now));
+        if overdue {
+            self.flight = None;
+            self.interrupted = true;
+        }
+    }
+
+    fn usable(&self, now: u64) -> Option<Held> {
+        self.held.clone().filter(|held| now < held.stale_until_ms)
+    }
+}
+
+/// Every fetch is over by its time-out, unless the process wasn't running.
+fn is_overdue(flight: &Flight, settings: &CacheSettings, now: u64) -> bool {
+    now > flight
+        .started_ms
+        .saturating_add(ms(settings.timeout.saturating_mul(2)))
+}
+
+fn body_digest(body: &[u8]) -> BodyDigest {
+    let digest = digest::digest(&digest::SHA256, body);
+    digest.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
