@@ -145,12 +145,14 @@ impl Policy {
                 .because_of
                 .map(|rule| format!(", because of \"{rule}\""))
                 .unwrap_or_default();
-            let method = note.method;
+            let (method, rule) = (note.method, &note.rule);
+            let also = (note.with != note.rule)
+                .then(|| format!(" and \"{}\"", note.with))
+                .unwrap_or_default();
             Finding {
                 code: "path_by_path",
                 words: format!(
-                    "a token that satisfies \"{}\" and \"{}\" gets {method} on \"{}\" answered path by path{because}",
-                    note.rule, note.with, note.rule
+                    "a token that satisfies \"{rule}\"{also} gets {method} on \"{rule}\" answered path by path{because}"
                 ),
                 rule: Some(note.rule),
                 remedy: "don't let the gateway cache its answers (TTL 0), or make the templates disjoint".to_owned(),

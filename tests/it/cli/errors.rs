@@ -224,6 +224,7 @@ fn every_command_has_help_that_names_its_options() {
         "policy",
         "policy check",
         "policy explain",
+        "policy test",
         "config",
         "config check",
         "config show",
