@@ -249,3 +249,51 @@ fn body_digest(body: &[u8]) -> BodyDigest {
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    fn document() -> (Fetched, JwkSet) {
+        let fetched = Fetched {
+            body: KEYS.into(),
+            max_age_s: None,
+        };
+        (fetched, JwkSet::parse(KEYS.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_fetch_that_was_given_up_on_has_no_say() {
+        let settings = CacheSettings::default();
+        let mut state = State::default();
+        let asleep = state.start(&settings, 0);
+        assert!(matches!(
+            state.plan("a", &settings, 60_000),
+            Plan::FetchAndWait
+        ));
+        let awake = state.start(&settings, 60_000);
+
+        state.accept(asleep, Ok(document()), &settings, 60_001);
+        assert!(!state.land(asleep), "nobody waits for this one");
+        assert!(state.settled("a", 60_001).is_none());
+
+        state.accept(awake, Ok(document()), &settings, 60_002);
+        assert!(state.land(awake));
+        assert!(state.settled("a", 60_002).is_some());
+    }
+
+    #[test]
+    fn whoever_waits_for_a_fetch_that_was_given_up_on_hears_of_its_end() {
+        let settings = CacheSettings::default();
+        let mut state = State::default();
+        let number = state.start(&settings, 0);
+        state.accept(number, Ok(document()), &settings, 1);
+        assert!(state.land(number));
+        let asleep = state.start(&settings, 20_000);
+        assert!(matches!(state.plan("a", &settings, 60_000), Plan::Use(_)));
+        assert!(state.land(asleep));
+    }
+}

@@ -1,6 +1,7 @@
 //! The decision log: one line for each call, and nothing secret in it.
 
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
+use std::sync::Arc;
 
 use gatewright_authorizer::Authorizer;
 use gatewright_authorizer::jwks::Clock;
@@ -17,13 +18,20 @@ impl Clock for Still {
     }
 }
 
-/// Collects what is logged.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    static LOG: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Collects what its own thread logs, where that has been asked for.
+struct Log;
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LOG.with_borrow_mut(|log| {
+            if let Some(log) = log {
+                log.extend_from_slice(bytes);
+            }
+        });
         Ok(bytes.len())
     }
 
@@ -32,15 +40,22 @@ impl std::io::Write for Log {
     }
 }
 
-#[test]
-fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
-    let log = Log::default();
-    let writer = log.clone();
+/// One subscriber for the process: tracing asks the thread that comes first whether anyone wants to hear of an event,
+/// so one for this thread alone could be left out.
+fn logged(act: impl FnOnce()) -> String {
     let subscriber = tracing_subscriber::fmt()
         .json()
         .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || writer.clone())
+        .with_writer(|| Log)
         .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    LOG.set(Some(Vec::new()));
+    act();
+    String::from_utf8(LOG.take().unwrap()).unwrap()
+}
+
+#[test]
+fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     let mut named = claims("orders:read");
     named["sub"] = json!("canary-subject");
     named["client_id"] = json!("app\u{1b}[31m");
@@ -49,7 +64,7 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     let good = format!("Bearer {}", shared().sign(&named));
     let authorizer = Authorizer::new(policy(), verifier(&[shared()])).timed_by(Arc::new(Still));
     let mut calls = 0;
-    tracing::subscriber::with_default(subscriber, || {
+    let text = logged(|| {
         for authorization in [good.as_str(), bad.as_str(), "Bearer canary-token"] {
             for event in events::all(authorization, "GET", "/orders/1") {
                 let _ = block_on(authorizer.answer(&event, NOW));
@@ -57,7 +72,6 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
             }
         }
     });
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<Value> = text
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
