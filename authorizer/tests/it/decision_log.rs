@@ -7,6 +7,7 @@ use gatewright_authorizer::Authorizer;
 use gatewright_authorizer::jwks::Clock;
 use serde_json::{Value, json};
 
+use crate::support::client::Client;
 use crate::support::signer::shared;
 use crate::support::{NOW, block_on, claims, events, policy, verifier};
 
@@ -63,8 +64,18 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     named["client_id"] = json!("canary-client");
     let good = format!("Bearer {}", shared().sign(&named));
     let authorizer = Authorizer::new(policy(), verifier(&[shared()])).timed_by(Arc::new(Still));
-    let mut calls = 0;
+    let client = Client::new();
+    let bound = client.token();
+    let proof = client.proof(&bound, "canary-jti");
+    let mut proven = events::rest_request(&format!("DPoP {bound}"), "GET", "/orders/1");
+    proven["requestContext"]["domainName"] = json!("api.example.com");
+    proven["headers"]["DPoP"] = json!(proof);
+    proven["multiValueHeaders"]["DPoP"] = json!([proof]);
+    let mut calls = 2;
     let text = logged(|| {
+        for _ in 0..calls {
+            let _ = block_on(authorizer.answer(&proven, NOW));
+        }
         for authorization in [good.as_str(), bad.as_str(), "Bearer canary-token"] {
             for event in events::all(authorization, "GET", "/orders/1") {
                 let _ = block_on(authorizer.answer(&event, NOW));
@@ -77,8 +88,14 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(lines.len(), calls);
-    let fields = &lines[1]["fields"];
-    assert_eq!(lines[1]["target"], "gatewright::decision");
+    let [proven, replayed, miss, hit, ..] = lines.as_slice() else {
+        unreachable!()
+    };
+    assert_eq!(proven["fields"]["binding"], "dpop");
+    assert_eq!(replayed["fields"]["reason"], "proof_replayed");
+    assert_eq!(replayed["fields"]["token_cache"], "hit");
+    let fields = &hit["fields"];
+    assert_eq!(hit["target"], "gatewright::decision");
     for (name, value) in [
         ("decision", json!("allow")),
         ("rule", json!("orders-read")),
@@ -97,11 +114,20 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     ] {
         assert_eq!(fields[name], value, "{name}");
     }
-    assert_eq!(lines[0]["fields"]["token_cache"], "miss");
+    assert_eq!(miss["fields"]["token_cache"], "miss");
+    assert!(fields.get("binding").is_none());
     assert!(lines.last().unwrap()["fields"].get("jwks").is_none());
     assert_eq!(fields["subject"].as_str().unwrap().len(), 16);
     assert_eq!(lines.last().unwrap()["fields"]["reason"], "token_malformed");
-    for secret in ["canary-token", "canary-subject", &good[7..60], "\u{1b}"] {
+    for secret in [
+        "canary-token",
+        "canary-subject",
+        "canary-jti",
+        &good[7..60],
+        &bound[..60],
+        &proof[..60],
+        "\u{1b}",
+    ] {
         assert!(!text.contains(secret), "{secret}");
     }
 }

@@ -257,6 +257,12 @@ fn scheme_and_binding_must_agree() {
 }
 
 #[test]
+fn credentials_do_not_show_in_debug_output() {
+    let text = format!("{:?}", dpop("canary-token", "canary-proof"));
+    assert!(!text.contains("canary"), "{text}");
+}
+
+#[test]
 fn the_usual_keys_sign_proofs() {
     let verifier = verifier(&[shared()]);
     for signer in [
