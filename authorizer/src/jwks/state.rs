@@ -80,34 +80,55 @@ impl State {
 
     pub fn plan(&mut self, kid: &str, settings: &CacheSettings, now: u64) -> Plan {
         self.give_up_on_an_overdue_flight(settings, now);
-        let in_flight = self.flight.is_some();
-        let may_fetch = !in_flight && now >= self.wait_until_ms;
-        let Some(held) = self.usable(now) else {
-            return match (in_flight, may_fetch) {
-                (true, _) => Plan::Wait,
-                (_, true) => Plan::FetchAndWait,
-                _ => Plan::Fail,
-            };
-        };
-        if held.keys.has_kid(kid) {
-            return match (held.is_fresh(now), in_flight, may_fetch) {
-                (true, ..) => Plan::Use(held.fresh()),
-                (_, true, _) => Plan::Use(held.found(JwksState::Refreshing)),
-                (_, _, true) if self.interrupted => Plan::FetchAndWait,
-                (_, _, true) => Plan::UseAndFetch(held.found(JwksState::Refreshing)),
-                _ => Plan::Use(held.found(JwksState::Stale)),
-            };
+        match self.usable(now) {
+            None => self.plan_without_keys(now),
+            Some(held) if held.keys.has_kid(kid) => self.plan_for_known_kid(&held, now),
+            Some(held) => self.plan_for_unknown_kid(&held, settings, now),
         }
+    }
+
+    fn plan_without_keys(&self, now: u64) -> Plan {
+        if self.flight.is_some() {
+            Plan::Wait
+        } else if self.may_fetch(now) {
+            Plan::FetchAndWait
+        } else {
+            Plan::Fail
+        }
+    }
+
+    fn plan_for_known_kid(&self, held: &Held, now: u64) -> Plan {
+        if held.is_fresh(now) {
+            Plan::Use(held.fresh())
+        } else if self.flight.is_some() {
+            Plan::Use(held.found(JwksState::Refreshing))
+        } else if !self.may_fetch(now) {
+            Plan::Use(held.found(JwksState::Stale))
+        } else if self.interrupted {
+            Plan::FetchAndWait
+        } else {
+            Plan::UseAndFetch(held.found(JwksState::Refreshing))
+        }
+    }
+
+    fn plan_for_unknown_kid(&self, held: &Held, settings: &CacheSettings, now: u64) -> Plan {
         let cooldown = ms(settings.unknown_kid_cooldown);
         let cooled = self
             .last_attempt_ms
             .is_none_or(|last| now >= last.saturating_add(cooldown));
-        match (in_flight, cooled && may_fetch) {
-            (true, _) => Plan::Wait,
-            (_, true) => Plan::FetchAndWait,
-            _ if held.is_fresh(now) => Plan::Use(held.fresh()),
-            _ => Plan::Fail,
+        if self.flight.is_some() {
+            Plan::Wait
+        } else if cooled && self.may_fetch(now) {
+            Plan::FetchAndWait
+        } else if held.is_fresh(now) {
+            Plan::Use(held.fresh())
+        } else {
+            Plan::Fail
         }
+    }
+
+    fn may_fetch(&self, now: u64) -> bool {
+        self.flight.is_none() && now >= self.wait_until_ms
     }
 
     /// After a fetch: a stale set can't prove that a kid is unknown, so that is our fault and not the token's.
