@@ -7,7 +7,7 @@ use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
 use gatewright_authorizer::jose::JwkSet;
 use gatewright_authorizer::jwks::{Clock, FetchKeys};
 use gatewright_authorizer::policy::{
-    CoverageNote, Explanation, Policy, PolicyError, Rule, explain,
+    CoverageNote, Explanation, IssuerRules, Policy, PolicyError, Rule, explain,
 };
 use gatewright_authorizer::{AccessToken, Reason, Verifier};
 use serde_json::{Value, json};
@@ -228,7 +228,8 @@ fn print_explanation(
 /// Says which issuer could not be reached, and how that went.
 async fn why_no_keys(policy: &Policy) -> CliError {
     let mut words = Vec::new();
-    for issuer in policy.issuers() {
+    let fetched = |issuer: &&IssuerRules| issuer.jwks.uri.is_some();
+    for issuer in policy.issuers().iter().filter(fetched) {
         if let Err(error) = HttpKeys::of(issuer).fetch().await {
             words.push(error.to_string());
         }
