@@ -1,5 +1,7 @@
 //! What a caller presents: a token, and where the event carries them, the means to prove that it's the caller's own.
 
+use std::fmt;
+
 /// The authentication scheme that the token came under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -10,7 +12,7 @@ pub enum Scheme {
 }
 
 /// A token with all that is needed to verify whom it's bound to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credentials<'e> {
     /// How the token was presented.
     pub scheme: Scheme,
@@ -24,6 +26,17 @@ pub struct Credentials<'e> {
     pub method: &'e str,
     /// The URL that was called, without query; `None` where the event doesn't say.
     pub url: Option<String>,
+}
+
+/// Without the secrets.
+impl fmt::Debug for Credentials<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("scheme", &self.scheme)
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'e> Credentials<'e> {

@@ -80,34 +80,55 @@ impl State {
 
     pub fn plan(&mut self, kid: &str, settings: &CacheSettings, now: u64) -> Plan {
         self.give_up_on_an_overdue_flight(settings, now);
-        let in_flight = self.flight.is_some();
-        let may_fetch = !in_flight && now >= self.wait_until_ms;
-        let Some(held) = self.usable(now) else {
-            return match (in_flight, may_fetch) {
-                (true, _) => Plan::Wait,
-                (_, true) => Plan::FetchAndWait,
-                _ => Plan::Fail,
-            };
-        };
-        if held.keys.has_kid(kid) {
-            return match (held.is_fresh(now), in_flight, may_fetch) {
-                (true, ..) => Plan::Use(held.fresh()),
-                (_, true, _) => Plan::Use(held.found(JwksState::Refreshing)),
-                (_, _, true) if self.interrupted => Plan::FetchAndWait,
-                (_, _, true) => Plan::UseAndFetch(held.found(JwksState::Refreshing)),
-                _ => Plan::Use(held.found(JwksState::Stale)),
-            };
+        match self.usable(now) {
+            None => self.plan_without_keys(now),
+            Some(held) if held.keys.has_kid(kid) => self.plan_for_known_kid(&held, now),
+            Some(held) => self.plan_for_unknown_kid(&held, settings, now),
         }
+    }
+
+    fn plan_without_keys(&self, now: u64) -> Plan {
+        if self.flight.is_some() {
+            Plan::Wait
+        } else if self.may_fetch(now) {
+            Plan::FetchAndWait
+        } else {
+            Plan::Fail
+        }
+    }
+
+    fn plan_for_known_kid(&self, held: &Held, now: u64) -> Plan {
+        if held.is_fresh(now) {
+            Plan::Use(held.fresh())
+        } else if self.flight.is_some() {
+            Plan::Use(held.found(JwksState::Refreshing))
+        } else if !self.may_fetch(now) {
+            Plan::Use(held.found(JwksState::Stale))
+        } else if self.interrupted {
+            Plan::FetchAndWait
+        } else {
+            Plan::UseAndFetch(held.found(JwksState::Refreshing))
+        }
+    }
+
+    fn plan_for_unknown_kid(&self, held: &Held, settings: &CacheSettings, now: u64) -> Plan {
         let cooldown = ms(settings.unknown_kid_cooldown);
         let cooled = self
             .last_attempt_ms
             .is_none_or(|last| now >= last.saturating_add(cooldown));
-        match (in_flight, cooled && may_fetch) {
-            (true, _) => Plan::Wait,
-            (_, true) => Plan::FetchAndWait,
-            _ if held.is_fresh(now) => Plan::Use(held.fresh()),
-            _ => Plan::Fail,
+        if self.flight.is_some() {
+            Plan::Wait
+        } else if cooled && self.may_fetch(now) {
+            Plan::FetchAndWait
+        } else if held.is_fresh(now) {
+            Plan::Use(held.fresh())
+        } else {
+            Plan::Fail
         }
+    }
+
+    fn may_fetch(&self, now: u64) -> bool {
+        self.flight.is_none() && now >= self.wait_until_ms
     }
 
     /// After a fetch: a stale set can't prove that a kid is unknown, so that is our fault and not the token's.
@@ -248,4 +269,52 @@ fn body_digest(body: &[u8]) -> BodyDigest {
 
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const KEYS: &str = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
+    fn document() -> (Fetched, JwkSet) {
+        let fetched = Fetched {
+            body: KEYS.into(),
+            max_age_s: None,
+        };
+        (fetched, JwkSet::parse(KEYS.as_bytes()).unwrap())
+    }
+
+    #[test]
+    fn a_fetch_that_was_given_up_on_has_no_say() {
+        let settings = CacheSettings::default();
+        let mut state = State::default();
+        let asleep = state.start(&settings, 0);
+        assert!(matches!(
+            state.plan("a", &settings, 60_000),
+            Plan::FetchAndWait
+        ));
+        let awake = state.start(&settings, 60_000);
+
+        state.accept(asleep, Ok(document()), &settings, 60_001);
+        assert!(!state.land(asleep), "nobody waits for this one");
+        assert!(state.settled("a", 60_001).is_none());
+
+        state.accept(awake, Ok(document()), &settings, 60_002);
+        assert!(state.land(awake));
+        assert!(state.settled("a", 60_002).is_some());
+    }
+
+    #[test]
+    fn whoever_waits_for_a_fetch_that_was_given_up_on_hears_of_its_end() {
+        let settings = CacheSettings::default();
+        let mut state = State::default();
+        let number = state.start(&settings, 0);
+        state.accept(number, Ok(document()), &settings, 1);
+        assert!(state.land(number));
+        let asleep = state.start(&settings, 20_000);
+        assert!(matches!(state.plan("a", &settings, 60_000), Plan::Use(_)));
+        assert!(state.land(asleep));
+    }
 }

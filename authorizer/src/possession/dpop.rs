@@ -136,6 +136,8 @@ mod tests {
             assert!(!same_url(other, called), "{other}");
         }
         assert!(same_url("https://a.example", "https://a.example/"));
-        assert!(!same_url("x", "x"), "what is no URL is no URL twice");
+        for not_https in ["x", "http://a.example/", "https:///x"] {
+            assert!(!same_url(not_https, not_https), "{not_https}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::credentials::Credentials;
-use crate::jose::{JwkSet, Jws};
+use crate::jose::JwkSet;
 use crate::jwks::{CacheSettings, Clock, FetchKeys, FoundKeys, JwksState, KeyCache};
 use crate::policy::IssuerRules;
 use crate::possession::{self, Moment, ReplayCache};
@@ -224,7 +224,8 @@ impl Verifier {
         }
         let kid = token::check_header(&jws, rules)?;
         let keys = trail.note(keys.for_kid(kid).await)?;
-        let token = signed_token(&jws, kid, &keys, payload, rules, now)?;
+        token::check_signature(&jws, kid, &keys)?;
+        let token = token::signed_claims(&jws, payload, rules, now)?;
         Ok(Verified::new(token, issuer, &keys))
     }
 
@@ -257,18 +258,6 @@ impl Trail {
         self.jwks = Some(state.unwrap_or(JwksState::Unavailable));
         found.map(|found| found.keys)
     }
-}
-
-fn signed_token(
-    jws: &Jws<'_>,
-    kid: &str,
-    keys: &JwkSet,
-    payload: Map<String, Value>,
-    rules: &TokenRules,
-    now: i64,
-) -> Result<AccessToken, Reason> {
-    token::check_signature(jws, kid, keys)?;
-    token::signed_claims(jws, payload, rules, now)
 }
 
 fn keys_of(

@@ -164,14 +164,50 @@ fn the_bootstrap_answers_good_and_bad_tokens() {
     );
 }
 
+/// The usual policy with the keys of a file beside it, and nowhere to fetch any from.
+fn pinned(file: &str) -> String {
+    let jwks = format!("jwks = {{ pinned = \"{file}\" }}\n\n[[rule]]");
+    POLICY.replacen("[[rule]]", &jwks, 1)
+}
+
+#[test]
+fn the_bootstrap_verifies_with_keys_pinned_beside_its_policy() {
+    let keys = PolicyFile::write("keys", &json!({"keys": [shared().jwk()]}).to_string());
+    let name = keys.0.file_name().unwrap().to_str().unwrap();
+    let policy = PolicyFile::write("pinned", &pinned(name));
+    let mut claims = claims("orders:read");
+    claims["iat"] = json!(0);
+    claims["exp"] = json!(i64::MAX);
+    let token = shared().sign(&claims);
+    let call = events::rest_token(&format!("Bearer {token}"), "GET", "/orders/1");
+    let (api, posts) = runtime_api(vec![call.clone()]);
+    let mut function = command()
+        .env("AWS_LAMBDA_RUNTIME_API", api.trim_start_matches("http://"))
+        .env("GATEWRIGHT_POLICY", &policy.0)
+        .spawn()
+        .unwrap();
+    let answer = posts.recv_timeout(Duration::from_secs(20));
+    function.kill().unwrap();
+    let log = String::from_utf8(function.wait_with_output().unwrap().stdout).unwrap();
+    let (_, body) = answer.expect(&log);
+    let outcome = iam::evaluate(&body["policyDocument"], &events::resource(&call));
+    assert!(outcome.unwrap().is_allow());
+    assert!(log.contains("\"jwks\":\"pinned\""), "{log}");
+}
+
 #[test]
 fn the_bootstrap_refuses_to_start_without_a_sound_policy() {
     let broken = PolicyFile::write("broken", &POLICY.replace("scopes", "scope"));
+    let unpinned = PolicyFile::write("unpinned", &pinned("no-such-keys.json"));
     let missing = std::path::PathBuf::from("no-such-policy.toml");
     for (path, words) in [
         (None, "GATEWRIGHT_POLICY is not set"),
         (Some(&missing), "can't be read"),
         (Some(&broken.0), "the nearest key is `scopes`"),
+        (
+            Some(&unpinned.0),
+            "no-such-keys.json of https://issuer.example can't be used",
+        ),
     ] {
         let mut command = command();
         if let Some(path) = path {

@@ -199,7 +199,9 @@ fn a_proof_must_be_a_sound_one_by_the_bound_key() {
     let mut stolen = thief.header();
     stolen["jwk"] = client.jwk();
     let forged = thief.0.sign_with(&stolen, &Client::claims(&token, "p"));
-    let large = client.proof(&token, &"x".repeat(4096));
+    let mut claims = Client::claims(&token, "p");
+    claims["x"] = json!("x".repeat(4096));
+    let large = client.0.sign_with(&client.header(), &claims);
     for proof in [
         forged.as_str(),
         large.as_str(),
@@ -252,6 +254,12 @@ fn scheme_and_binding_must_agree() {
         );
     }
     assert_eq!(outcome(&verifier, dpop(&token, &proof), NOW), None);
+}
+
+#[test]
+fn credentials_do_not_show_in_debug_output() {
+    let text = format!("{:?}", dpop("canary-token", "canary-proof"));
+    assert!(!text.contains("canary"), "{text}");
 }
 
 #[test]

@@ -56,6 +56,9 @@ fn every_setting_is_read() {
     assert_eq!(settings.stale_max, Duration::from_hours(24));
     assert_eq!(settings.unknown_kid_cooldown, Duration::from_secs(5));
     assert_eq!(settings.timeout, Duration::from_secs(1));
+    let short = CacheSettings::of(&issuer("jwks = { fresh_s = 5 }\n").jwks);
+    assert_eq!(short.fresh_min, Duration::from_secs(5));
+    assert_eq!(short.fresh_max, Duration::from_hours(1));
     let table = issuer("[issuer.jwks]\npinned = \"jwks.json\"\n").jwks;
     assert_eq!(table.uri, None, "pinned alone is never fetched");
     let both = issuer("jwks = { pinned = \"jwks.json\", uri = \"discover\" }\n").jwks;

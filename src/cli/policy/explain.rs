@@ -8,7 +8,7 @@ use crate::cli::out;
 use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
 use gatewright_authorizer::jose::JwkSet;
 use gatewright_authorizer::jwks::{Clock, FetchKeys};
-use gatewright_authorizer::policy::{Explanation, Policy, Request, explain};
+use gatewright_authorizer::policy::{Explanation, IssuerRules, Policy, Request, explain};
 use gatewright_authorizer::{AccessToken, Reason, Verifier};
 use serde_json::{Value, json};
 use std::io::Read as _;
@@ -164,7 +164,8 @@ fn print_explanation(
 /// Says which issuer could not be reached, and how that went.
 async fn why_no_keys(policy: &Policy) -> CliError {
     let mut words = Vec::new();
-    for issuer in policy.issuers() {
+    let fetched = |issuer: &&IssuerRules| issuer.jwks.uri.is_some();
+    for issuer in policy.issuers().iter().filter(fetched) {
         if let Err(error) = HttpKeys::of(issuer).fetch().await {
             words.push(error.to_string());
         }
