@@ -146,9 +146,11 @@ impl Policy {
                 .map(|rule| format!(", because of \"{rule}\""))
                 .unwrap_or_default();
             let (method, rule) = (note.method, &note.rule);
-            let also = (note.with != note.rule)
-                .then(|| format!(" and \"{}\"", note.with))
-                .unwrap_or_default();
+            let also = if note.with == note.rule {
+                String::new()
+            } else {
+                format!(" and \"{}\"", note.with)
+            };
             Finding {
                 code: "path_by_path",
                 words: format!(

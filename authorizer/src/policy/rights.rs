@@ -142,7 +142,9 @@ impl Policy {
         {
             rights.allow.push(resource.clone());
         }
-        if rights.bytes() > budget {
+        // A denial that some other call may earn can lie over the present one.
+        let is_denied = |resource: &String| !rights.permits(resource);
+        if rights.bytes() > budget || present.as_ref().is_some_and(is_denied) {
             let all = standing
                 .iter()
                 .enumerate()
