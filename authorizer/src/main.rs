@@ -9,7 +9,10 @@ use gatewright_authorizer::jwks::Clock;
 use gatewright_authorizer::{Authorizer, AuthorizerError, Policy, Verifier};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Where the policy file is.
 const POLICY_VARIABLE: &str = "GATEWRIGHT_POLICY";
@@ -67,21 +70,24 @@ fn init_log() {
     let level = std::env::var("AWS_LAMBDA_LOG_LEVEL")
         .unwrap_or_default()
         .to_ascii_lowercase();
-    let (ours, theirs) = match level.as_str() {
-        "trace" => ("trace", "info"),
-        "debug" => ("debug", "info"),
-        "warn" => ("warn", "warn"),
-        "error" | "fatal" => ("error", "error"),
-        _ => ("info", "info"),
+    let ours = match level.as_str() {
+        "trace" => LevelFilter::TRACE,
+        "debug" => LevelFilter::DEBUG,
+        "warn" => LevelFilter::WARN,
+        "error" | "fatal" => LevelFilter::ERROR,
+        _ => LevelFilter::INFO,
     };
-    let filter = EnvFilter::new(format!(
-        "{theirs},gatewright={ours},gatewright_authorizer={ours},bootstrap={ours}"
-    ));
-    tracing_subscriber::fmt()
+    // The prefix stands for the library too.
+    let levels = Targets::new()
+        .with_default(ours.min(LevelFilter::INFO))
+        .with_target("gatewright", ours)
+        .with_target("bootstrap", ours);
+    let lines = tracing_subscriber::fmt::layer()
         .json()
-        .with_env_filter(filter)
         .with_current_span(false)
-        .with_span_list(false)
+        .with_span_list(false);
+    tracing_subscriber::registry()
+        .with(lines.with_filter(levels))
         .init();
 }
 
