@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::event::{Call, Kind};
-use crate::policy::{Coverage, Decision, HttpV2Answer, Policy, Rights, Verdict};
+use crate::policy::{Coverage, Decision, HttpV2Answer, Policy, Rights};
 use crate::reason::Reason;
 use crate::token::AccessToken;
 
@@ -72,7 +72,7 @@ pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64)
 
 /// Denies a call without a valid token, where a denial is what the API expects.
 pub fn to_refused_token(policy: &Policy, call: &Call<'_>, reason: Reason) -> Answer {
-    let decision = refusal(reason);
+    let decision = Decision::refused_before_judging(reason);
     if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
         return simple(decision, |decision| context_of_denial(decision, Map::new()));
     }
@@ -88,24 +88,13 @@ pub fn to_refused_token(policy: &Policy, call: &Call<'_>, reason: Reason) -> Ans
 /// A path that can't be a resource ARN is one that we can't answer for.
 fn inexpressible(policy: &Policy, call: &Call<'_>, token: &AccessToken) -> Answer {
     let base = call.arn.base();
-    let decision = refusal(Reason::PathRefused);
+    let decision = Decision::refused_before_judging(Reason::PathRefused);
     let context = context_of(policy, call.kind, token, &decision);
     let body = policy_answer(&token.subject, &Rights::none(&base).document(), &context);
     Answer {
         body,
         decision,
         coverage: Some(Coverage::Exact { rules: Vec::new() }),
-    }
-}
-
-fn refusal(reason: Reason) -> Decision {
-    let words = reason.explain().to_owned();
-    Decision {
-        verdict: Verdict::Deny,
-        rule: None,
-        reason: Some(reason),
-        missing: Vec::new(),
-        words,
     }
 }
 

@@ -8,15 +8,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use aws_lc_rs::digest;
 use serde_json::Value;
 
 use crate::answer::{self, Answer};
+use crate::decision_log::DecisionLine;
 use crate::event::Call;
 use crate::jwks::{Clock, JwksState};
 use crate::policy::{Coverage, Policy, RestFailure};
 use crate::reason::Reason;
-use crate::token::{AccessToken, Confirmation};
+use crate::token::AccessToken;
 use crate::verifier::{Verification, Verifier};
 
 /// A policy with a verifier of its issuers' tokens: everything that answering needs.
@@ -90,23 +90,31 @@ impl Authorizer {
     /// `Unauthorized` for a bad token on REST, unless the policy file wants a denial; `Fault` when nothing could be
     /// decided.
     pub async fn answer(&self, event: &Value, now: i64) -> Result<Value, AuthorizerError> {
+        let (outcome, took_us) = self.supervised(self.decide(event, now)).await;
+        let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
+        outcome.log(took_us);
+        outcome.result
+    }
+
+    /// Runs what decides: how it went and how long it took in microseconds. A panic is [`Reason::Internal`].
+    pub(crate) async fn supervised<T>(
+        &self,
+        deciding: impl Future<Output = T>,
+    ) -> (Result<T, Reason>, Option<u64>) {
         let started = self.stopwatch.as_ref().map(|clock| clock.now_us());
-        let outcome = catching(self.decide(event, now))
-            .await
-            .unwrap_or_else(|panic| {
-                tracing::error!(
-                    panic = panic_message(panic.as_ref()),
-                    "the authorizer panicked"
-                );
-                Outcome::failed(None, Reason::Internal)
-            });
-        let took = self
+        let outcome = catching(deciding).await.map_err(|panic| {
+            tracing::error!(
+                panic = panic_message(panic.as_ref()),
+                "the authorizer panicked"
+            );
+            Reason::Internal
+        });
+        let took_us = self
             .stopwatch
             .as_ref()
             .zip(started)
             .map(|(clock, from)| clock.now_us().saturating_sub(from));
-        outcome.log(took);
-        outcome.result
+        (outcome, took_us)
     }
 
     async fn decide<'e>(&self, event: &'e Value, now: i64) -> Outcome<'e> {
@@ -223,38 +231,28 @@ impl<'e> Outcome<'e> {
     /// One line for each call, and never a token in it.
     fn log(&self, took_us: Option<u64>) {
         let call = self.call.as_ref();
-        let token = self.token.as_ref();
-        tracing::info!(
-            target: "gatewright::decision",
-            decision = self.verdict,
-            reason = self.reason.map(Reason::as_str),
-            rule = self.rule,
-            request_id = call.and_then(|call| call.request_id),
-            api = call.map(|call| call.arn.api.as_str()),
-            stage = call.map(|call| call.arn.stage.as_str()),
-            kind = call.map(|call| call.kind.as_str()),
-            method = call.map(|call| call.method),
-            route = call.and_then(|call| call.route),
-            issuer = token.map(|token| token.issuer.as_str()),
-            client = token.map(|token| token.client_id.as_str()),
-            subject = token.map(|token| short_digest(&token.subject)),
-            kid = token.map(|token| token.kid.as_str()),
-            binding = token.and_then(|token| token.confirmation.as_ref()).map(Confirmation::as_str),
-            jwks = self.jwks.map(JwksState::as_str),
-            token_cache = self.jwks.map(|_| if self.known { "hit" } else { "miss" }),
-            alg = token.and_then(|token| token.alg).map(crate::jose::Algorithm::as_str),
-            cache = self.coverage.as_ref().map(|coverage| if *coverage == Coverage::Whole { "whole" } else { "exact" }),
-            us = took_us,
-            "decision"
-        );
+        let whole = |coverage: &Coverage| *coverage == Coverage::Whole;
+        DecisionLine {
+            decision: self.verdict,
+            reason: self.reason,
+            rule: self.rule.as_deref(),
+            request_id: call.and_then(|call| call.request_id),
+            api: call.map(|call| call.arn.api.as_str()),
+            stage: call.map(|call| call.arn.stage.as_str()),
+            kind: call.map(|call| call.kind.as_str()),
+            method: call.map(|call| call.method),
+            route: call.and_then(|call| call.route),
+            token: self.token.as_deref(),
+            jwks: self.jwks,
+            known: self.known,
+            cache: self
+                .coverage
+                .as_ref()
+                .map(|coverage| if whole(coverage) { "whole" } else { "exact" }),
+            took_us,
+        }
+        .write();
     }
-}
-
-/// Enough to find one subject's calls, without naming the subject.
-fn short_digest(subject: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, subject.as_bytes());
-    let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
-    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 /// Runs a future and gives back the panic, if it panics.

@@ -161,8 +161,8 @@ reasons! {
         "The issuer's keys could not be fetched, so the token could not be checked.",
         "Check that the issuer is up and reachable from here, and that its discovery document and key set are sound.";
     EventUnrecognised, "event_unrecognised", Fault,
-        "The event is none of the kinds that API Gateway sends to an authorizer.",
-        "Check the authorizer's type and payload version in the deployment.";
+        "The event is none of the kinds that API Gateway sends to an authorizer, or the proxy doesn't say exactly once which call it asks about.",
+        "Check the authorizer's type and payload version in the deployment; of a proxy, the headers that it sets.";
     PolicyInvalid, "policy_invalid", Fault,
         "The policy file can't be used.",
         "Run the policy check; it names the line and what to do.";

@@ -65,18 +65,32 @@ impl ConfigArgs {
     /// # Errors
     /// [`CliError::Usage`]
     pub fn refuse_for(&self, command: &str) -> Result<(), CliError> {
+        if self.listen.is_some() {
+            return Err(Self::refused(command, "--listen"));
+        }
+        self.refuse_all_but_listen(command)
+    }
+
+    /// The same for a command that has an address to listen on.
+    ///
+    /// # Errors
+    /// [`CliError::Usage`]
+    pub fn refuse_all_but_listen(&self, command: &str) -> Result<(), CliError> {
         let given = [
             ("--config", self.config.is_some()),
             ("--database-url", self.database_url.is_some()),
             ("--issuer", self.issuer.is_some()),
-            ("--listen", self.listen.is_some()),
         ];
         match given.into_iter().find(|(_, is_given)| *is_given) {
             None => Ok(()),
-            Some((option, _)) => Err(CliError::usage(format!(
-                "'{command}' doesn't take {option}: leave it out; see 'gatewright {command} --help'"
-            ))),
+            Some((option, _)) => Err(Self::refused(command, option)),
         }
+    }
+
+    fn refused(command: &str, option: &str) -> CliError {
+        CliError::usage(format!(
+            "'{command}' doesn't take {option}: leave it out; see 'gatewright {command} --help'"
+        ))
     }
 
     /// The effective configuration and where each value came from.

@@ -4,6 +4,7 @@
 //! secrets go to standard output, everything else to standard error. What is decided is decided in `flows`.
 
 pub mod args;
+mod authorizer;
 mod client;
 mod client_fields;
 mod client_secret;
@@ -70,6 +71,8 @@ pub enum Command {
     Key(key::KeyCommand),
     /// Check a policy file, or explain what it decides
     Policy(policy::PolicyArgs),
+    /// Guard what is behind a proxy: nginx, haproxy, Traefik, Caddy, Envoy, Apache
+    Authorizer(authorizer::AuthorizerArgs),
     /// Check or show the effective configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -118,6 +121,7 @@ impl Cli {
                 config.refuse_for("policy")?;
                 block_on(policy::run(args.command))
             }
+            Command::Authorizer(args) => authorizer::run(&args, config),
             Command::Config(command) => config::run(&command, config),
             Command::Doctor(args) => block_on(doctor::run(&args, config)),
         }

@@ -27,6 +27,8 @@ pub use values::{
     TlsConfig, TokensConfig,
 };
 
+pub use read::network;
+
 use keys::{KEYS, Key};
 
 /// Where an effective value came from.

@@ -166,7 +166,11 @@ pub(super) fn networks(raw: &Raw) -> Result<Vec<IpNet>, String> {
     Err(faults.join("; "))
 }
 
-fn network(item: &str) -> Result<IpNet, String> {
+/// A network, or a single address.
+///
+/// # Errors
+/// What it is instead; also for the network of every address.
+pub fn network(item: &str) -> Result<IpNet, String> {
     let network = IpNet::from_str(item)
         .or_else(|_| item.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| {

@@ -46,6 +46,9 @@ pub struct GuardSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Send `Strict-Transport-Security`?
     pub hsts: bool,
+    /// Are requests a proxy's questions about other requests? Then their `X-Forwarded-…` headers are what is asked,
+    /// and the handler judges whom to believe; else nothing behind the guard sees them.
+    pub relayed: bool,
 }
 
 impl GuardSettings {
@@ -56,6 +59,7 @@ impl GuardSettings {
             body_timeout: Duration::from_secs(config.http.body_timeout_s),
             trusted_proxies: config.trusted_proxies.clone(),
             hsts: config.tls.is_some() || config.issuer.starts_with("https://"),
+            relayed: false,
         }
     }
 }
@@ -142,7 +146,9 @@ impl Guarded {
             .get::<PeerAddr>()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = client_addr::find(peer, request.headers(), &settings.trusted_proxies);
-        client_addr::strip_forwarded(request.headers_mut());
+        if !settings.relayed {
+            client_addr::strip_forwarded(request.headers_mut());
+        }
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(ClientAddr(client));
         let refused = request.extensions().get::<Refused>().copied();

@@ -28,6 +28,7 @@ use crate::policy::{PathTemplate, Request, is_refused};
 use crate::reason::Reason;
 
 pub use arn::MethodArn;
+pub(crate) use presented::authorization;
 
 /// The kinds of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,7 +47,7 @@ fn url(event: &Value, path: &[&str]) -> Option<String> {
 }
 
 /// Scheme and token. The scheme is case-insensitive; one space follows it.
-fn authorization(value: &str) -> Result<(Scheme, &str), Reason> {
+pub(crate) fn authorization(value: &str) -> Result<(Scheme, &str), Reason> {
     if value.is_empty() {
         return Err(Reason::TokenMissing);
     }

@@ -45,13 +45,7 @@ pub fn explain(
         words,
     } = match token {
         Ok(token) => policy.judge(token, request),
-        Err(reason) => Decision {
-            verdict: Verdict::Deny,
-            rule: None,
-            reason: Some(*reason),
-            missing: Vec::new(),
-            words: reason.explain().to_owned(),
-        },
+        Err(reason) => Decision::refused_before_judging(*reason),
     };
     let remedy = reason.map(Reason::remedy);
     Explanation {

@@ -39,6 +39,11 @@ impl Decision {
         self.verdict == Verdict::Allow
     }
 
+    /// A refusal for which the rules were not asked.
+    pub(crate) fn refused_before_judging(reason: Reason) -> Self {
+        Self::deny(reason, reason.explain().to_owned())
+    }
+
     fn deny(reason: Reason, words: String) -> Self {
         Self {
             verdict: Verdict::Deny,
@@ -57,7 +62,7 @@ impl Policy {
         let segments = match path::segments(request.path) {
             Ok(segments) => segments,
             Err(Reason::NoRule) => return no_rule(method),
-            Err(reason) => return Decision::deny(reason, reason.explain().to_owned()),
+            Err(reason) => return Decision::refused_before_judging(reason),
         };
         let Some(known) = Method::parse(method) else {
             return no_rule(method);

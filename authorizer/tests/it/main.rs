@@ -27,6 +27,7 @@ mod events;
 mod fetching;
 mod foreign_vectors;
 mod front_door;
+mod http_calls;
 mod issuer_table;
 mod jwk;
 mod jwks_cache;

@@ -17,11 +17,11 @@ pub(super) async fn admit(settings: &GuardSettings, request: Request) -> Result<
     headers_are_few(request.headers())?;
     framing_is_unambiguous(request.headers())?;
     one_host(&request)?;
-    body_is_not_encoded(request.headers())?;
     announced_length_fits(settings, request.headers())?;
     if request.body().is_end_stream() {
         return Ok(request);
     }
+    body_is_not_encoded(request.headers())?;
     let (parts, body) = request.into_parts();
     let body = tokio::time::timeout(settings.body_timeout, whole(body, settings.body_limit))
         .await

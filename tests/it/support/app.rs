@@ -201,6 +201,7 @@ impl TestApp {
                 .map(|net| net.parse().unwrap())
                 .collect(),
             hsts: options.issuer.starts_with("https"),
+            relayed: false,
         };
         Self {
             router: guard::layer(guard, router(state.clone())),

@@ -1,0 +1,66 @@
+//! The decision log: one line for each call, whatever door it came through, and never a token in it.
+
+use aws_lc_rs::digest;
+
+use crate::jwks::JwksState;
+use crate::reason::Reason;
+use crate::token::{AccessToken, Confirmation};
+
+/// One line. What a door doesn't know is left out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DecisionLine<'l> {
+    /// `allow`, `deny`, `unauthorized` or `fault`.
+    pub decision: &'static str,
+    pub reason: Option<Reason>,
+    pub rule: Option<&'l str>,
+    pub request_id: Option<&'l str>,
+    pub api: Option<&'l str>,
+    pub stage: Option<&'l str>,
+    pub kind: Option<&'l str>,
+    pub method: Option<&'l str>,
+    pub route: Option<&'l str>,
+    pub token: Option<&'l AccessToken>,
+    pub jwks: Option<JwksState>,
+    /// Whether the token had been verified before.
+    pub known: bool,
+    /// How far the answer may be cached.
+    pub cache: Option<&'static str>,
+    /// How long the decision took, in microseconds.
+    pub took_us: Option<u64>,
+}
+
+impl DecisionLine<'_> {
+    pub fn write(&self) {
+        let token = self.token;
+        tracing::info!(
+            target: "gatewright::decision",
+            decision = self.decision,
+            reason = self.reason.map(Reason::as_str),
+            rule = self.rule,
+            request_id = self.request_id,
+            api = self.api,
+            stage = self.stage,
+            kind = self.kind,
+            method = self.method,
+            route = self.route,
+            issuer = token.map(|token| token.issuer.as_str()),
+            client = token.map(|token| token.client_id.as_str()),
+            subject = token.map(|token| short_digest(&token.subject)),
+            kid = token.map(|token| token.kid.as_str()),
+            binding = token.and_then(|token| token.confirmation.as_ref()).map(Confirmation::as_str),
+            jwks = self.jwks.map(JwksState::as_str),
+            token_cache = self.jwks.map(|_| if self.known { "hit" } else { "miss" }),
+            alg = token.and_then(|token| token.alg).map(crate::jose::Algorithm::as_str),
+            cache = self.cache,
+            us = self.took_us,
+            "decision"
+        );
+    }
+}
+
+/// Enough to find one subject's calls, without naming the subject.
+fn short_digest(subject: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, subject.as_bytes());
+    let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
+    format!("{:016x}", u64::from_be_bytes(first))
+}

@@ -1,0 +1,161 @@
+//! One HTTP call as a server, or the proxy in front of it, has it at hand: judged as it is, nothing to cache.
+//!
+//! What forward-auth and the tower layer have in common: credentials from raw header values, the verdict for this call
+//! alone, and its line in the decision log.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::credentials::{Credentials, Scheme};
+use crate::decision_log::DecisionLine;
+use crate::event::authorization;
+use crate::handler::Authorizer;
+use crate::policy::{Decision, Request, Verdict};
+use crate::reason::Reason;
+use crate::refusal::Refusal;
+use crate::token::AccessToken;
+use crate::verifier::Verification;
+
+/// One call.
+#[derive(Clone, Debug, Default)]
+pub struct HttpCall<'r> {
+    /// Which door it came through, for the log: `forward_auth`, `tower`.
+    pub kind: &'static str,
+    /// The HTTP method.
+    pub method: &'r str,
+    /// The raw path, without the query, as the API reads it.
+    pub path: &'r str,
+    /// Every value of the `Authorization` header, as it came.
+    pub authorization: Vec<&'r [u8]>,
+    /// Every value of the `DPoP` header.
+    pub proofs: Vec<&'r [u8]>,
+    /// The URL that proofs of possession must be for: scheme, host and path. Not from a header that the caller sets,
+    /// or a proof for another host would do. Without it they are refused.
+    pub url: Option<String>,
+    /// The caller's address, if it's known.
+    pub source_ip: Option<IpAddr>,
+    /// The id under which the call is logged elsewhere.
+    pub request_id: Option<&'r str>,
+}
+
+/// A call that may go on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admission {
+    /// Whose call it is.
+    pub token: Arc<AccessToken>,
+    /// The rule that allowed it.
+    pub rule: Option<String>,
+}
+
+impl HttpCall<'_> {
+    fn credentials(&self) -> Result<Credentials<'_>, Reason> {
+        let value = only(&self.authorization)?.ok_or(Reason::TokenMissing)?;
+        let (scheme, token) = authorization(value)?;
+        let proof = only(&self.proofs)?;
+        if proof.is_some_and(|proof| proof.contains(',')) {
+            return Err(Reason::CredentialsAmbiguous);
+        }
+        Ok(Credentials {
+            scheme,
+            proof,
+            method: self.method,
+            url: self.url.clone(),
+            ..Credentials::bearer(token)
+        })
+    }
+
+    /// The scheme to challenge the caller for.
+    fn scheme(&self) -> Option<Scheme> {
+        self.credentials()
+            .ok()
+            .map(|credentials| credentials.scheme)
+    }
+
+    fn request(&self, now: i64) -> Request<'_> {
+        Request {
+            source_ip: self.source_ip,
+            ..Request::new(self.method, self.path).at(now)
+        }
+    }
+
+    fn line(&self) -> DecisionLine<'_> {
+        DecisionLine {
+            kind: Some(self.kind),
+            method: Some(self.method).filter(|method| !method.is_empty()),
+            request_id: self.request_id,
+            ..DecisionLine::default()
+        }
+    }
+}
+
+/// The only value of a header.
+fn only<'r>(values: &[&'r [u8]]) -> Result<Option<&'r str>, Reason> {
+    match values {
+        [] => Ok(None),
+        [value] => std::str::from_utf8(value)
+            .map(Some)
+            .map_err(|_| Reason::CredentialsAmbiguous),
+        _ => Err(Reason::CredentialsAmbiguous),
+    }
+}
+
+impl Authorizer {
+    /// Decides on one call; `now` in Unix seconds. A panic anywhere inside is a fault, never an admission.
+    ///
+    /// # Errors
+    /// What to answer instead.
+    pub async fn admit(&self, call: &HttpCall<'_>, now: i64) -> Result<Admission, Refusal> {
+        let (outcome, took_us) = self.supervised(self.examine(call, now)).await;
+        let (verification, decision) = outcome.unwrap_or_else(|reason| {
+            (
+                Verification::refused(reason),
+                Decision::refused_before_judging(reason),
+            )
+        });
+        let token = verification.outcome.ok();
+        let admitted = token
+            .clone()
+            .filter(|_| decision.verdict == Verdict::Allow)
+            .ok_or_else(|| Refusal::of(&decision, call.scheme(), call.url.is_some()));
+        DecisionLine {
+            decision: admitted.as_ref().map_or_else(Refusal::as_str, |_| "allow"),
+            reason: decision.reason,
+            rule: decision.rule.as_deref(),
+            token: token.as_deref(),
+            jwks: verification.jwks,
+            known: verification.known,
+            took_us,
+            ..call.line()
+        }
+        .write();
+        admitted.map(|token| Admission {
+            token,
+            rule: decision.rule,
+        })
+    }
+
+    /// Refuses a call of which it's not known what it is; of `call` only what is known is filled in.
+    pub fn refuse(&self, call: &HttpCall<'_>, reason: Reason) -> Refusal {
+        let decision = Decision::refused_before_judging(reason);
+        let refusal = Refusal::of(&decision, None, false);
+        DecisionLine {
+            decision: refusal.as_str(),
+            reason: Some(reason),
+            ..call.line()
+        }
+        .write();
+        refusal
+    }
+
+    async fn examine(&self, call: &HttpCall<'_>, now: i64) -> (Verification, Decision) {
+        let verification = match call.credentials() {
+            Ok(credentials) => self.verifier().examine(&credentials, now).await,
+            Err(reason) => Verification::refused(reason),
+        };
+        let decision = match &verification.outcome {
+            Ok(token) => self.policy().judge(token, &call.request(now)),
+            Err(reason) => Decision::refused_before_judging(*reason),
+        };
+        (verification, decision)
+    }
+}

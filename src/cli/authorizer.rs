@@ -1,0 +1,225 @@
+//! `gatewright authorizer`: the authorizer as a server, for the proxies that ask one.
+
+use super::args::{ConfigArgs, read_file};
+use super::error::CliError;
+use super::runtime;
+use crate::config::{self, Config};
+use crate::http::forward_auth::{self, ClaimHeaders, ENDPOINT, ForwardAuth, ProxyKind, Settings};
+use crate::http::guard::{self, GuardSettings};
+use crate::http::server::{self, ServerSettings};
+use crate::http::signals;
+use clap::builder::PossibleValue;
+use gatewright_authorizer::fetch::SystemClock;
+use gatewright_authorizer::jwks::Clock;
+use gatewright_authorizer::policy::Policy;
+use gatewright_authorizer::{Authorizer, Verifier};
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use url::Url;
+
+/// Where it listens when nothing else is said.
+const LISTEN: &str = "127.0.0.1:9180";
+/// Bodies are the API's business; a proxy has no reason to send one.
+const BODY_LIMIT: usize = 64 * 1024;
+
+/// Arguments of `authorizer`.
+#[derive(Debug, clap::Args)]
+pub struct AuthorizerArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub command: AuthorizerCommand,
+    // The options of an issuer's configuration are not this command's.
+    #[arg(long, global = true, hide = true)]
+    config: Option<PathBuf>,
+    #[arg(long, global = true, hide = true)]
+    database_url: Option<String>,
+    #[arg(long, global = true, hide = true)]
+    issuer: Option<String>,
+}
+
+/// Commands of the authorizer.
+#[derive(Debug, clap::Subcommand)]
+pub enum AuthorizerCommand {
+    /// Answer a proxy's questions by a policy file (forward-auth)
+    #[command(
+        long_about = "Answer a proxy before each call: 200 if the policy file allows it, with the caller's identity in\n\
+            X-Auth-… headers; else 401, 403, or 503 when nothing can be decided. It serves at /auth until SIGTERM or\n\
+            SIGINT, and its health at /health/live and /health/ready. Settings of the log and of the listener's limits\n\
+            come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_….",
+        after_help = "Example:\n  gatewright authorizer serve --policy policy.toml --from nginx\n\n\
+            deploy/proxies/ has the other side: nginx, haproxy, Traefik, Caddy, Envoy and Apache."
+    )]
+    Serve(ServeArgs),
+}
+
+/// Arguments of `authorizer serve`.
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// The policy file
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The kind of proxy that asks; only the headers that it sets are believed
+    #[arg(long, value_name = "PROXY")]
+    from: ProxyKind,
+    /// Address and port to listen on [default: 127.0.0.1:9180]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Networks or addresses of the proxies; nobody else is answered [default: this machine]
+    #[arg(long, value_name = "NETWORK", num_args = 1.., value_delimiter = ',', value_parser = config::network)]
+    trusted_proxy: Vec<IpNet>,
+    /// Scheme and host under which callers know the API; needed for tokens bound by DPoP
+    #[arg(long, value_name = "URL", value_parser = public_url)]
+    public_url: Option<String>,
+}
+
+impl clap::ValueEnum for ProxyKind {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Nginx, Self::Forwarded, Self::Envoy]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Nginx => PossibleValue::new("nginx")
+                .aliases(["haproxy", "apache"])
+                .help("X-Original-Method and X-Original-URI; haproxy and apache say the same"),
+            Self::Forwarded => PossibleValue::new("forwarded")
+                .aliases(["traefik", "caddy"])
+                .help("X-Forwarded-Method and X-Forwarded-Uri; traefik and caddy say the same"),
+            Self::Envoy => PossibleValue::new("envoy")
+                .help("the request's own method, and its path after /auth"),
+        })
+    }
+}
+
+/// `https://host`, and nothing behind it.
+fn public_url(text: &str) -> Result<String, String> {
+    let refusal = || "write https://HOST or https://HOST:PORT, as callers write it".to_owned();
+    let url = Url::parse(text).map_err(|_| refusal())?;
+    let origin = url.origin().ascii_serialization();
+    let is_bare =
+        url.scheme() == "https" && text.trim_end_matches('/').eq_ignore_ascii_case(&origin);
+    if is_bare { Ok(origin) } else { Err(refusal()) }
+}
+
+/// Runs a command of the authorizer.
+///
+/// # Errors
+/// [`CliError`]
+pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
+    config.refuse_all_but_listen("authorizer")?;
+    let AuthorizerCommand::Serve(args) = &args.command;
+    let config = settings(args)?;
+    let _log =
+        crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
+    let authorizer = authorizer(&args.policy)?;
+    runtime::threads()?.block_on(serve(args, &config, authorizer))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The settings of log and listener, as the issuer reads its own.
+fn settings(args: &ServeArgs) -> Result<Config, CliError> {
+    let listen = args.listen.clone().unwrap_or_else(|| LISTEN.to_owned());
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| {
+            name.starts_with("GATEWRIGHT_LOG_") || name.starts_with("GATEWRIGHT_HTTP_")
+        });
+    let mut config = Config::load(None, env, &[("listen", listen)])?.config;
+    config.trusted_proxies.clone_from(&args.trusted_proxy);
+    if config.trusted_proxies.is_empty() {
+        let own = ["127.0.0.0/8", "::1/128"];
+        config.trusted_proxies = own.iter().filter_map(|own| own.parse().ok()).collect();
+    }
+    Ok(config)
+}
+
+fn authorizer(path: &Path) -> Result<Authorizer, CliError> {
+    let wrong =
+        |error: &dyn std::fmt::Display| CliError::usage(format!("{}: {error}", path.display()));
+    let policy = Policy::parse(&read_file(path)?).map_err(|error| wrong(&error))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let verifier = Verifier::over_http(policy.issuers(), directory, &clock)
+        .map_err(|error| CliError::usage(error.to_string()))?;
+    Ok(Authorizer::new(policy, verifier).timed_by(clock))
+}
+
+async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Result<(), CliError> {
+    let failed = |error: std::io::Error| CliError::failed(error.to_string());
+    let signal = runtime::shutdown_signal()?;
+    let passed_on = authorizer.policy().passed_on();
+    let claims = ClaimHeaders::of(passed_on).map_err(|what| {
+        CliError::usage(format!(
+            "{}: [context] claims: {what}; rename or leave out one",
+            args.policy.display()
+        ))
+    })?;
+    let settings = Settings {
+        proxy: args.from,
+        trusted_proxies: config.trusted_proxies.clone(),
+        public_url: args.public_url.clone(),
+        claims,
+    };
+    let listener = runtime::bind(config).await?;
+    let listen: SocketAddr = listener.local_addr().map_err(failed)?;
+    let door = ForwardAuth::new(authorizer, settings, runtime::system_clock());
+    let guard = GuardSettings {
+        body_limit: BODY_LIMIT,
+        hsts: false,
+        relayed: true,
+        ..GuardSettings::new(config)
+    };
+    let guarded = guard::layer(guard, forward_auth::router(door.clone()));
+    signals::on_hangup(|| tracing::info!("SIGHUP: restart it to read another policy file"))
+        .map_err(failed)?;
+    let leaving = async move {
+        signal.await;
+        door.leave();
+        tracing::info!("shutting down: not ready from now on, requests in flight complete");
+    };
+    tracing::info!(%listen, endpoint = ENDPOINT, policy = %args.policy.display(), "ready");
+    let report = server::serve(
+        listener,
+        guarded,
+        ServerSettings::new(&config.http),
+        leaving,
+    )
+    .await
+    .map_err(failed)?;
+    tracing::info!(open = report.open, cut = report.cut, "drained");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::public_url;
+
+    #[test]
+    fn the_public_url_is_an_origin_and_nothing_else() {
+        for (text, origin) in [
+            ("https://api.example.com", "https://api.example.com"),
+            ("https://API.example.com/", "https://api.example.com"),
+            (
+                "https://api.example.com:8443",
+                "https://api.example.com:8443",
+            ),
+        ] {
+            assert_eq!(public_url(text).as_deref(), Ok(origin));
+        }
+        for text in [
+            "",
+            "api.example.com",
+            "http://api.example.com",
+            "https://api.example.com/v1",
+            "https://u@api.example.com",
+        ] {
+            assert!(
+                public_url(text).unwrap_err().contains("https://HOST"),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! Who calls, in headers for the API behind the proxy.
+//!
+//! Every value is visible ASCII: all other bytes, and `%`, are percent-encoded, so that no claim can end a header,
+//! start another, or mean something else after a proxy has trimmed it. Scopes have one space between them.
+
+use gatewright_authorizer::AccessToken;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
+
+const X_AUTH_SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
+const X_AUTH_CLIENT_ID: HeaderName = HeaderName::from_static("x-auth-client-id");
+const X_AUTH_ISSUER: HeaderName = HeaderName::from_static("x-auth-issuer");
+const X_AUTH_SCOPE: HeaderName = HeaderName::from_static("x-auth-scope");
+/// Longest value of a claim, in bytes; longer ones are left out, as in the answers to API Gateway.
+const MAX_CLAIM: usize = 1024;
+/// What is encoded beside bytes outside ASCII.
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+
+/// The header for each claim that is passed on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClaimHeaders(Vec<(String, HeaderName)>);
+
+impl ClaimHeaders {
+    /// `tenant_id` becomes `X-Auth-Claim-Tenant-Id`: whatever is neither letter nor digit is a hyphen.
+    ///
+    /// # Errors
+    /// When two claims would have the same header.
+    pub fn of(claims: &[String]) -> Result<Self, String> {
+        let mut headers: Vec<(String, HeaderName)> = Vec::new();
+        for claim in claims {
+            let words = claim.split(|c: char| !c.is_ascii_alphanumeric());
+            let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
+            let name = format!("x-auth-claim-{}", words.join("-")).to_ascii_lowercase();
+            let name = HeaderName::try_from(name)
+                .ok()
+                .filter(|_| !words.is_empty())
+                .ok_or_else(|| format!("the claim {claim:?} can't be the name of a header"))?;
+            if let Some((other, _)) = headers.iter().find(|(_, known)| *known == name) {
+                return Err(format!(
+                    "the claims {other:?} and {claim:?} would both be the header {name}"
+                ));
+            }
+            headers.push((claim.clone(), name));
+        }
+        Ok(Self(headers))
+    }
+
+    /// Writes who calls into the headers of an answer.
+    pub(super) fn tell(&self, token: &AccessToken, headers: &mut HeaderMap) {
+        let scopes: Vec<String> = token.scope.iter().map(encoded).collect();
+        let mut put = |name: &HeaderName, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name.clone(), value);
+            }
+        };
+        put(&X_AUTH_SUBJECT, &encoded(&token.subject));
+        put(&X_AUTH_CLIENT_ID, &encoded(&token.client_id));
+        put(&X_AUTH_ISSUER, &encoded(&token.issuer));
+        put(&X_AUTH_SCOPE, &scopes.join(" "));
+        for (claim, name) in &self.0 {
+            let text = match token.claims.get(claim) {
+                None | Some(Value::Null) => continue,
+                Some(Value::String(text)) => encoded(text),
+                Some(other) => encoded(&other.to_string()),
+            };
+            if text.len() <= MAX_CLAIM {
+                put(name, &text);
+            }
+        }
+    }
+}
+
+/// Visible ASCII that stands for the text, and for no other.
+pub(super) fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(claims: &[&str]) -> Result<Vec<String>, String> {
+        let claims: Vec<String> = claims.iter().map(|claim| (*claim).to_owned()).collect();
+        let headers = ClaimHeaders::of(&claims)?;
+        Ok(headers
+            .0
+            .into_iter()
+            .map(|(_, name)| name.to_string())
+            .collect())
+    }
+
+    #[test]
+    fn every_claim_has_a_header_of_its_own() {
+        assert_eq!(
+            names(&["tenant_id", "email", "https://example.com/Roles"]).unwrap(),
+            [
+                "x-auth-claim-tenant-id",
+                "x-auth-claim-email",
+                "x-auth-claim-https-example-com-roles"
+            ]
+        );
+        assert!(
+            names(&["tenant_id", "tenant.id"])
+                .unwrap_err()
+                .contains("tenant.id")
+        );
+        assert!(names(&["::"]).unwrap_err().contains("::"));
+    }
+
+    #[test]
+    fn no_value_can_leave_its_header() {
+        assert_eq!(
+            encoded("caf\u{e9} 100%\r\nX-Auth-Subject: root\u{0}\u{7f}"),
+            "caf%C3%A9%20100%25%0D%0AX-Auth-Subject:%20root%00%7F"
+        );
+        assert_eq!(
+            encoded("https://issuer.example/a?b=c&d,\"e\""),
+            "https://issuer.example/a?b=c&d,\"e\""
+        );
+    }
+}
