@@ -14,6 +14,8 @@ pub(crate) struct DecisionLine<'l> {
     pub reason: Option<Reason>,
     pub rule: Option<&'l str>,
     pub request_id: Option<&'l str>,
+    /// The trace that the call belongs to.
+    pub trace_id: Option<&'l str>,
     pub api: Option<&'l str>,
     pub stage: Option<&'l str>,
     pub kind: Option<&'l str>,
@@ -25,6 +27,12 @@ pub(crate) struct DecisionLine<'l> {
     pub known: bool,
     /// How far the answer may be cached.
     pub cache: Option<&'static str>,
+    /// Whether it's the first call of this process.
+    pub cold: bool,
+    /// Length of the policy document as JSON.
+    pub policy_bytes: Option<usize>,
+    /// Which policy file decided: the start of its SHA-256 digest.
+    pub config: Option<&'l str>,
     /// How long the decision took, in microseconds.
     pub took_us: Option<u64>,
 }
@@ -38,6 +46,7 @@ impl DecisionLine<'_> {
             reason = self.reason.map(Reason::as_str),
             rule = self.rule,
             request_id = self.request_id,
+            trace_id = self.trace_id,
             api = self.api,
             stage = self.stage,
             kind = self.kind,
@@ -52,15 +61,18 @@ impl DecisionLine<'_> {
             token_cache = self.jwks.map(|_| if self.known { "hit" } else { "miss" }),
             alg = token.and_then(|token| token.alg).map(crate::jose::Algorithm::as_str),
             cache = self.cache,
+            cold = self.cold,
+            policy_bytes = self.policy_bytes,
+            config = self.config,
             us = self.took_us,
             "decision"
         );
     }
 }
 
-/// Enough to find one subject's calls, without naming the subject.
-fn short_digest(subject: &str) -> String {
-    let digest = digest::digest(&digest::SHA256, subject.as_bytes());
+/// Enough to tell two texts apart: to find one subject's calls without naming the subject.
+pub(crate) fn short_digest(text: &str) -> String {
+    let digest = digest::digest(&digest::SHA256, text.as_bytes());
     let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
     format!("{:016x}", u64::from_be_bytes(first))
 }

@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use serde_json::Value;
@@ -25,6 +27,8 @@ pub struct Authorizer {
     policy: Policy,
     verifier: Verifier,
     stopwatch: Option<Arc<dyn Clock>>,
+    /// Whether it has been asked before.
+    warm: Arc<AtomicBool>,
 }
 
 /// A call that isn't answered with a verdict.
@@ -64,6 +68,7 @@ impl Authorizer {
             policy,
             verifier,
             stopwatch: None,
+            warm: Arc::default(),
         }
     }
 
@@ -90,10 +95,37 @@ impl Authorizer {
     /// `Unauthorized` for a bad token on REST, unless the policy file wants a denial; `Fault` when nothing could be
     /// decided.
     pub async fn answer(&self, event: &Value, now: i64) -> Result<Value, AuthorizerError> {
+        self.answer_traced(event, now, None).await
+    }
+
+    /// The same, with the trace that the call belongs to, for its log line.
+    ///
+    /// # Errors
+    /// As [`Self::answer`].
+    pub async fn answer_traced(
+        &self,
+        event: &Value,
+        now: i64,
+        trace_id: Option<&str>,
+    ) -> Result<Value, AuthorizerError> {
         let (outcome, took_us) = self.supervised(self.decide(event, now)).await;
         let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
-        outcome.log(took_us);
+        DecisionLine {
+            trace_id,
+            took_us,
+            ..self.line(outcome.line())
+        }
+        .write();
         outcome.result
+    }
+
+    /// What every line has: which policy decided, and whether the process is new.
+    pub(crate) fn line<'l>(&'l self, line: DecisionLine<'l>) -> DecisionLine<'l> {
+        DecisionLine {
+            cold: !self.warm.swap(true, Ordering::Relaxed),
+            config: Some(self.policy.digest()),
+            ..line
+        }
     }
 
     /// Runs what decides: how it went and how long it took in microseconds. A panic is [`Reason::Internal`].
@@ -228,8 +260,7 @@ impl<'e> Outcome<'e> {
         }
     }
 
-    /// One line for each call, and never a token in it.
-    fn log(&self, took_us: Option<u64>) {
+    fn line(&self) -> DecisionLine<'_> {
         let call = self.call.as_ref();
         let whole = |coverage: &Coverage| *coverage == Coverage::Whole;
         DecisionLine {
@@ -249,10 +280,27 @@ impl<'e> Outcome<'e> {
                 .coverage
                 .as_ref()
                 .map(|coverage| if whole(coverage) { "whole" } else { "exact" }),
-            took_us,
+            policy_bytes: self.result.as_ref().ok().and_then(policy_bytes),
+            ..DecisionLine::default()
         }
-        .write();
     }
+}
+
+/// The length of an answer's policy document, without writing it anywhere.
+fn policy_bytes(answer: &Value) -> Option<usize> {
+    struct Length(usize);
+    impl io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, answer.get("policyDocument")?).ok()?;
+    Some(length.0)
 }
 
 /// Runs a future and gives back the panic, if it panics.

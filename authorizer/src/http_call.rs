@@ -36,6 +36,8 @@ pub struct HttpCall<'r> {
     pub source_ip: Option<IpAddr>,
     /// The id under which the call is logged elsewhere.
     pub request_id: Option<&'r str>,
+    /// The trace that the call belongs to.
+    pub trace_id: Option<&'r str>,
 }
 
 /// A call that may go on.
@@ -83,6 +85,7 @@ impl HttpCall<'_> {
             kind: Some(self.kind),
             method: Some(self.method).filter(|method| !method.is_empty()),
             request_id: self.request_id,
+            trace_id: self.trace_id,
             ..DecisionLine::default()
         }
     }
@@ -125,7 +128,7 @@ impl Authorizer {
             jwks: verification.jwks,
             known: verification.known,
             took_us,
-            ..call.line()
+            ..self.line(call.line())
         }
         .write();
         admitted.map(|token| Admission {
@@ -141,7 +144,7 @@ impl Authorizer {
         DecisionLine {
             decision: refusal.as_str(),
             reason: Some(reason),
-            ..call.line()
+            ..self.line(call.line())
         }
         .write();
         refusal

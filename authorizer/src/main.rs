@@ -38,8 +38,9 @@ fn start() -> Result<(), String> {
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let authorizer = Arc::clone(&authorizer);
         async move {
+            let trace_id = event.context.xray_trace_id.as_deref().and_then(root);
             authorizer
-                .answer(&event.payload, unix_now())
+                .answer_traced(&event.payload, unix_now(), trace_id)
                 .await
                 .map_err(Failure)
         }
@@ -47,6 +48,13 @@ fn start() -> Result<(), String> {
     runtime
         .block_on(lambda_runtime::run(handler))
         .map_err(|error| format!("the Lambda runtime failed: {error}"))
+}
+
+/// The trace's own id in X-Ray's header `Root=1-…;Parent=…;Sampled=1`.
+fn root(header: &str) -> Option<&str> {
+    header
+        .split(';')
+        .find_map(|part| part.trim().strip_prefix("Root="))
 }
 
 /// Refuses to start without a sound policy: an authorizer that guards nothing would look like one that works.

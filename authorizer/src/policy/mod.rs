@@ -62,6 +62,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::decision_log::short_digest;
 use condition::Data;
 
 pub use condition::{Condition, Needs};
@@ -196,6 +197,7 @@ pub struct Policy {
     data: Data,
     passed_on: Vec<String>,
     routes: routes::Routes,
+    digest: String,
 }
 
 impl Policy {
@@ -219,6 +221,7 @@ impl Policy {
             data,
             passed_on,
             routes,
+            digest: short_digest(toml),
         })
     }
 
@@ -230,6 +233,11 @@ impl Policy {
     /// How API Gateway is answered.
     pub fn response(&self) -> Response {
         self.response
+    }
+
+    /// Which file it is: the first 16 hex digits of its SHA-256 digest.
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// The rules in the order of the file.

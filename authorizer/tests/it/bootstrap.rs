@@ -46,6 +46,11 @@ fn runtime_api(events: Vec<Value>) -> (String, Receiver<(String, Value)>) {
             ("Lambda-Runtime-Aws-Request-Id", format!("request-{at}")),
             ("Lambda-Runtime-Deadline-Ms", "9999999999999".to_owned()),
             (
+                "Lambda-Runtime-Trace-Id",
+                "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
+                    .to_owned(),
+            ),
+            (
                 "Lambda-Runtime-Invoked-Function-Arn",
                 "arn:aws:lambda:eu-west-1:123456789012:function:authorizer".to_owned(),
             ),
@@ -158,6 +163,17 @@ fn the_bootstrap_answers_good_and_bad_tokens() {
         .collect();
     assert_eq!(decisions.len(), 4);
     assert!(decisions[0]["fields"]["us"].as_u64().is_some());
+    let trace = "1-5bef4de7-ad49b0e87f6ef6c87fc2e700";
+    assert!(
+        decisions
+            .iter()
+            .all(|line| line["fields"]["trace_id"] == trace)
+    );
+    let cold: Vec<&Value> = decisions
+        .iter()
+        .map(|line| &line["fields"]["cold"])
+        .collect();
+    assert_eq!(cold, [true, false, false, false]);
     assert!(
         !log.contains("canary-token") && !log.contains(&token[..60]),
         "no token is logged, even at TRACE"

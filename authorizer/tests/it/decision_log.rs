@@ -94,7 +94,13 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     assert_eq!(proven["fields"]["binding"], "dpop");
     assert_eq!(replayed["fields"]["reason"], "proof_replayed");
     assert_eq!(replayed["fields"]["token_cache"], "hit");
+    assert_eq!(proven["fields"]["cold"], true);
+    let digest = policy().digest().to_owned();
+    assert_eq!(digest.len(), 16);
     let fields = &hit["fields"];
+    assert_eq!(fields["cold"], false);
+    assert_eq!(fields["config"], digest.as_str());
+    assert!(fields["policy_bytes"].as_u64().unwrap() > 300, "{fields}");
     assert_eq!(hit["target"], "gatewright::decision");
     for (name, value) in [
         ("decision", json!("allow")),

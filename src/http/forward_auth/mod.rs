@@ -137,11 +137,23 @@ async fn ask(State(door): State<ForwardAuth>, request: Request) -> Response {
             .map(|url| format!("{url}{}", original.path)),
         source_ip: settings.caller(&request),
         request_id,
+        trace_id: trace_id(headers),
     };
     match authorizer.admit(&call, clock()).await {
         Ok(admission) => admitted(&admission, &settings.claims),
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// The trace's id in `traceparent` (W3C Trace Context §3.2).
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let id = headers
+        .get("traceparent")?
+        .to_str()
+        .ok()?
+        .split('-')
+        .nth(1)?;
+    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then_some(id)
 }
 
 impl Settings {
