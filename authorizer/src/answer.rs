@@ -8,7 +8,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::event::{Call, Kind};
-use crate::policy::{Coverage, Decision, HttpV2Answer, Policy, Rights};
+use crate::policy::{CONNECT, Coverage, Decision, HttpV2Answer, Policy, Rights};
 use crate::reason::Reason;
 use crate::token::AccessToken;
 
@@ -32,6 +32,9 @@ pub struct Answer {
 
 /// Answers a call of a valid token; `now` in Unix seconds.
 pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64) -> Answer {
+    if call.kind == Kind::WebSocket {
+        return to_connect(policy, call, token, now);
+    }
     let request = call.request(now);
     let decision = policy.judge(token, &request);
     if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
@@ -65,6 +68,19 @@ pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64)
     let body = policy_answer(&token.subject, &rights.document(), &context);
     Answer {
         body,
+        decision,
+        coverage: Some(rights.coverage().clone()),
+    }
+}
+
+/// The answer to a `$connect` is for this connection and names it alone.
+fn to_connect(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64) -> Answer {
+    let decision = policy.judge_connect(token, &call.request(now));
+    let present = decision.is_allow().then_some((CONNECT, ""));
+    let rights = policy.rights_for_one(&call.arn.base(), present);
+    let context = context_of(policy, call.kind, token, &decision);
+    Answer {
+        body: policy_answer(&token.subject, &rights.document(), &context),
         decision,
         coverage: Some(rights.coverage().clone()),
     }

@@ -150,7 +150,7 @@ impl Authorizer {
     }
 
     async fn decide<'e>(&self, event: &'e Value, now: i64) -> Outcome<'e> {
-        let call = match Call::parse(event) {
+        let call = match Call::parse_with(event, self.policy.web_socket()) {
             Ok(call) => call,
             Err(reason) => return Outcome::failed(None, reason),
         };
@@ -184,7 +184,7 @@ impl Authorizer {
             ),
             Err(reason) if reason.is_fault() => Outcome::failed(Some(call), reason),
             Err(reason)
-                if call.kind.is_rest()
+                if call.kind.knows_unauthorized()
                     && self.policy.response().rest_failure == RestFailure::Unauthorized =>
             {
                 Outcome::unauthorized(call, reason)

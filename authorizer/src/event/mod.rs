@@ -5,6 +5,7 @@
 //!
 //! # Which path is judged
 //!
+//! - WebSocket APIs: none; the route `$connect` is judged.
 //! - REST: the path of the method ARN, on which API Gateway evaluates the policy.
 //! - HTTP APIs: the path of the request context, without the stage where it stands in front. Whether it does is
 //!   settled by the route ARN and the route key; if they leave two readings, the path is refused.
@@ -17,14 +18,15 @@
 //! path included. Neither the `Host` header nor the port has a say. A REST TOKEN event tells neither.
 
 mod arn;
-mod presented;
+pub(crate) mod presented;
+mod web_socket;
 
 use std::net::IpAddr;
 
 use serde_json::Value;
 
 use crate::credentials::Credentials;
-use crate::policy::{PathTemplate, Request, is_refused};
+use crate::policy::{PathTemplate, Request, TokenPlace, is_refused};
 use crate::reason::Reason;
 
 pub use arn::MethodArn;
@@ -41,6 +43,8 @@ pub enum Kind {
     HttpV1,
     /// HTTP API, payload format 2.0.
     HttpV2,
+    /// WebSocket API, the route `$connect`.
+    WebSocket,
 }
 
 impl Kind {
@@ -51,12 +55,13 @@ impl Kind {
             Self::RestRequest => "rest_request",
             Self::HttpV1 => "http_1.0",
             Self::HttpV2 => "http_2.0",
+            Self::WebSocket => "websocket",
         }
     }
 
-    /// Whether it's a REST API.
-    pub fn is_rest(self) -> bool {
-        matches!(self, Self::RestToken | Self::RestRequest)
+    /// Whether API Gateway makes a 401 of the error `Unauthorized`.
+    pub fn knows_unauthorized(self) -> bool {
+        matches!(self, Self::RestToken | Self::RestRequest | Self::WebSocket)
     }
 }
 
@@ -69,9 +74,9 @@ pub struct Call<'e> {
     pub arn: MethodArn,
     /// The whole ARN as it came: what the gateway evaluates the policy on.
     pub resource: &'e str,
-    /// The HTTP method.
+    /// The HTTP method; of a WebSocket handshake, GET.
     pub method: &'e str,
-    /// The raw path that the gateway routes, without the stage.
+    /// The raw path that the gateway routes, without the stage; `$connect` of a WebSocket API.
     pub path: String,
     /// The token with what proves whose it is, or why there is none.
     pub credentials: Result<Credentials<'e>, Reason>,
@@ -95,11 +100,19 @@ impl<'e> Call<'e> {
         }
     }
 
-    /// Reads an event.
+    /// Reads an event; a WebSocket API has its token in the `Authorization` header.
     ///
     /// # Errors
     /// [`Reason::EventUnrecognised`].
     pub fn parse(event: &'e Value) -> Result<Self, Reason> {
+        Self::parse_with(event, &TokenPlace::Header)
+    }
+
+    /// Reads an event, with the place where a WebSocket API has its token.
+    ///
+    /// # Errors
+    /// [`Reason::EventUnrecognised`].
+    pub fn parse_with(event: &'e Value, web_socket: &TokenPlace) -> Result<Self, Reason> {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
         let call = match (
             text("type"),
@@ -109,6 +122,9 @@ impl<'e> Call<'e> {
                 .map(Value::as_str),
         ) {
             (Some("TOKEN"), None) => rest_token(event),
+            (Some("REQUEST"), None) if web_socket::is_one(event) => {
+                web_socket::connect(event, web_socket)
+            }
             (Some("REQUEST"), None) => rest_request(event),
             (Some("REQUEST"), Some(Some("1.0"))) => http_v1(event),
             (Some("REQUEST"), Some(Some("2.0"))) => http_v2(event),
@@ -152,7 +168,7 @@ fn rest_token(event: &Value) -> Option<Call<'_>> {
 
 fn rest_request(event: &Value) -> Option<Call<'_>> {
     let (arn, resource, method, path) = method_arn(event)?;
-    if is_web_socket(event) || text(event, &["httpMethod"]).is_some_and(|own| own != method) {
+    if text(event, &["httpMethod"]).is_some_and(|own| own != method) {
         return None;
     }
     let path = all_clean(
@@ -226,14 +242,6 @@ fn text<'e>(event: &'e Value, names: &[&str]) -> Option<&'e str> {
 
 fn address(event: &Value, names: &[&str]) -> Option<IpAddr> {
     text(event, names)?.parse().ok()
-}
-
-/// A `$connect` is answered differently, and this version doesn't know how.
-fn is_web_socket(event: &Value) -> bool {
-    let context = event.get("requestContext");
-    context.is_some_and(|context| {
-        context.get("connectionId").is_some() || context.get("eventType").is_some()
-    })
 }
 
 /// REST: the ARN of the method, with its method and path.

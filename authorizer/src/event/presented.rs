@@ -7,7 +7,7 @@ use crate::credentials::{Credentials, Scheme};
 use crate::reason::Reason;
 
 /// An `Authorization` value on its own: no event of such a kind holds a proof or a certificate.
-pub(super) fn alone<'e>(value: &'e str, method: &'e str) -> Result<Credentials<'e>, Reason> {
+pub(crate) fn alone<'e>(value: &'e str, method: &'e str) -> Result<Credentials<'e>, Reason> {
     let (scheme, token) = authorization(value)?;
     Ok(Credentials {
         scheme,
@@ -37,6 +37,17 @@ pub(super) fn in_request<'e>(
         method,
         url: url(event, path),
     })
+}
+
+/// A token without a scheme, from where no scheme belongs.
+pub(crate) fn bare(token: &str) -> Result<&str, Reason> {
+    if token.is_empty() {
+        return Err(Reason::TokenMissing);
+    }
+    if token.contains(|c: char| c == ',' || c.is_control() || c.is_whitespace()) {
+        return Err(Reason::CredentialsAmbiguous);
+    }
+    Ok(token)
 }
 
 /// The URL as the caller knows it: the gateway's domain name and the path that it was asked for.
@@ -70,18 +81,31 @@ pub(crate) fn authorization(value: &str) -> Result<(Scheme, &str), Reason> {
 }
 
 /// The only value of a header in the maps of an event; either map may be missing or null, but they must not disagree.
-fn header<'e>(event: &'e Value, name: &str) -> Result<Option<&'e str>, Reason> {
-    let single = only_value(event.get("headers"), name)?;
-    let multi = only_value(event.get("multiValueHeaders"), name)?;
-    let has_both = |name| event.get(name).is_some_and(Value::is_object);
-    if has_both("headers") && has_both("multiValueHeaders") && single != multi {
+pub(super) fn header<'e>(event: &'e Value, name: &str) -> Result<Option<&'e str>, Reason> {
+    in_both(event, ["headers", "multiValueHeaders"], name)
+}
+
+/// The only value of a query parameter, in the same way. Another case of its name counts as the same, and is ambiguous.
+pub(super) fn parameter<'e>(event: &'e Value, name: &str) -> Result<Option<&'e str>, Reason> {
+    let maps = ["queryStringParameters", "multiValueQueryStringParameters"];
+    in_both(event, maps, name)
+}
+
+fn in_both<'e>(event: &'e Value, maps: [&str; 2], name: &str) -> Result<Option<&'e str>, Reason> {
+    let [single, multi] = maps.map(|map| event.get(map));
+    let is_map = |map: Option<&Value>| map.is_some_and(Value::is_object);
+    let values = (only_value(single, name)?, only_value(multi, name)?);
+    if is_map(single) && is_map(multi) && values.0 != values.1 {
         return Err(Reason::CredentialsAmbiguous);
     }
-    Ok(single.or(multi))
+    Ok(values.0.or(values.1))
 }
 
 /// The only value in one map, whatever the case of its name.
-fn only_value<'e>(headers: Option<&'e Value>, name: &str) -> Result<Option<&'e str>, Reason> {
+pub(crate) fn only_value<'e>(
+    headers: Option<&'e Value>,
+    name: &str,
+) -> Result<Option<&'e str>, Reason> {
     let Some(headers) = headers.and_then(Value::as_object) else {
         return Ok(None);
     };

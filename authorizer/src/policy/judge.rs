@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::condition::Facts;
+use super::template::CONNECT;
 use super::{Effect, Method, Missing, Policy, Request, Rule, path};
 use crate::reason::Reason;
 use crate::token::AccessToken;
@@ -58,20 +59,46 @@ impl Decision {
 impl Policy {
     /// Judges one call.
     pub fn judge(&self, token: &AccessToken, request: &Request<'_>) -> Decision {
-        let method = request.method;
         let segments = match path::segments(request.path) {
             Ok(segments) => segments,
-            Err(Reason::NoRule) => return no_rule(method),
+            Err(Reason::NoRule) => return no_rule(Method::parse(request.method)),
             Err(reason) => return Decision::refused_before_judging(reason),
         };
-        let Some(known) = Method::parse(method) else {
-            return no_rule(method);
-        };
-        let facts = Facts::new(token, &self.data, Some(request), &segments);
+        match Method::parse(request.method) {
+            Some(method) => self.judge_on(method, &segments, token, request),
+            None => no_rule(None),
+        }
+    }
+
+    /// Judges the `$connect` of a WebSocket API.
+    pub fn judge_connect(&self, token: &AccessToken, request: &Request<'_>) -> Decision {
+        self.judge_on(Method::WebSocket, &[CONNECT], token, request)
+    }
+
+    /// Judges one field of a GraphQL type; fields that an operation begins with belong to `Query`, `Mutation` or
+    /// `Subscription`, however the schema calls these.
+    pub fn judge_field(
+        &self,
+        token: &AccessToken,
+        of_type: &str,
+        field: &str,
+        request: &Request<'_>,
+    ) -> Decision {
+        self.judge_on(Method::GraphQl, &[of_type, field], token, request)
+    }
+
+    fn judge_on(
+        &self,
+        method: Method,
+        segments: &[&str],
+        token: &AccessToken,
+        request: &Request<'_>,
+    ) -> Decision {
+        let facts = Facts::new(token, &self.data, Some(request), segments);
         let denies = |rule: &&Rule| {
             rule.effect == Effect::Deny
-                && rule.methods.contains(known)
-                && rule.template.matches(&segments)
+                && rule.methods.contains(method)
+                && rule.template.matches(segments)
                 && rule.satisfied_by(token, &facts).is_ok()
         };
         if let Some(rule) = self.rules.iter().find(denies) {
@@ -84,8 +111,8 @@ impl Policy {
                 ..Decision::deny(Reason::RuleDenied, words)
             };
         }
-        let Some(deciding) = self.routes.most_specific(known, &segments) else {
-            return no_rule(method);
+        let Some(deciding) = self.routes.most_specific(method, segments) else {
+            return no_rule(Some(method));
         };
         let mut lacking = Vec::new();
         for rule in deciding.iter().filter_map(|at| self.rules.get(*at)) {
@@ -98,7 +125,7 @@ impl Policy {
     }
 }
 
-fn allowed(method: &str, rule: &Rule) -> Decision {
+fn allowed(method: Method, rule: &Rule) -> Decision {
     Decision {
         verdict: Verdict::Allow,
         rule: Some(rule.id.clone()),
@@ -111,8 +138,8 @@ fn allowed(method: &str, rule: &Rule) -> Decision {
     }
 }
 
-fn no_rule(method: &str) -> Decision {
-    let known = Method::parse(method).map_or("this method", Method::as_str);
+fn no_rule(method: Option<Method>) -> Decision {
+    let known = method.map_or("this method", Method::as_str);
     Decision::deny(
         Reason::NoRule,
         format!("No rule covers {known} on this path; what no rule covers is denied."),
@@ -120,7 +147,7 @@ fn no_rule(method: &str) -> Decision {
 }
 
 /// Nearest first: what the caller, or the file's owner, has to change least for.
-fn refused(method: &str, mut missing: Vec<Missing>) -> Decision {
+fn refused(method: Method, mut missing: Vec<Missing>) -> Decision {
     missing.sort_by_key(Missing::distance);
     let alternatives: Vec<String> = missing.iter().map(Missing::words).collect();
     let alternatives = alternatives.join("; or ");

@@ -78,9 +78,10 @@ impl Policy {
             remedy: "add a rule, or leave it if nobody shall call it".to_owned(),
         });
         let idle = self.rules.iter().filter(|rule| {
-            !operations.iter().any(|(method, path)| {
-                rule.methods.contains(*method) && rule.template.overlaps(path)
-            })
+            rule.is_http()
+                && !operations.iter().any(|(method, path)| {
+                    rule.methods.contains(*method) && rule.template.overlaps(path)
+                })
         });
         let idle = idle.map(|rule| Finding {
             code: "no_operation",
@@ -182,7 +183,8 @@ impl Policy {
 
 fn by_call(rule: &Rule) -> Option<Finding> {
     let needs = rule.condition()?.needs();
-    if needs.is_nothing() {
+    // Answers to WebSocket are not cached, and those to GraphQL say themselves for how long.
+    if needs.is_nothing() || !rule.is_http() {
         return None;
     }
     Some(Finding {

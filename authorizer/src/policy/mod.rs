@@ -24,6 +24,9 @@
 //! when = 'claims.sub == request.path.sub && "mfa" in claims.amr'
 //! ```
 //!
+//! In place of `methods` and `path` a rule has `route = "$connect"` for WebSocket APIs, or `field = "Query.orders"` for
+//! GraphQL. Neither is covered by `ANY` or `**`.
+//!
 //! # How a call is judged
 //!
 //! 1. A path that could be read in more than one way is refused (`path_refused`). A trailing slash is another path.
@@ -80,6 +83,7 @@ pub(crate) use path::is_refused;
 pub use request::Request;
 pub use rights::{Coverage, MAX_RESOURCE, Rights};
 pub use satisfy::Missing;
+pub(crate) use template::CONNECT;
 pub use template::{PathTemplate, Segment, TemplateError};
 
 /// How HTTP API payload 2.0 is answered; the event doesn't say what the deployment expects.
@@ -109,6 +113,18 @@ pub struct Response {
     pub http_v2: HttpV2Answer,
     /// For REST APIs.
     pub rest_failure: RestFailure,
+}
+
+/// Where the `$connect` of a WebSocket API has its token; anywhere else it's refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TokenPlace {
+    /// `Authorization: Bearer <token>`.
+    #[default]
+    Header,
+    /// A query parameter, for browsers: it may show in logs.
+    Query(String),
+    /// `Sec-WebSocket-Protocol: bearer, <token>`, for browsers.
+    Subprotocol,
 }
 
 /// What a satisfied rule does.
@@ -147,7 +163,12 @@ impl Rule {
         self.methods
     }
 
-    /// The paths that it covers.
+    /// Whether it's for HTTP, and not for WebSocket or GraphQL.
+    pub fn is_http(&self) -> bool {
+        self.methods.is_http()
+    }
+
+    /// The paths that it covers; `$connect` for WebSocket, and `Type.field` for GraphQL.
     pub fn path(&self) -> &PathTemplate {
         &self.template
     }
@@ -193,6 +214,7 @@ impl Rule {
 pub struct Policy {
     issuers: Vec<IssuerRules>,
     response: Response,
+    web_socket: TokenPlace,
     rules: Vec<Rule>,
     data: Data,
     passed_on: Vec<String>,
@@ -209,6 +231,7 @@ impl Policy {
         let file::Parts {
             issuers,
             response,
+            web_socket,
             rules,
             data,
             passed_on,
@@ -217,6 +240,7 @@ impl Policy {
         Ok(Self {
             issuers,
             response,
+            web_socket,
             rules,
             data,
             passed_on,
@@ -238,6 +262,11 @@ impl Policy {
     /// Which file it is: the first 16 hex digits of its SHA-256 digest.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Where the `$connect` of a WebSocket API has its token.
+    pub fn web_socket(&self) -> &TokenPlace {
+        &self.web_socket
     }
 
     /// The rules in the order of the file.

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::path::REFUSED_SHAPES;
 use super::satisfy::Standing;
-use super::{Effect, Method, Policy};
+use super::{Effect, Method, Policy, Rule};
 use crate::iam;
 use crate::token::AccessToken;
 
@@ -180,7 +180,9 @@ impl Policy {
         };
         let by_call =
             |(at, standing): (usize, &Standing)| (*standing == Standing::ByCall).then_some(at);
-        let mut inexact: Vec<usize> = standing.iter().enumerate().filter_map(by_call).collect();
+        let http = |at: &usize| self.rules.get(*at).is_some_and(Rule::is_http);
+        let by_call = standing.iter().enumerate().filter_map(by_call);
+        let mut inexact: Vec<usize> = by_call.filter(http).collect();
         let mut wildcards = false;
         for method in Method::ALL {
             let grant = self.routes.grant(method, &granted);

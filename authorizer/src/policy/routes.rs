@@ -54,7 +54,7 @@ impl Routes {
                 .position(|t| t.segments() == rule.template.segments())
         };
         let indices: Vec<usize> = rules.iter().filter_map(index).collect();
-        let methods = Method::ALL
+        let methods = Method::EVERY
             .map(|method| MethodRoutes::compile(rules, &indices, method))
             .to_vec();
         Self {

@@ -40,6 +40,8 @@ impl fmt::Display for TemplateError {
 
 impl std::error::Error for TemplateError {}
 
+/// The only route of a WebSocket API that an authorizer guards.
+pub(crate) const CONNECT: &str = "$connect";
 /// Most segments of a template.
 const MAX_SEGMENTS: usize = 32;
 /// Longest template, in bytes, so that a pattern fits into a resource ARN of 512 characters.
@@ -83,6 +85,28 @@ impl PathTemplate {
             segments,
             names,
         })
+    }
+
+    /// The route key of a WebSocket API, which is no path: `$connect`.
+    pub(super) fn connect() -> Self {
+        Self {
+            text: CONNECT.to_owned(),
+            segments: vec![Segment::Literal(CONNECT.to_owned())],
+            names: vec![None],
+        }
+    }
+
+    /// A field of a GraphQL type, or all of them (`*`).
+    pub(super) fn field(of_type: &str, field: &str) -> Self {
+        let segment = match field {
+            "*" => Segment::Param,
+            name => Segment::Literal(name.to_owned()),
+        };
+        Self {
+            text: format!("{of_type}.{field}"),
+            segments: vec![Segment::Literal(of_type.to_owned()), segment],
+            names: vec![None, None],
+        }
     }
 
     /// The names of its parameters.

@@ -5,6 +5,8 @@ mod issuer;
 mod jwks;
 mod rule;
 mod table;
+mod target;
+mod token_place;
 
 use std::collections::BTreeSet;
 
@@ -13,7 +15,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::condition::{Data, value_of_toml};
 use super::error::PolicyError;
-use super::{HttpV2Answer, IssuerRules, Response, RestFailure, Rule};
+use super::{HttpV2Answer, IssuerRules, Response, RestFailure, Rule, TokenPlace};
 use table::Table;
 
 #[cfg(feature = "fetch")]
@@ -23,6 +25,7 @@ pub(crate) use issuer::is_loopback;
 pub(super) struct Parts {
     pub issuers: Vec<IssuerRules>,
     pub response: Response,
+    pub web_socket: TokenPlace,
     pub rules: Vec<Rule>,
     pub data: Data,
     pub passed_on: Vec<String>,
@@ -47,7 +50,7 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
         span: 0..0,
         entries: document.get_ref(),
     };
-    top.only(&["issuer", "response", "context", "data", "rule"])?;
+    top.only(&["issuer", "response", "websocket", "context", "data", "rule"])?;
 
     let issuers = top
         .tables("issuer", "[[issuer]]")?
@@ -69,6 +72,10 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
     let response = match top.get("response") {
         None => Response::default(),
         Some(item) => response(&top.table(item, "[response]")?)?,
+    };
+    let web_socket = match top.get("websocket") {
+        None => TokenPlace::default(),
+        Some(item) => token_place::read(&top.table(item, "[websocket]")?)?,
     };
     let passed_on = match top.get("context") {
         None => Vec::new(),
@@ -98,6 +105,7 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
     Ok(Parts {
         issuers,
         response,
+        web_socket,
         rules,
         data,
         passed_on,

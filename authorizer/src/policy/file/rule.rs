@@ -1,14 +1,17 @@
 //! `[[rule]]`: who may make which calls.
 
 use super::table::Table;
+use super::target;
 use crate::policy::condition::{Condition, Scope};
-use crate::policy::{Effect, Method, Methods, PathTemplate, PolicyError, Rule};
+use crate::policy::{Effect, PathTemplate, PolicyError, Rule};
 use crate::token::Scopes;
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "id",
     "methods",
     "path",
+    "route",
+    "field",
     "effect",
     "scopes",
     "any_scope",
@@ -29,30 +32,7 @@ pub(super) fn read(table: &Table<'_, '_>, data: &[String]) -> Result<Rule, Polic
         let remedy = "use up to 64 letters, digits, `-`, `_`, `.`, `:` and `/`";
         return Err(table.wrong_value("id", "not a rule id", remedy));
     }
-    let mut methods = Methods::default();
-    for name in table.words("methods")?.unwrap_or_default() {
-        match (name.as_str(), Method::parse(&name)) {
-            ("ANY", _) => methods = Methods::ANY,
-            (_, Some(method)) => methods.insert(method),
-            _ => {
-                let remedy = format!("use ANY or some of {}, in upper case", Method::names());
-                return Err(table.wrong_value(
-                    "methods",
-                    &format!("unknown method \"{name}\""),
-                    &remedy,
-                ));
-            }
-        }
-    }
-    if methods.is_empty() {
-        return Err(table.wrong_value(
-            "methods",
-            "the rule names no methods",
-            "add methods = [\"GET\"], or [\"ANY\"]",
-        ));
-    }
-    let template = PathTemplate::parse(table.text("path")?)
-        .map_err(|error| table.wrong_value("path", "not a path template", &error.to_string()))?;
+    let (methods, template) = target::read(table)?;
     let effect = match table.optional_text("effect")? {
         None | Some("allow") => Effect::Allow,
         Some("deny") => Effect::Deny,
