@@ -114,7 +114,8 @@ fn inexpressible(policy: &Policy, call: &Call<'_>, token: &AccessToken) -> Answe
     }
 }
 
-fn refusal(reason: Reason) -> Decision {
+/// A denial for this reason, before any rule is asked.
+pub(crate) fn refusal(reason: Reason) -> Decision {
     let words = reason.explain().to_owned();
     Decision {
         verdict: Verdict::Deny,
@@ -136,6 +137,20 @@ fn simple(decision: Decision, context: impl Fn(&Decision) -> Map<String, Value>)
 
 fn policy_answer(principal: &str, document: &Value, context: &Map<String, Value>) -> Value {
     json!({"principalId": principal, "policyDocument": document, "context": context})
+}
+
+/// The context of a valid token, all strings.
+pub(crate) fn context_of_token(
+    policy: &Policy,
+    token: &AccessToken,
+    decision: &Decision,
+) -> Map<String, Value> {
+    context_of(policy, Kind::RestRequest, token, decision)
+}
+
+/// The context of a denial that no token comes into.
+pub(crate) fn refused_context(decision: &Decision) -> Map<String, Value> {
+    context_of_denial(decision, Map::new())
 }
 
 fn context_of(

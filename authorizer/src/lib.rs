@@ -3,7 +3,7 @@
 //! The pieces, from the outside in:
 //!
 //! - [`handler::Authorizer`] takes the event of one call and gives the answer that API Gateway expects;
-//! - [`event`] and [`answer`] are the two ends of that exchange, and [`gateway`] is the other side of it;
+//! - [`event`] and [`answer`] are the two ends of that exchange, and [`gateway`] is the other side of it; [`appsync`] is both for GraphQL;
 //! - [`verifier::Verifier`] turns [`credentials`] into an [`token::AccessToken`] with the keys of [`jwks`], and a token
 //!   that is bound to a key only with proof of its [`possession`];
 //! - [`policy::Policy`] is the policy file: it judges one request and compiles a token's whole rights;
@@ -12,6 +12,7 @@
 //! Nothing in here reads a clock except [`fetch`] (feature `fetch`): the time is an argument.
 
 pub mod answer;
+pub mod appsync;
 pub mod credentials;
 pub mod event;
 #[cfg(feature = "fetch")]
