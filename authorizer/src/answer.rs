@@ -127,6 +127,20 @@ fn policy_answer(principal: &str, document: &Value, context: &Map<String, Value>
     json!({"principalId": principal, "policyDocument": document, "context": context})
 }
 
+/// The context of a valid token, all strings.
+pub(crate) fn context_of_token(
+    policy: &Policy,
+    token: &AccessToken,
+    decision: &Decision,
+) -> Map<String, Value> {
+    context_of(policy, Kind::RestRequest, token, decision)
+}
+
+/// The context of a denial that no token comes into.
+pub(crate) fn refused_context(decision: &Decision) -> Map<String, Value> {
+    context_of_denial(decision, Map::new())
+}
+
 fn context_of(
     policy: &Policy,
     kind: Kind,

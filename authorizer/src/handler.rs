@@ -13,6 +13,8 @@ use std::task::Poll;
 use serde_json::Value;
 
 use crate::answer::{self, Answer};
+use crate::appsync::{self, GraphQlCall};
+use crate::credentials::Credentials;
 use crate::decision_log::DecisionLine;
 use crate::event::Call;
 use crate::jwks::{Clock, JwksState};
@@ -150,48 +152,85 @@ impl Authorizer {
     }
 
     async fn decide<'e>(&self, event: &'e Value, now: i64) -> Outcome<'e> {
+        if appsync::is_one(event) {
+            return self.decide_on_graphql(event, now).await;
+        }
         let call = match Call::parse_with(event, self.policy.web_socket()) {
             Ok(call) => call,
             Err(reason) => return Outcome::failed(None, reason),
-        };
-        let verification = match &call.credentials {
-            Ok(credentials) => self.verifier.examine(credentials, now).await,
-            Err(reason) => Verification::refused(*reason),
         };
         let Verification {
             outcome,
             jwks,
             known,
-        } = verification;
+        } = self.verify(&call.credentials, now).await;
         Outcome {
             jwks,
             known,
-            ..self.respond(call, outcome, now)
+            ..self.respond(&call, outcome, now)
+        }
+    }
+
+    async fn decide_on_graphql<'e>(&self, event: &'e Value, now: i64) -> Outcome<'e> {
+        let call = match GraphQlCall::parse(event) {
+            Ok(call) => call,
+            Err(reason) => return Outcome::failed(None, reason),
+        };
+        let Verification {
+            outcome,
+            jwks,
+            known,
+        } = self.verify(&call.credentials, now).await;
+        let seen = Seen::graphql(&call);
+        let outcome = match outcome {
+            Ok(token) => {
+                let answer = appsync::to_token(&self.policy, &call, &token, now);
+                Outcome::answered(answer, seen, Some(token))
+            }
+            Err(reason) if reason.is_fault() => Outcome::failed(Some(seen), reason),
+            Err(reason) => Outcome::answered(appsync::to_refused_token(reason), seen, None),
+        };
+        Outcome {
+            jwks,
+            known,
+            ..outcome
+        }
+    }
+
+    async fn verify(
+        &self,
+        credentials: &Result<Credentials<'_>, Reason>,
+        now: i64,
+    ) -> Verification {
+        match credentials {
+            Ok(credentials) => self.verifier.examine(credentials, now).await,
+            Err(reason) => Verification::refused(*reason),
         }
     }
 
     fn respond<'e>(
         &self,
-        call: Call<'e>,
+        call: &Call<'e>,
         verified: Result<Arc<AccessToken>, Reason>,
         now: i64,
     ) -> Outcome<'e> {
+        let seen = Seen::of(call);
         match verified {
             Ok(token) => Outcome::answered(
-                answer::to_token(&self.policy, &call, &token, now),
-                call,
+                answer::to_token(&self.policy, call, &token, now),
+                seen,
                 Some(token),
             ),
-            Err(reason) if reason.is_fault() => Outcome::failed(Some(call), reason),
+            Err(reason) if reason.is_fault() => Outcome::failed(Some(seen), reason),
             Err(reason)
                 if call.kind.knows_unauthorized()
                     && self.policy.response().rest_failure == RestFailure::Unauthorized =>
             {
-                Outcome::unauthorized(call, reason)
+                Outcome::unauthorized(seen, reason)
             }
             Err(reason) => Outcome::answered(
-                answer::to_refused_token(&self.policy, &call, reason),
-                call,
+                answer::to_refused_token(&self.policy, call, reason),
+                seen,
                 None,
             ),
         }
@@ -205,14 +244,14 @@ struct Outcome<'e> {
     reason: Option<Reason>,
     rule: Option<String>,
     coverage: Option<Coverage>,
-    call: Option<Call<'e>>,
+    call: Option<Seen<'e>>,
     token: Option<Arc<AccessToken>>,
     jwks: Option<JwksState>,
     known: bool,
 }
 
 impl<'e> Outcome<'e> {
-    fn answered(answer: Answer, call: Call<'e>, token: Option<Arc<AccessToken>>) -> Self {
+    fn answered(answer: Answer, call: Seen<'e>, token: Option<Arc<AccessToken>>) -> Self {
         let Answer {
             body,
             decision,
@@ -233,7 +272,7 @@ impl<'e> Outcome<'e> {
         }
     }
 
-    fn unauthorized(call: Call<'e>, reason: Reason) -> Self {
+    fn unauthorized(call: Seen<'e>, reason: Reason) -> Self {
         let error = AuthorizerError::Unauthorized(reason);
         Self {
             verdict: "unauthorized",
@@ -241,11 +280,11 @@ impl<'e> Outcome<'e> {
         }
     }
 
-    fn failed(call: Option<Call<'e>>, reason: Reason) -> Self {
+    fn failed(call: Option<Seen<'e>>, reason: Reason) -> Self {
         Self::error(call, AuthorizerError::Fault(reason))
     }
 
-    fn error(call: Option<Call<'e>>, error: AuthorizerError) -> Self {
+    fn error(call: Option<Seen<'e>>, error: AuthorizerError) -> Self {
         let reason = Some(error.reason());
         Self {
             result: Err(error),
@@ -268,9 +307,9 @@ impl<'e> Outcome<'e> {
             reason: self.reason,
             rule: self.rule.as_deref(),
             request_id: call.and_then(|call| call.request_id),
-            api: call.map(|call| call.arn.api.as_str()),
-            stage: call.map(|call| call.arn.stage.as_str()),
-            kind: call.map(|call| call.kind.as_str()),
+            api: call.map(|call| call.api.as_str()),
+            stage: call.and_then(|call| call.stage.as_deref()),
+            kind: call.map(|call| call.kind),
             method: call.map(|call| call.method),
             route: call.and_then(|call| call.route),
             token: self.token.as_deref(),
@@ -282,6 +321,40 @@ impl<'e> Outcome<'e> {
                 .map(|coverage| if whole(coverage) { "whole" } else { "exact" }),
             policy_bytes: self.result.as_ref().ok().and_then(policy_bytes),
             ..DecisionLine::default()
+        }
+    }
+}
+
+/// What the log tells of a call.
+struct Seen<'e> {
+    kind: &'static str,
+    api: String,
+    stage: Option<String>,
+    method: &'e str,
+    request_id: Option<&'e str>,
+    route: Option<&'e str>,
+}
+
+impl<'e> Seen<'e> {
+    fn of(call: &Call<'e>) -> Self {
+        Self {
+            kind: call.kind.as_str(),
+            api: call.arn.api.clone(),
+            stage: Some(call.arn.stage.clone()),
+            method: call.method,
+            request_id: call.request_id,
+            route: call.route,
+        }
+    }
+
+    fn graphql(call: &GraphQlCall<'e>) -> Self {
+        Self {
+            kind: "appsync",
+            api: call.api.to_owned(),
+            stage: None,
+            method: "POST",
+            request_id: call.request_id,
+            route: call.operation,
         }
     }
 }

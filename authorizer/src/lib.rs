@@ -4,6 +4,7 @@
 //!
 //! - [`handler::Authorizer`] takes the event of one call and gives the answer that API Gateway expects;
 //! - [`event`] and [`answer`] are the two ends of that exchange, and [`gateway`] is the other side of it;
+//!   [`appsync`] is both for GraphQL;
 //! - [`http_call::HttpCall`] is the same for a call that a server, or a proxy before it, has at hand: it's allowed, or
 //!   there is a [`refusal::Refusal`] to answer it with;
 //! - [`verifier::Verifier`] turns [`credentials`] into an [`token::AccessToken`] with the keys of [`jwks`], and a token
@@ -14,6 +15,7 @@
 //! Nothing in here reads a clock except [`fetch`] (feature `fetch`): the time is an argument.
 
 pub mod answer;
+pub mod appsync;
 pub mod credentials;
 mod decision_log;
 pub mod event;

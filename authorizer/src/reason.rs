@@ -157,6 +157,9 @@ reasons! {
     PathRefused, "path_refused", Rule,
         "The path could be read in more than one way: empty or dot segments, encoded separators, or unusual characters.",
         "Call the plain form of the path.";
+    DocumentRefused, "document_refused", Rule,
+        "The GraphQL document can't be read, begins with no field, or is too large.",
+        "Send one plain document of at most 64 KB; all its operations and fragments count.";
     KeysUnavailable, "keys_unavailable", Fault,
         "The issuer's keys could not be fetched, so the token could not be checked.",
         "Check that the issuer is up and reachable from here, and that its discovery document and key set are sound.";

@@ -83,7 +83,7 @@ pub(crate) use path::is_refused;
 pub use request::Request;
 pub use rights::{Coverage, MAX_RESOURCE, Rights};
 pub use satisfy::Missing;
-pub(crate) use template::CONNECT;
+pub(crate) use template::{CONNECT, ROOTS};
 pub use template::{PathTemplate, Segment, TemplateError};
 
 /// How HTTP API payload 2.0 is answered; the event doesn't say what the deployment expects.
@@ -166,6 +166,15 @@ impl Rule {
     /// Whether it's for HTTP, and not for WebSocket or GraphQL.
     pub fn is_http(&self) -> bool {
         self.methods.is_http()
+    }
+
+    /// The type and the field of GraphQL that it's for; `*` stands for every field.
+    pub fn field(&self) -> Option<(&str, &str)> {
+        let text = self
+            .methods
+            .contains(Method::GraphQl)
+            .then(|| self.template.as_str());
+        text?.split_once('.')
     }
 
     /// The paths that it covers; `$connect` for WebSocket, and `Type.field` for GraphQL.

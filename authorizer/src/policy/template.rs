@@ -42,6 +42,8 @@ impl std::error::Error for TemplateError {}
 
 /// The only route of a WebSocket API that an authorizer guards.
 pub(crate) const CONNECT: &str = "$connect";
+/// The types that the operations of GraphQL begin with, however a schema calls them.
+pub(crate) const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
 /// Most segments of a template.
 const MAX_SEGMENTS: usize = 32;
 /// Longest template, in bytes, so that a pattern fits into a resource ARN of 512 characters.

@@ -14,6 +14,8 @@
 mod support;
 
 mod answers;
+mod appsync;
+mod aws_types;
 #[cfg(feature = "lambda")]
 mod bootstrap;
 mod bound_calls;
@@ -42,4 +44,5 @@ mod policy_file;
 mod policy_properties;
 mod readme;
 mod vectors;
+mod web_socket;
 mod whole_rights;

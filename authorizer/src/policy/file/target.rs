@@ -1,11 +1,8 @@
 //! What a rule is for: `methods` and `path` of HTTP, the `route` of a WebSocket API, or a `field` of GraphQL.
 
 use super::table::Table;
-use crate::policy::template::CONNECT;
+use crate::policy::template::{CONNECT, ROOTS};
 use crate::policy::{Method, Methods, PathTemplate, PolicyError};
-
-/// The types that operations begin with, however a schema calls them.
-pub(super) const ROOTS: [&str; 3] = ["Query", "Mutation", "Subscription"];
 
 pub(super) fn read(table: &Table<'_, '_>) -> Result<(Methods, PathTemplate), PolicyError> {
     let (route, field) = (table.optional_text("route")?, table.optional_text("field")?);

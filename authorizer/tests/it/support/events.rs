@@ -71,6 +71,41 @@ pub fn http_v2(authorization: &str, method: &str, path: &str) -> Value {
     })
 }
 
+pub fn web_socket(headers: &Value, query: &Value) -> Value {
+    let many = |map: &Value| -> Value {
+        let members = map.as_object().unwrap().iter();
+        members
+            .map(|(name, value)| (name.clone(), json!([value])))
+            .collect()
+    };
+    json!({
+        "type": "REQUEST",
+        "methodArn": format!("{BASE}/$connect"),
+        "headers": headers,
+        "multiValueHeaders": many(headers),
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": many(query),
+        "stageVariables": {},
+        "requestContext": {
+            "routeKey": "$connect", "eventType": "CONNECT", "extendedRequestId": "x", "requestTime": "x",
+            "messageDirection": "IN", "stage": "prod", "connectedAt": 1, "requestTimeEpoch": 1,
+            "identity": {"sourceIp": "203.0.113.1"}, "requestId": "req-1", "domainName": "x",
+            "connectionId": "L0SM9cOFvHcCIhw=", "apiId": "abcdef123",
+        },
+    })
+}
+
+pub fn appsync(token: &str, document: &str) -> Value {
+    json!({
+        "authorizationToken": token,
+        "requestContext": {
+            "apiId": "graphqlapi123", "accountId": "123456789012", "requestId": "req-1", "queryString": document,
+            "operationName": null, "variables": {},
+        },
+        "requestHeaders": {"host": "x", "authorization": token},
+    })
+}
+
 /// Every kind, for the same request.
 pub fn all(authorization: &str, method: &str, path: &str) -> [Value; 4] {
     [

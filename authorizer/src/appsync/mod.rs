@@ -1,0 +1,200 @@
+//! AWS AppSync: GraphQL in place of routes.
+//!
+//! A call is allowed when each field that its document begins with is: `field = "Query.orders"` in a rule. Fields of
+//! other types are open to whoever gets there, unless a rule names them; those that the token doesn't earn are in
+//! `deniedFields`, and AppSync makes them null.
+//!
+//! AppSync keeps an answer for every later document of the same token. So it may be kept (at most [`MAX_TTL_S`], and not
+//! beyond the token's end) only where the token has all of `Query.*`, `Mutation.*` and `Subscription.*`, whatever the
+//! call; every other answer has the TTL 0.
+
+pub mod graphql;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, context_of_token, refused_context};
+use crate::credentials::Credentials;
+use crate::event::presented;
+use crate::policy::{Decision, Policy, ROOTS, Request, Rule};
+use crate::reason::Reason;
+use crate::token::AccessToken;
+use graphql::RootField;
+
+/// Longest that an answer may be kept, in seconds.
+pub const MAX_TTL_S: i64 = 300;
+
+/// One call of an AppSync API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GraphQlCall<'e> {
+    /// The API's id.
+    pub api: &'e str,
+    /// Twelve digits.
+    pub account: &'e str,
+    /// AppSync's id of the request.
+    pub request_id: Option<&'e str>,
+    /// The name of the operation, for the log.
+    pub operation: Option<&'e str>,
+    /// What the document's operations begin with; `None` when it can't be read in one way.
+    pub fields: Option<BTreeSet<RootField<'e>>>,
+    /// The token, or why there is none.
+    pub credentials: Result<Credentials<'e>, Reason>,
+}
+
+/// GraphQL over HTTP.
+const METHOD: &str = "POST";
+
+/// Whether an event may be one: API Gateway's have a type, and AppSync's none.
+pub fn is_one(event: &Value) -> bool {
+    let foreign = ["type", "version", "methodArn", "routeArn"];
+    event.is_object()
+        && foreign.iter().all(|name| event.get(name).is_none())
+        && event
+            .get("requestContext")
+            .is_some_and(|context| context.get("queryString").is_some_and(Value::is_string))
+}
+
+impl<'e> GraphQlCall<'e> {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// [`Reason::EventUnrecognised`].
+    pub fn parse(event: &'e Value) -> Result<Self, Reason> {
+        Self::read(event).ok_or(Reason::EventUnrecognised)
+    }
+
+    fn read(event: &'e Value) -> Option<Self> {
+        let context = event.get("requestContext").filter(|_| is_one(event))?;
+        let text = |name: &str| context.get(name).and_then(Value::as_str);
+        let (api, account) = (text("apiId")?, text("accountId")?);
+        let sound = !api.is_empty()
+            && api.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && account.len() == 12
+            && account.bytes().all(|b| b.is_ascii_digit());
+        let credentials = match event.get("authorizationToken") {
+            None | Some(Value::Null) => Err(Reason::TokenMissing),
+            Some(Value::String(value)) => credentials(value, event.get("requestHeaders")),
+            Some(_) => return None,
+        };
+        sound.then_some(Self {
+            api,
+            account,
+            request_id: text("requestId"),
+            operation: text("operationName").filter(|name| is_name(name)),
+            fields: graphql::root_fields(text("queryString")?),
+            credentials,
+        })
+    }
+}
+
+/// Fit for the log.
+fn is_name(text: &str) -> bool {
+    text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// The token, with `Bearer` in front or, as AppSync's own clients send it, without.
+fn credentials<'e>(value: &'e str, headers: Option<&'e Value>) -> Result<Credentials<'e>, Reason> {
+    let header = presented::only_value(headers, "authorization")?;
+    if header.is_some_and(|header| header != value) {
+        return Err(Reason::CredentialsAmbiguous);
+    }
+    if value.contains(' ') {
+        return presented::alone(value, METHOD);
+    }
+    presented::bare(value).map(Credentials::bearer)
+}
+
+/// Answers a call of a valid token; `now` in Unix seconds.
+pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, now: i64) -> Answer {
+    let request = Request::new(METHOD, "/graphql").at(now);
+    let decision = judge(policy, call.fields.as_ref(), token, &request);
+    let context = context_of_token(policy, token, &decision);
+    if !decision.is_allow() {
+        return answer(decision, json!(context), &[], 0);
+    }
+    let denied: Vec<String> = policy
+        .nested_fields()
+        .filter(|(of_type, field)| {
+            let decision = policy.judge_field(token, of_type, field, &request);
+            // Only deny rules name it, and none is satisfied.
+            !decision.is_allow() && decision.reason != Some(Reason::NoRule)
+        })
+        .map(|(of_type, field)| format!("{of_type}.{field}"))
+        .collect();
+    let lasting = policy.grants_all_operations(token, &request) && token.confirmation.is_none();
+    let left = token.expires_at.saturating_sub(now).clamp(0, MAX_TTL_S);
+    answer(
+        decision,
+        json!(context),
+        &denied,
+        if lasting { left } else { 0 },
+    )
+}
+
+/// Denies a call without a valid token.
+pub fn to_refused_token(reason: Reason) -> Answer {
+    let decision = Decision::refused_before_judging(reason);
+    let context = refused_context(&decision);
+    answer(decision, json!(context), &[], 0)
+}
+
+fn judge(
+    policy: &Policy,
+    fields: Option<&BTreeSet<RootField<'_>>>,
+    token: &AccessToken,
+    request: &Request<'_>,
+) -> Decision {
+    let Some(fields) = fields else {
+        return Decision::refused_before_judging(Reason::DocumentRefused);
+    };
+    let mut allowed = None;
+    for (root, field) in fields {
+        let decision = policy.judge_field(token, root, field, request);
+        if !decision.is_allow() {
+            return decision;
+        }
+        allowed = Some(decision);
+    }
+    allowed.unwrap_or_else(|| Decision::refused_before_judging(Reason::NoRule))
+}
+
+fn answer(decision: Decision, context: Value, denied: &[String], ttl_s: i64) -> Answer {
+    let body = json!({
+        "isAuthorized": decision.is_allow(),
+        "resolverContext": context,
+        "deniedFields": denied,
+        "ttlOverride": ttl_s,
+    });
+    Answer {
+        body,
+        decision,
+        coverage: None,
+    }
+}
+
+impl Policy {
+    /// The fields that rules name and that operations don't begin with, each once.
+    fn nested_fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let named = self.rules().iter().filter_map(Rule::field);
+        let nested: BTreeSet<(&str, &str)> = named
+            .filter(|(of_type, _)| !ROOTS.contains(of_type))
+            .collect();
+        nested.into_iter()
+    }
+
+    /// Whether the token has every field that an operation can begin with, whatever the call.
+    fn grants_all_operations(&self, token: &AccessToken, request: &Request<'_>) -> bool {
+        let rules = self.rules().iter().filter(|rule| rule.field().is_some());
+        let by_token = |rule: &Rule| {
+            rule.condition()
+                .is_none_or(|condition| condition.needs().is_nothing())
+        };
+        let named = rules.clone().filter_map(Rule::field);
+        let all = ROOTS.map(|root| (root, "*")).into_iter().chain(named);
+        rules.clone().all(by_token)
+            && all
+                .filter(|(of_type, _)| ROOTS.contains(of_type))
+                .all(|(root, field)| self.judge_field(token, root, field, request).is_allow())
+    }
+}
