@@ -1,10 +1,10 @@
-//! AWS AppSync: GraphQL in place of routes.
+//! AWS `AppSync`: GraphQL in place of routes.
 //!
 //! A call is allowed when each field that its document begins with is: `field = "Query.orders"` in a rule. Fields of
 //! other types are open to whoever gets there, unless a rule names them; those that the token doesn't earn are in
-//! `deniedFields`, and AppSync makes them null.
+//! `deniedFields`, and `AppSync` makes them null.
 //!
-//! AppSync keeps an answer for every later document of the same token. So it may be kept (at most [`MAX_TTL_S`], and not
+//! `AppSync` keeps an answer for every later document of the same token. So it may be kept (at most [`MAX_TTL_S`], and not
 //! beyond the token's end) only where the token has all of `Query.*`, `Mutation.*` and `Subscription.*`, whatever the
 //! call; every other answer has the TTL 0.
 
@@ -25,14 +25,14 @@ use graphql::RootField;
 /// Longest that an answer may be kept, in seconds.
 pub const MAX_TTL_S: i64 = 300;
 
-/// One call of an AppSync API.
+/// One call of an `AppSync` API.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphQlCall<'e> {
     /// The API's id.
     pub api: &'e str,
     /// Twelve digits.
     pub account: &'e str,
-    /// AppSync's id of the request.
+    /// `AppSync`'s id of the request.
     pub request_id: Option<&'e str>,
     /// The name of the operation, for the log.
     pub operation: Option<&'e str>,
@@ -45,7 +45,7 @@ pub struct GraphQlCall<'e> {
 /// GraphQL over HTTP.
 const METHOD: &str = "POST";
 
-/// Whether an event may be one: API Gateway's have a type, and AppSync's none.
+/// Whether an event may be one: API Gateway's have a type, and `AppSync`'s none.
 pub fn is_one(event: &Value) -> bool {
     let foreign = ["type", "version", "methodArn", "routeArn"];
     event.is_object()
@@ -93,7 +93,7 @@ fn is_name(text: &str) -> bool {
     text.len() <= 64 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// The token, with `Bearer` in front or, as AppSync's own clients send it, without.
+/// The token, with `Bearer` in front or, as `AppSync`'s own clients send it, without.
 fn credentials<'e>(value: &'e str, headers: Option<&'e Value>) -> Result<Credentials<'e>, Reason> {
     let header = presented::only_value(headers, "authorization")?;
     if header.is_some_and(|header| header != value) {
@@ -111,7 +111,7 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
     let decision = judge(policy, call.fields.as_ref(), token, &request);
     let context = context_of_token(policy, token, &decision);
     if !decision.is_allow() {
-        return answer(decision, json!(context), &[], 0);
+        return answer(decision, &json!(context), &[], 0);
     }
     let denied: Vec<String> = policy
         .nested_fields()
@@ -126,7 +126,7 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
     let left = token.expires_at.saturating_sub(now).clamp(0, MAX_TTL_S);
     answer(
         decision,
-        json!(context),
+        &json!(context),
         &denied,
         if lasting { left } else { 0 },
     )
@@ -136,7 +136,7 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
 pub fn to_refused_token(reason: Reason) -> Answer {
     let decision = Decision::refused_before_judging(reason);
     let context = refused_context(&decision);
-    answer(decision, json!(context), &[], 0)
+    answer(decision, &json!(context), &[], 0)
 }
 
 fn judge(
@@ -159,7 +159,7 @@ fn judge(
     allowed.unwrap_or_else(|| Decision::refused_before_judging(Reason::NoRule))
 }
 
-fn answer(decision: Decision, context: Value, denied: &[String], ttl_s: i64) -> Answer {
+fn answer(decision: Decision, context: &Value, denied: &[String], ttl_s: i64) -> Answer {
     let body = json!({
         "isAuthorized": decision.is_allow(),
         "resolverContext": context,

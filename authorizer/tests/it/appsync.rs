@@ -1,4 +1,4 @@
-//! AppSync: what a document begins with decides, and an answer is kept only where it's right for every document.
+//! `AppSync`: what a document begins with decides, and an answer is kept only where it's right for every document.
 
 use gatewright_authorizer::{AuthorizerError, Policy, Reason};
 use serde_json::{Value, json};
