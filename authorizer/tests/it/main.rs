@@ -23,6 +23,7 @@ mod conditions;
 mod credentials;
 #[cfg(feature = "lambda")]
 mod decision_log;
+mod denials;
 mod dpop;
 mod events;
 #[cfg(feature = "fetch")]
