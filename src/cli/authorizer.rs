@@ -50,7 +50,7 @@ pub enum AuthorizerCommand {
             SIGINT, and its health at /health/live and /health/ready. Settings of the log and of the listener's limits\n\
             come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_….",
         after_help = "Example:\n  gatewright authorizer serve --policy policy.toml --from nginx\n\n\
-            deploy/proxies/ has the other side: nginx, haproxy, Traefik, Caddy, Envoy and Apache."
+            deploy/proxies/ has the other side for nginx and haproxy, as it is tested."
     )]
     Serve(ServeArgs),
 }
