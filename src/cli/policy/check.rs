@@ -4,7 +4,7 @@ use super::{openapi, unusable};
 use crate::cli::args::{OutputArgs, read_file};
 use crate::cli::error::CliError;
 use crate::cli::out;
-use gatewright_authorizer::policy::{Finding, Policy, PolicyError, Rule};
+use gatewright_authorizer::policy::{Finding, Method, Policy, PolicyError, Rule};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -119,7 +119,14 @@ fn print(args: &CheckArgs, policy: &Policy, findings: &[Finding]) -> Result<(), 
             finding.code, finding.words, finding.remedy
         );
     }
-    if findings.iter().all(|finding| !concerns_caching(finding)) {
+    let is_http = |rule: &Rule| {
+        ![Method::WebSocket, Method::GraphQl]
+            .into_iter()
+            .any(|other| rule.methods().contains(other))
+    };
+    if policy.rules().iter().all(is_http)
+        && findings.iter().all(|finding| !concerns_caching(finding))
+    {
         text.push_str("Every answer may be cached by token, for as long as you like.\n");
     }
     out::print(&text)
