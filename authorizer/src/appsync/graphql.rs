@@ -29,8 +29,7 @@ pub fn root_fields(document: &str) -> Option<BTreeSet<RootField<'_>>> {
     let mut fragments: BTreeMap<&str, Vec<Selection<'_>>> = BTreeMap::new();
     while let Some(token) = reader.peek() {
         let root = match token {
-            Token::Mark('{') => "Query",
-            Token::Name("query") => "Query",
+            Token::Mark('{') | Token::Name("query") => "Query",
             Token::Name("mutation") => "Mutation",
             Token::Name("subscription") => "Subscription",
             Token::Name("fragment") => {
@@ -97,8 +96,6 @@ fn tokens(document: &str) -> Option<Vec<Token<'_>>> {
     while let Some(first) = rest.chars().next() {
         let length = match first {
             ' ' | '\t' | '\r' | '\n' | ',' => 1,
-            // Some readers take it for white space at the start, some for an error.
-            '\u{feff}' => return None,
             '#' => rest.find(['\r', '\n']).unwrap_or(rest.len()),
             '"' => {
                 tokens.push(Token::Literal);
