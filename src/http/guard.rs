@@ -46,6 +46,9 @@ pub struct GuardSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Send `Strict-Transport-Security`?
     pub hsts: bool,
+    /// Behind it is somebody else's server: bodies pass as they come, and answers keep their own headers. Whoever
+    /// relays limits the body.
+    pub relays: bool,
 }
 
 impl GuardSettings {
@@ -56,6 +59,7 @@ impl GuardSettings {
             body_timeout: Duration::from_secs(config.http.body_timeout_s),
             trusted_proxies: config.trusted_proxies.clone(),
             hsts: config.tls.is_some() || config.issuer.starts_with("https://"),
+            relays: false,
         }
     }
 }
@@ -194,7 +198,7 @@ async fn handle(
 ) -> Response {
     let request = match limits::admit(settings, request).await {
         Ok(request) => request,
-        Err(refused) => return refusal(refused, id),
+        Err(refused) => return refusal(settings, refused, id),
     };
     let answer = pin!(router.call(request));
     match CatchPanic::new(answer).await {
@@ -208,12 +212,14 @@ async fn handle(
 }
 
 /// The rest of the connection cannot be trusted, or is not worth reading.
-fn refusal(refused: Refused, id: &RequestId) -> Response {
-    let body = serde_json::json!({
+fn refusal(settings: &GuardSettings, refused: Refused, id: &RequestId) -> Response {
+    let relayed = serde_json::json!({ "message": refused.reason });
+    let own = serde_json::json!({
         "error": "invalid_request",
         "error_description": refused.reason,
         "request_id": &*id.0,
     });
+    let body = if settings.relays { relayed } else { own };
     let mut response = json(refused.status, &body);
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -239,10 +245,15 @@ fn json(status: StatusCode, body: &serde_json::Value) -> Response {
 }
 
 fn finish(headers: &mut HeaderMap, settings: &GuardSettings, id: &RequestId) {
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    if settings.relays && headers.contains_key(X_REQUEST_ID) {
+        return;
+    }
+    if !settings.relays {
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+    }
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID, id);
     }

@@ -6,6 +6,7 @@ pub mod cookies;
 mod cors;
 mod documents;
 pub mod extract;
+pub mod gateway;
 pub mod guard;
 pub mod headers;
 mod login;
