@@ -51,9 +51,17 @@ impl std::error::Error for TelemetryError {}
 /// # Errors
 /// If the level is not valid or logging is set up already.
 pub fn init(config: &LogConfig) -> Result<Flush, TelemetryError> {
+    init_without(config, &[])
+}
+
+/// The same, with these targets held at `warn`: for a command whose own lines tell all that theirs would.
+///
+/// # Errors
+/// As [`init`].
+pub fn init_without(config: &LogConfig, quiet: &[&'static str]) -> Result<Flush, TelemetryError> {
     let (lines, flush) = writer::start(io::stderr(), line::Format::from(config.format))
         .map_err(TelemetryError::Thread)?;
-    subscriber(config, lines)?
+    subscriber(config, lines, quiet)?
         .try_init()
         .map_err(|_| TelemetryError::Installed)?;
     panics::log_panics();
@@ -72,6 +80,7 @@ impl From<LogFormat> for line::Format {
 fn subscriber(
     config: &LogConfig,
     lines: writer::Lines,
+    quiet: &[&'static str],
 ) -> Result<impl tracing::Subscriber + Send + Sync + use<>, TelemetryError> {
     let level: LevelFilter = config
         .level
@@ -80,6 +89,11 @@ fn subscriber(
     // The prefix stands for the authorizer too.
     let ours = Targets::new()
         .with_target("gatewright", level)
+        .with_targets(
+            quiet
+                .iter()
+                .map(|target| (*target, level.min(LevelFilter::WARN))),
+        )
         .with_default(level.min(LevelFilter::WARN));
     let format = line::Format::from(config.format);
     let layer = tracing_subscriber::fmt::layer()

@@ -13,6 +13,7 @@ pub mod demo;
 mod doctor;
 pub mod error;
 mod files;
+mod gateway;
 mod key;
 mod migrate;
 pub mod open;
@@ -58,6 +59,8 @@ pub enum Command {
     Demo(demo::DemoArgs),
     /// Run the issuer
     Serve(serve::ServeArgs),
+    /// Guard any API on this machine as API Gateway would
+    Gateway(Box<gateway::GatewayArgs>),
     /// Bring the database up to this version
     Migrate(migrate::MigrateArgs),
     /// Register and change applications
@@ -113,6 +116,7 @@ impl Cli {
                 demo::run(&args)
             }
             Command::Serve(args) => serve::run(&args, config),
+            Command::Gateway(args) => gateway::run(&args, config),
             Command::Migrate(args) => block_on(migrate::run(&args, config)),
             Command::Client(command) => block_on(client::run(command, config)),
             Command::User(command) => block_on(user::run(command, config)),

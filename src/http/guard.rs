@@ -49,6 +49,9 @@ pub struct GuardSettings {
     /// Are requests a proxy's questions about other requests? Then their `X-Forwarded-…` headers are what is asked,
     /// and the handler judges whom to believe; else nothing behind the guard sees them.
     pub relayed: bool,
+    /// Behind it is somebody else's server: bodies pass as they come, and answers keep their own headers. Whoever
+    /// relays limits the body.
+    pub relays: bool,
 }
 
 impl GuardSettings {
@@ -60,6 +63,7 @@ impl GuardSettings {
             trusted_proxies: config.trusted_proxies.clone(),
             hsts: config.tls.is_some() || config.issuer.starts_with("https://"),
             relayed: false,
+            relays: false,
         }
     }
 }
@@ -200,7 +204,7 @@ async fn handle(
 ) -> Response {
     let request = match limits::admit(settings, request).await {
         Ok(request) => request,
-        Err(refused) => return refusal(refused, id),
+        Err(refused) => return refusal(settings, refused, id),
     };
     let answer = pin!(router.call(request));
     match CatchPanic::new(answer).await {
@@ -214,12 +218,14 @@ async fn handle(
 }
 
 /// The rest of the connection cannot be trusted, or is not worth reading.
-fn refusal(refused: Refused, id: &RequestId) -> Response {
-    let body = serde_json::json!({
+fn refusal(settings: &GuardSettings, refused: Refused, id: &RequestId) -> Response {
+    let relayed = serde_json::json!({ "message": refused.reason });
+    let own = serde_json::json!({
         "error": "invalid_request",
         "error_description": refused.reason,
         "request_id": &*id.0,
     });
+    let body = if settings.relays { relayed } else { own };
     let mut response = json(refused.status, &body);
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -245,10 +251,15 @@ fn json(status: StatusCode, body: &serde_json::Value) -> Response {
 }
 
 fn finish(headers: &mut HeaderMap, settings: &GuardSettings, id: &RequestId) {
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    if settings.relays && headers.contains_key(X_REQUEST_ID) {
+        return;
+    }
+    if !settings.relays {
+        headers.insert(
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        );
+    }
     if let Ok(id) = HeaderValue::from_str(&id.0) {
         headers.insert(X_REQUEST_ID, id);
     }

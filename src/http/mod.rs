@@ -7,6 +7,7 @@ mod cors;
 mod documents;
 pub mod extract;
 pub mod forward_auth;
+pub mod gateway;
 pub mod guard;
 pub mod headers;
 mod login;

@@ -64,7 +64,7 @@ fn logged(format: LogFormat, level: &str, log: impl FnOnce()) -> String {
         level: level.to_owned(),
     };
     let (lines, flush) = writer::start(sink.clone(), format.into()).unwrap();
-    tracing::subscriber::with_default(subscriber(&config, lines).unwrap(), log);
+    tracing::subscriber::with_default(subscriber(&config, lines, &[]).unwrap(), log);
     drop(flush);
     sink.text()
 }
@@ -163,7 +163,7 @@ fn the_level_holds_for_us_and_never_opens_dependencies() {
         level: "loud".to_owned(),
     };
     let (lines, _flush) = writer::start(io::sink(), config.format.into()).unwrap();
-    assert!(subscriber(&config, lines).is_err());
+    assert!(subscriber(&config, lines, &[]).is_err());
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn a_blocked_reader_costs_lines_and_never_time() {
             level: "info".to_owned(),
         };
         let (lines, flush) = writer::start(sink.clone(), format.into()).unwrap();
-        tracing::subscriber::with_default(subscriber(&config, lines).unwrap(), || {
+        tracing::subscriber::with_default(subscriber(&config, lines, &[]).unwrap(), || {
             tracing::info!("first");
             sink.until_the_writer_is_held();
             // Were this to wait for the reader it would wait for ever: the gate opens only afterwards.
@@ -208,7 +208,7 @@ fn the_end_of_the_program_does_not_wait_for_ever() {
         level: "info".to_owned(),
     };
     let (lines, flush) = writer::start(sink.clone(), config.format.into()).unwrap();
-    tracing::subscriber::with_default(subscriber(&config, lines).unwrap(), || {
+    tracing::subscriber::with_default(subscriber(&config, lines, &[]).unwrap(), || {
         tracing::info!("stuck");
     });
     sink.until_the_writer_is_held();

@@ -12,7 +12,7 @@ pub mod graphql;
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, context_of_token, refused_context};
 use crate::credentials::Credentials;
@@ -111,7 +111,7 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
     let decision = judge(policy, call.fields.as_ref(), token, &request);
     let context = context_of_token(policy, token, &decision);
     if !decision.is_allow() {
-        return answer(decision, &json!(context), &[], 0);
+        return answer(decision, &context, &[], 0);
     }
     let denied: Vec<String> = policy
         .nested_fields()
@@ -124,19 +124,14 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
         .collect();
     let lasting = policy.grants_all_operations(token, &request) && token.confirmation.is_none();
     let left = token.expires_at.saturating_sub(now).clamp(0, MAX_TTL_S);
-    answer(
-        decision,
-        &json!(context),
-        &denied,
-        if lasting { left } else { 0 },
-    )
+    answer(decision, &context, &denied, if lasting { left } else { 0 })
 }
 
 /// Denies a call without a valid token.
 pub fn to_refused_token(reason: Reason) -> Answer {
     let decision = Decision::refused_before_judging(reason);
     let context = refused_context(&decision);
-    answer(decision, &json!(context), &[], 0)
+    answer(decision, &context, &[], 0)
 }
 
 fn judge(
@@ -159,7 +154,12 @@ fn judge(
     allowed.unwrap_or_else(|| Decision::refused_before_judging(Reason::NoRule))
 }
 
-fn answer(decision: Decision, context: &Value, denied: &[String], ttl_s: i64) -> Answer {
+fn answer(
+    decision: Decision,
+    context: &Map<String, Value>,
+    denied: &[String],
+    ttl_s: i64,
+) -> Answer {
     let body = json!({
         "isAuthorized": decision.is_allow(),
         "resolverContext": context,

@@ -10,6 +10,8 @@ pub(super) struct Request<'r> {
     pub path: &'r str,
     pub query: &'r str,
     pub headers: &'r [(String, String)],
+    /// The values of the identity sources.
+    pub identity: &'r [String],
     pub source_ip: &'r str,
     pub id: &'r str,
     pub now: i64,
@@ -27,19 +29,9 @@ impl Request<'_> {
         )
     }
 
-    /// The identity source `Authorization`: all its values, joined as HTTP APIs do.
-    pub fn identity(&self) -> Option<String> {
-        let named = self
-            .headers
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        let values: Vec<&str> = named.map(|(_, value)| value.as_str()).collect();
-        Some(values.join(",")).filter(|joined| !joined.is_empty())
-    }
-
     /// REST API, TOKEN authorizer.
     pub fn rest_token(&self) -> Value {
-        json!({"type": "TOKEN", "authorizationToken": self.identity(), "methodArn": self.arn()})
+        json!({"type": "TOKEN", "authorizationToken": self.identity.join(","), "methodArn": self.arn()})
     }
 
     /// REST API, REQUEST authorizer: header names keep their case, and the single-value map has the last value.
@@ -77,6 +69,36 @@ impl Request<'_> {
         })
     }
 
+    /// HTTP API, payload 1.0: the REQUEST event with a version, the identity sources, and the stage in front of the path.
+    pub fn http_v1(&self) -> Value {
+        let mut event = self.rest_request();
+        let identity = self.identity.join(",");
+        if let Some(members) = event.as_object_mut() {
+            members.insert("version".to_owned(), json!("1.0"));
+            members.insert("identitySource".to_owned(), json!(identity));
+            members.insert("authorizationToken".to_owned(), json!(identity));
+            members.insert("path".to_owned(), json!(self.staged_path()));
+            members.insert("resource".to_owned(), json!("$default"));
+        }
+        if let Some(context) = event
+            .get_mut("requestContext")
+            .and_then(Value::as_object_mut)
+        {
+            context.insert("path".to_owned(), json!(self.staged_path()));
+            context.insert("routeKey".to_owned(), json!("$default"));
+        }
+        event
+    }
+
+    /// The path as an HTTP API tells it.
+    fn staged_path(&self) -> String {
+        if self.stage == "$default" {
+            self.path.to_owned()
+        } else {
+            format!("/{}{}", self.stage, self.path)
+        }
+    }
+
     /// HTTP API, payload 2.0: lower-case header names, duplicates joined by commas, the stage in front of the path.
     pub fn http_v2(&self) -> Value {
         let mut headers: Map<String, Value> = Map::new();
@@ -90,16 +112,12 @@ impl Request<'_> {
             };
             headers.insert(name.to_ascii_lowercase(), Value::from(joined));
         }
-        let path = if self.stage == "$default" {
-            self.path.to_owned()
-        } else {
-            format!("/{}{}", self.stage, self.path)
-        };
+        let path = self.staged_path();
         json!({
             "version": "2.0",
             "type": "REQUEST",
             "routeArn": self.arn(),
-            "identitySource": [self.identity()],
+            "identitySource": self.identity,
             "routeKey": "$default",
             "rawPath": path,
             "rawQueryString": self.query,

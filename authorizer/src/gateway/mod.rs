@@ -1,10 +1,14 @@
 //! The other side of the authorizer: what API Gateway does around it, without a server and without AWS.
 //!
 //! A front door builds the event, asks the authorizer, keeps the answer for its time to live under the identity
-//! source, and evaluates the policy anew for every request, as API Gateway does. It's strict where AWS is: an answer
-//! of a wrong shape is a 500, and a request without the identity source is a 401 that costs no call.
+//! sources, and evaluates the policy anew for every request, as API Gateway does. It's strict where AWS is: an answer
+//! of a wrong shape is a 500, and a request without an identity source is a 401 that costs no call. It has one route,
+//! which takes every method and path.
 
 mod events;
+mod identity;
+mod invoke;
+mod verdict;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,14 +16,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::MAX_ANSWER;
-use crate::handler::{Authorizer, AuthorizerError};
-use crate::iam;
+use crate::iam::Outcome;
 use events::Request;
+
+pub use identity::{IdentitySource, IdentitySourceError};
+pub use invoke::{Invoke, InvokeError};
 
 /// Which kind of API the front door stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrontDoorKind {
+    /// HTTP API, payload 1.0.
+    HttpV1,
     /// HTTP API, payload 2.0, IAM policies.
     HttpV2Iam,
     /// HTTP API, payload 2.0, simple responses. They are never cached: they'd be reused for every route.
@@ -30,7 +37,18 @@ pub enum FrontDoorKind {
     RestRequest,
 }
 
-/// What becomes of a request.
+impl FrontDoorKind {
+    /// Whether it's a REST API.
+    pub fn is_rest(self) -> bool {
+        matches!(self, Self::RestToken | Self::RestRequest)
+    }
+
+    fn is_payload_v2(self) -> bool {
+        matches!(self, Self::HttpV2Iam | Self::HttpV2Simple)
+    }
+}
+
+/// What becomes of a request, with the reasons in the body of a denial.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Passage {
     /// It goes to the API, with the authorizer's context.
@@ -47,17 +65,64 @@ pub enum Passage {
     },
 }
 
+/// A request as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'r> {
+    /// The HTTP method.
+    pub method: &'r str,
+    /// The raw path.
+    pub path: &'r str,
+    /// The query without `?`.
+    pub query: &'r str,
+    /// The headers in order.
+    pub headers: &'r [(String, String)],
+    /// The caller's address.
+    pub source_ip: &'r str,
+}
+
+/// What is decided on a request, and how it came about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ruling {
+    /// The decision.
+    pub verdict: RulingVerdict,
+    /// Whether it came from the cache.
+    pub cached: bool,
+    /// `reason`, `rule` and `missing` of a refusal, as far as they are known and are this request's.
+    pub told: Map<String, Value>,
+}
+
+/// The decision on a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RulingVerdict {
+    /// It goes to the API with this context.
+    Forward(Map<String, Value>),
+    /// An identity source is missing; nobody was asked (401).
+    NoIdentity,
+    /// The function answered `Unauthorized` (401).
+    Unauthorized,
+    /// The policy denies it (403).
+    Denied {
+        /// By a statement, as against by silence.
+        explicit: bool,
+    },
+    /// The function gave no answer (500).
+    Failed(String),
+    /// The function's answer is one that AWS rejects (500).
+    Misconfigured(&'static str),
+}
+
 /// Most answers that are kept.
 const MAX_CACHED: usize = 4096;
 
 /// One API's front door.
 pub struct FrontDoor {
-    authorizer: Arc<Authorizer>,
+    function: Arc<dyn Invoke>,
     kind: FrontDoorKind,
     api: String,
     stage: String,
     ttl_s: i64,
-    cached: Mutex<HashMap<String, Cached>>,
+    sources: Vec<IdentitySource>,
+    cached: Mutex<HashMap<Vec<String>, Cached>>,
     requests: AtomicU64,
 }
 
@@ -72,7 +137,7 @@ struct Cached {
 impl FrontDoor {
     /// A front door for one API and stage; answers are kept for `ttl_s` seconds, with 0 not at all.
     pub fn new(
-        authorizer: Arc<Authorizer>,
+        function: Arc<dyn Invoke>,
         kind: FrontDoorKind,
         api: impl Into<String>,
         stage: impl Into<String>,
@@ -85,13 +150,82 @@ impl FrontDoor {
         };
         let (api, stage) = (api.into(), stage.into());
         Self {
-            authorizer,
+            function,
             kind,
             api,
             stage,
             ttl_s,
+            sources: vec![IdentitySource::authorization()],
             cached: Mutex::default(),
             requests: AtomicU64::new(0),
+        }
+    }
+
+    /// With other identity sources than the header `Authorization`.
+    #[must_use]
+    pub fn identified_by(mut self, sources: Vec<IdentitySource>) -> Self {
+        self.sources = sources;
+        self
+    }
+
+    /// The kind of API.
+    pub fn kind(&self) -> FrontDoorKind {
+        self.kind
+    }
+
+    /// Decides on one request; `now` in Unix seconds.
+    pub async fn rule(&self, incoming: &Incoming<'_>, now: i64) -> Ruling {
+        let number = self.requests.fetch_add(1, Ordering::Relaxed);
+        let id = format!("front-door-{number}");
+        let mut request = Request {
+            api: &self.api,
+            stage: &self.stage,
+            method: incoming.method,
+            path: incoming.path,
+            query: incoming.query,
+            headers: incoming.headers,
+            identity: &[],
+            source_ip: incoming.source_ip,
+            id: &id,
+            now,
+        };
+        let identity: Option<Vec<String>> = self
+            .sources
+            .iter()
+            .map(|source| source.value(&request))
+            .collect();
+        let Some(identity) = identity else {
+            return Ruling::of(RulingVerdict::NoIdentity);
+        };
+        request.identity = &identity;
+        let arn = request.arn();
+        if let Some(kept) = self.recall(&identity, now) {
+            return Ruling {
+                cached: true,
+                ..self.evaluate(&kept, &arn)
+            };
+        }
+        match self.function.invoke(self.event(&request), now).await {
+            Ok(answer) => {
+                let fresh = Cached {
+                    answer: Arc::new(answer),
+                    until: now.saturating_add(self.ttl_s),
+                    arn: arn.clone(),
+                };
+                let ruling = self.evaluate(&fresh, &arn);
+                if !matches!(ruling.verdict, RulingVerdict::Misconfigured(_)) {
+                    self.keep(identity, fresh, now);
+                }
+                ruling
+            }
+            Err(InvokeError::Unauthorized(reason)) => Ruling {
+                told: reason
+                    .map(|reason| ("reason".to_owned(), Value::from(reason)))
+                    .into_iter()
+                    .collect(),
+                ..Ruling::of(RulingVerdict::Unauthorized)
+            },
+            Err(InvokeError::Failed(why)) => Ruling::of(RulingVerdict::Failed(why)),
         }
     }
 
@@ -105,55 +239,37 @@ impl FrontDoor {
         source_ip: &str,
         now: i64,
     ) -> Passage {
-        let id = format!(
-            "front-door-{}",
-            self.requests.fetch_add(1, Ordering::Relaxed)
-        );
-        let (api, stage, id) = (self.api.as_str(), self.stage.as_str(), id.as_str());
-        let request = Request {
-            api,
-            stage,
+        let incoming = Incoming {
             method,
             path,
             query,
             headers,
             source_ip,
-            id,
-            now,
         };
-        let Some(identity) = request.identity() else {
-            return refuse(401, "Unauthorized");
+        let Ruling { verdict, told, .. } = self.rule(&incoming, now).await;
+        let (status, message) = match verdict {
+            RulingVerdict::Forward(context) => return Passage::Forward { context },
+            RulingVerdict::NoIdentity | RulingVerdict::Unauthorized => {
+                return refuse(401, "Unauthorized", Map::new());
+            }
+            RulingVerdict::Denied { .. } => (403, "Forbidden"),
+            RulingVerdict::Failed(_) | RulingVerdict::Misconfigured(_) => {
+                (500, "Internal Server Error")
+            }
         };
-        let arn = request.arn();
-        let cached = match self.recall(&identity, now) {
-            Some(cached) => cached,
-            None => match self.call(&request).await {
-                Ok(answer) => self.keep(
-                    identity,
-                    Cached {
-                        answer: Arc::new(answer),
-                        until: now.saturating_add(self.ttl_s),
-                        arn: arn.clone(),
-                    },
-                    now,
-                ),
-                Err(AuthorizerError::Unauthorized(_)) => return refuse(401, "Unauthorized"),
-                Err(AuthorizerError::Fault(_)) => return refuse(500, "Internal Server Error"),
-            },
-        };
-        self.evaluate(&cached, &arn)
+        refuse(status, message, told)
     }
 
-    async fn call(&self, request: &Request<'_>) -> Result<Value, AuthorizerError> {
-        let event = match self.kind {
+    fn event(&self, request: &Request<'_>) -> Value {
+        match self.kind {
+            FrontDoorKind::HttpV1 => request.http_v1(),
             FrontDoorKind::HttpV2Iam | FrontDoorKind::HttpV2Simple => request.http_v2(),
             FrontDoorKind::RestToken => request.rest_token(),
             FrontDoorKind::RestRequest => request.rest_request(),
-        };
-        self.authorizer.answer(&event, request.now).await
+        }
     }
 
-    fn recall(&self, identity: &str, now: i64) -> Option<Cached> {
+    fn recall(&self, identity: &[String], now: i64) -> Option<Cached> {
         let cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
         cached
             .get(identity)
@@ -161,104 +277,58 @@ impl FrontDoor {
             .cloned()
     }
 
-    fn keep(&self, identity: String, entry: Cached, now: i64) -> Cached {
-        if self.ttl_s > 0 {
-            let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
-            if cached.len() >= MAX_CACHED {
-                cached.retain(|_, entry| now < entry.until);
-            }
-            if cached.len() >= MAX_CACHED {
-                cached.clear();
-            }
-            cached.insert(identity, entry.clone());
+    fn keep(&self, identity: Vec<String>, entry: Cached, now: i64) {
+        if self.ttl_s <= 0 {
+            return;
         }
-        entry
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.len() >= MAX_CACHED {
+            cached.retain(|_, entry| now < entry.until);
+        }
+        if cached.len() >= MAX_CACHED {
+            cached.clear();
+        }
+        cached.insert(identity, entry);
     }
 
-    fn evaluate(&self, cached: &Cached, arn: &str) -> Passage {
-        let verdict = match self.kind {
-            FrontDoorKind::HttpV2Simple => simple_verdict(&cached.answer),
-            _ => policy_verdict(&cached.answer, arn),
+    fn evaluate(&self, cached: &Cached, arn: &str) -> Ruling {
+        let context = cached.answer.get("context").and_then(Value::as_object);
+        let context = context.cloned().unwrap_or_default();
+        let outcome = match verdict::of_answer(self.kind, &cached.answer, arn) {
+            Ok(outcome) => outcome,
+            Err(why) => return Ruling::of(RulingVerdict::Misconfigured(why)),
         };
-        let context = cached
-            .answer
-            .get("context")
-            .and_then(Value::as_object)
-            .cloned()
-            .unwrap_or_default();
-        match verdict {
-            Some(true) => Passage::Forward { context },
-            Some(false) => {
-                let mut body = Map::from_iter([("message".to_owned(), Value::from("Forbidden"))]);
-                let told = ["reason", "rule", "missing"]
-                    .into_iter()
-                    .filter(|_| cached.arn == arn);
-                body.extend(
-                    told.filter_map(|name| Some((name.to_owned(), context.get(name)?.clone()))),
-                );
-                Passage::Refuse {
-                    status: 403,
-                    body: Value::Object(body),
-                }
-            }
-            None => refuse(500, "Internal Server Error"),
+        if outcome.is_allow() {
+            return Ruling::of(RulingVerdict::Forward(context));
+        }
+        let told = ["reason", "rule", "missing"]
+            .into_iter()
+            .filter(|_| cached.arn == arn)
+            .filter_map(|name| Some((name.to_owned(), context.get(name)?.clone())));
+        Ruling {
+            told: told.collect(),
+            ..Ruling::of(RulingVerdict::Denied {
+                explicit: outcome == Outcome::ExplicitDeny,
+            })
         }
     }
 }
 
-/// `None` for an answer that AWS would reject.
-fn policy_verdict(answer: &Value, arn: &str) -> Option<bool> {
-    let flat = |context: &Value| {
-        context.as_object().is_some_and(|map| {
-            map.values()
-                .all(|v| v.is_string() || v.is_number() || v.is_boolean())
-        })
-    };
-    let sound = answer.get("principalId").is_some_and(Value::is_string)
-        && answer.get("context").is_none_or(flat)
-        && answer.to_string().len() <= MAX_ANSWER;
-    let outcome = iam::evaluate(answer.get("policyDocument").filter(|_| sound)?, arn).ok()?;
-    Some(outcome.is_allow())
+impl Ruling {
+    fn of(verdict: RulingVerdict) -> Self {
+        Self {
+            verdict,
+            cached: false,
+            told: Map::new(),
+        }
+    }
 }
 
-fn simple_verdict(answer: &Value) -> Option<bool> {
-    answer.get("isAuthorized")?.as_bool()
-}
-
-fn refuse(status: u16, message: &str) -> Passage {
+fn refuse(status: u16, message: &str, told: Map<String, Value>) -> Passage {
+    let mut body = Map::from_iter([("message".to_owned(), json!(message))]);
+    body.extend(told);
     Passage::Refuse {
         status,
-        body: json!({"message": message}),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn answers_that_aws_would_reject_are_no_verdict() {
-        let arn = "arn:aws:execute-api:local-1:000000000000:api/prod/GET/x";
-        let document = json!({"Version": "2012-10-17", "Statement": [
-            {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": arn},
-        ]});
-        let sound =
-            json!({"principalId": "p", "policyDocument": document, "context": {"a": "b", "c": 1}});
-        assert_eq!(policy_verdict(&sound, arn), Some(true));
-        assert_eq!(policy_verdict(&sound, "arn:other"), Some(false));
-        let changes = [
-            ("principalId", Value::Null),
-            ("policyDocument", Value::Null),
-            ("context", json!({"a": ["nested"]})),
-            ("context", json!({"a": null})),
-            ("context", json!({"a": "x".repeat(MAX_ANSWER)})),
-        ];
-        for (name, value) in changes {
-            let mut answer = sound.clone();
-            if let Some(member) = answer.get_mut(name) {
-                *member = value;
-            }
-            assert_eq!(policy_verdict(&answer, arn), None, "{name}");
-        }
+        body: Value::Object(body),
     }
 }

@@ -11,12 +11,15 @@ use crate::http::server::{MAX_HEADERS, Refused};
 
 type Check = Result<(), Refused>;
 
-/// The request with its whole body in memory, or why not.
+/// The request with its whole body in memory (unless it is relayed), or why not.
 pub(super) async fn admit(settings: &GuardSettings, request: Request) -> Result<Request, Refused> {
     framing_was_accepted(&request)?;
     headers_are_few(request.headers())?;
     framing_is_unambiguous(request.headers())?;
     one_host(&request)?;
+    if settings.relays {
+        return Ok(request);
+    }
     announced_length_fits(settings, request.headers())?;
     if request.body().is_end_stream() {
         return Ok(request);

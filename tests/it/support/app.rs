@@ -202,6 +202,7 @@ impl TestApp {
                 .collect(),
             hsts: options.issuer.starts_with("https"),
             relayed: false,
+            relays: false,
         };
         Self {
             router: guard::layer(guard, router(state.clone())),
