@@ -59,7 +59,7 @@ pub enum Command {
     /// Run the issuer
     Serve(serve::ServeArgs),
     /// Guard any API on this machine as API Gateway would
-    Gateway(gateway::GatewayArgs),
+    Gateway(Box<gateway::GatewayArgs>),
     /// Bring the database up to this version
     Migrate(migrate::MigrateArgs),
     /// Register and change applications

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 /// The longest answer that Lambda takes.
 const MAX_ANSWER: usize = 6 * 1024 * 1024;
 /// A function may wait for its next event for ever, or for as long as matters.
-const PATIENCE: Duration = Duration::from_secs(365 * 24 * 3600);
+const PATIENCE: Duration = Duration::from_hours(365 * 24);
 
 /// A program that speaks to the Lambda Runtime API.
 pub struct Bootstrap(Arc<Function>);
