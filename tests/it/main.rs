@@ -15,6 +15,7 @@
 mod architecture;
 mod attack;
 mod cli;
+mod dev_gateway;
 mod endpoint;
 mod forward_auth;
 mod http_server;

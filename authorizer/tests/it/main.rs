@@ -19,6 +19,7 @@ mod aws_types;
 #[cfg(feature = "lambda")]
 mod bootstrap;
 mod bound_calls;
+mod cached_policies;
 mod conditions;
 mod credentials;
 #[cfg(feature = "lambda")]

@@ -30,10 +30,9 @@ const QUIET: [&str; 2] = ["gatewright::access", "gatewright::decision"];
 /// Options of `gateway`.
 #[derive(Debug, clap::Args)]
 #[command(
-    long_about = "Guard any API on this machine as API Gateway would: the same events, cache, policy evaluation,\n\
-        limits and answers, without AWS. Calls that the policy file allows go to the upstream, with the caller's\n\
-        identity in x-authorizer-… headers; the others are answered here, and the log says why.",
-    after_help = "Example:\n  gatewright gateway --policy policy.toml --upstream http://127.0.0.1:3000\n  \
+    after_help = "Calls that the policy file allows go to the upstream, with the caller's identity in x-authorizer-… headers.\n\
+        The others are answered here as API Gateway would, and the log says why.\n\n\
+        Example:\n  gatewright gateway --policy policy.toml --upstream http://127.0.0.1:3000\n  \
         curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8081/orders/7\n\n\
         It stands for an API with one route that takes every method and path. Paths have no stage in front.\n\
         WebSocket connections are not passed on."
@@ -41,14 +40,19 @@ const QUIET: [&str; 2] = ["gatewright::access", "gatewright::decision"];
 pub struct GatewayArgs {
     /// The policy file.
     #[arg(
-        help = "The policy file; with --bootstrap it's handed on as GATEWRIGHT_POLICY",
         long,
         value_name = "FILE",
-        required_unless_present = "bootstrap"
+        required_unless_present = "bootstrap",
+        help = "The policy file; with --bootstrap it's handed on as GATEWRIGHT_POLICY"
     )]
     policy: Option<PathBuf>,
     /// The API to guard.
-    #[arg(help = "The API to guard, such as http://127.0.0.1:3000; a path in it is put before every other", long, value_name = "URL", value_parser = Upstream::parse)]
+    #[arg(
+        long,
+        value_name = "URL",
+        value_parser = Upstream::parse,
+        help = "The API to guard, such as http://127.0.0.1:3000; a path in it is put before every other"
+    )]
     upstream: Upstream,
     /// Which kind of API to stand for
     #[arg(long, value_enum, default_value = "http")]
@@ -87,9 +91,7 @@ pub struct GatewayArgs {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Api {
-    /// An HTTP API
     Http,
-    /// A REST API
     Rest,
 }
 

@@ -84,6 +84,10 @@ pub fn router(gateway: Gateway) -> Router {
     Router::new().fallback(call).with_state(Arc::new(gateway))
 }
 
+/// For the log of a denial whose context was made for another call.
+const OF_ANOTHER_CALL: &str =
+    "by the answer that is kept from an earlier call; --ttl 0 tells the reason";
+
 /// What became of a call, for its line in the log.
 struct Outcome {
     verdict: &'static str,
@@ -170,7 +174,14 @@ async fn pass(gateway: &Gateway, client: &str, request: Request) -> Outcome {
             ("unauthorized", why.to_owned(), Refusal::Unauthorized)
         }
         RulingVerdict::Unauthorized => ("unauthorized", String::new(), Refusal::Unauthorized),
-        RulingVerdict::Denied { explicit } => ("deny", String::new(), Refusal::Denied { explicit }),
+        RulingVerdict::Denied { explicit } => {
+            let why = if cached && told.is_empty() {
+                OF_ANOTHER_CALL
+            } else {
+                ""
+            };
+            ("deny", why.to_owned(), Refusal::Denied { explicit })
+        }
         RulingVerdict::Failed(why) => ("fault", why, Refusal::AuthorizerFailed),
         RulingVerdict::Misconfigured(why) => {
             ("fault", why.to_owned(), Refusal::AuthorizerMisconfigured)

@@ -7,5 +7,5 @@ mod http2;
 mod lifecycle;
 mod limits;
 mod process;
-mod support;
+pub mod support;
 mod tls;

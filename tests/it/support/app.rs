@@ -193,6 +193,7 @@ impl TestApp {
             options.cors_origins.clone(),
         );
         let guard = GuardSettings {
+            relays: false,
             body_limit: 65_536,
             body_timeout: Duration::from_secs(15),
             trusted_proxies: options
@@ -202,7 +203,6 @@ impl TestApp {
                 .collect(),
             hsts: options.issuer.starts_with("https"),
             relayed: false,
-            relays: false,
         };
         Self {
             router: guard::layer(guard, router(state.clone())),

@@ -1,0 +1,7 @@
+//! The stand-in for API Gateway, over real sockets and before a real upstream.
+
+mod answers;
+mod limits;
+mod program;
+mod proxying;
+mod support;
