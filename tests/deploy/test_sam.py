@@ -14,7 +14,8 @@ AUTHORIZATION = "method.request.header.Authorization"
 
 
 def lint(path):
-    command = [sys.executable, "-m", "cfnlint", "--regions", "eu-central-1", "us-east-1", "--include-checks", "I", "--", str(path)]
+    program = pathlib.Path(sys.executable).with_name("cfn-lint")
+    command = [program, "--regions", "eu-central-1", "us-east-1", "--", path]
     return subprocess.run(command, capture_output=True, text=True)
 
 
