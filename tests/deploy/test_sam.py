@@ -53,6 +53,13 @@ class TheRestApi(unittest.TestCase):
                     expected = None if method == "options" else [{"Gatewright": []}]
                     self.assertEqual(operation.get("security"), expected)
 
+    def test_lets_a_browser_ask_beforehand(self):
+        for path, operations in self.body["paths"].items():
+            with self.subTest(path):
+                answer = operations["options"]["x-amazon-apigateway-integration"]["responses"]["default"]["responseParameters"]
+                self.assertEqual(answer["method.response.header.Access-Control-Allow-Origin"], {"Fn::Sub": "'${AllowedOrigin}'"})
+                self.assertIn("Authorization", answer["method.response.header.Access-Control-Allow-Headers"])
+
     def test_tells_the_reason_and_lets_a_browser_read_it(self):
         answers = self.body["x-amazon-apigateway-gateway-responses"]
         self.assertEqual(set(answers), {"DEFAULT_4XX", "DEFAULT_5XX", "UNAUTHORIZED", "ACCESS_DENIED"})
