@@ -19,6 +19,7 @@ from templates import PACKAGE, ROOT, only, translated
 DIR = pathlib.Path(os.environ["DEPLOY_DIR"])
 GATEWRIGHT = os.environ["DEPLOY_GATEWRIGHT"]
 AUDIENCE = "https://api.example.com"
+ORIGIN = translated("rest-api")["Parameters"]["AllowedOrigin"]["Default"]
 SERVICES = "apigateway,lambda,iam,sts,logs,cloudwatch,monitoring,cloudformation,s3,ssm"
 
 
@@ -92,9 +93,9 @@ class Issuer:
 class Aws:
     """The emulator, with the package uploaded and the three stacks made from the translated templates.
 
-    Its CloudFormation falls short of AWS's in two things. It refuses alarms on a formula, so those two are left out of
-    the stack (the linter has checked them). And it doesn't read the gateway responses in a REST API's body, so they are
-    put by API calls, as the translated template has them, and deployed.
+    Its CloudFormation falls short of AWS's in three things. It refuses alarms on a formula, so those two are left out of
+    the stack (the linter has checked them). It doesn't read the gateway responses in a REST API's body, nor an HTTP
+    API's CORS settings, so these are put by API calls, as the translated templates have them.
     """
 
     def __init__(self, issuer):
@@ -133,7 +134,8 @@ class Aws:
         self.authorizer = self.stack("authorizer", Architecture=architecture)
         self.rest = Api(self, self.stack("rest-api", AuthorizerArn=self.authorizer["AuthorizerArn"])["Url"])
         self.http = Api(self, self.stack("http-api", AuthorizerArn=self.authorizer["AuthorizerArn"])["Url"])
-        self.deploy_gateway_responses()
+        self.put_gateway_responses()
+        self.put_cors()
 
     def stack(self, name, **parameters):
         """Makes a stack; its outputs."""
@@ -153,19 +155,25 @@ class Aws:
                 failed = [event.get("ResourceStatusReason") for event in events if "FAILED" in event["ResourceStatus"]]
                 raise RuntimeError(f"the stack {name} is {stack['StackStatus']}: {failed}")
 
-    def deploy_gateway_responses(self):
+    def put_gateway_responses(self):
         gateway = self.client("apigateway")
         answers = only("rest-api", "AWS::ApiGateway::RestApi")["Body"]["x-amazon-apigateway-gateway-responses"]
-        origin = translated("rest-api")["Parameters"]["AllowedOrigin"]["Default"]
         for kind, answer in answers.items():
             headers = {
-                name: value if isinstance(value, str) else value["Fn::Sub"].replace("${AllowedOrigin}", origin)
+                name: value if isinstance(value, str) else value["Fn::Sub"].replace("${AllowedOrigin}", ORIGIN)
                 for name, value in answer["responseParameters"].items()
             }
             status = {"statusCode": answer["statusCode"]} if "statusCode" in answer else {}
             gateway.put_gateway_response(restApiId=self.rest.id, responseType=kind, responseParameters=headers,
                                          responseTemplates=answer["responseTemplates"], **status)
         gateway.create_deployment(restApiId=self.rest.id, stageName="live")
+
+    def put_cors(self):
+        cors = dict(only("http-api", "AWS::ApiGatewayV2::Api")["CorsConfiguration"])
+        if cors["AllowOrigins"] != [{"Ref": "AllowedOrigin"}]:
+            raise RuntimeError("the template's AllowOrigins isn't its parameter any more: resolve it here as it is now")
+        cors["AllowOrigins"] = [ORIGIN]
+        self.client("apigatewayv2").update_api(ApiId=self.http.id, CorsConfiguration=cors)
 
     def decisions(self):
         """The log's lines of JSON that are decisions, oldest first."""
