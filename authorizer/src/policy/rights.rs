@@ -142,6 +142,12 @@ impl Policy {
         {
             rights.allow.push(resource.clone());
         }
+        // A deny that an always satisfied wildcard needs may cover what only this call earns.
+        if let Some(resource) = &present
+            && !rights.permits(resource)
+        {
+            return Rights::only(base, present, self.ids(inexact.into_iter()));
+        }
         if rights.bytes() > budget {
             let all = standing
                 .iter()
