@@ -212,6 +212,7 @@ fn what_is_not_quite_an_appsync_event_is_unrecognised() {
         change("/requestContext/queryString", json!(null)),
         change("/requestContext/queryString", json!(["{ orders }"])),
         change("/requestContext/accountId", json!("default")),
+        change("/requestContext/accountId", json!("12345678901")),
         change("/requestContext/accountId", json!(null)),
         change("/requestContext/apiId", json!("")),
         change("/requestContext/apiId", json!("*")),

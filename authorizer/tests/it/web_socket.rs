@@ -110,6 +110,19 @@ fn rules_for_http_say_nothing_of_a_connection_and_the_reverse() {
 }
 
 #[test]
+fn any_method_and_every_path_are_no_connection_and_no_field() {
+    let head = POLICY.split("[[rule]]").next().unwrap();
+    let all = "[[rule]]\nid = \"all\"\nmethods = [\"ANY\"]\npath = \"/**\"\n";
+    let policy = Policy::parse(&format!("{head}\n{all}")).unwrap();
+    let authorizer = authorizer(policy, &[shared()]);
+    let body = block_on(authorizer.answer(&in_place("header", &token("")), NOW)).unwrap();
+    assert_eq!(body["context"]["reason"], "no_rule");
+    let event = events::appsync(&token(""), "{ orders }");
+    let body = block_on(authorizer.answer(&event, NOW)).unwrap();
+    assert_eq!(body["resolverContext"]["reason"], "no_rule");
+}
+
+#[test]
 fn a_token_in_any_other_place_is_not_looked_at() {
     for place in PLACES {
         for other in PLACES.iter().filter(|other| **other != place) {

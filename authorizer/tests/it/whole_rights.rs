@@ -2,7 +2,7 @@
 
 use gatewright_authorizer::iam::{self, Outcome};
 use gatewright_authorizer::policy::{Coverage, Request, Rights};
-use gatewright_authorizer::{AccessToken, Policy};
+use gatewright_authorizer::{AccessToken, Policy, Scopes};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -453,6 +453,22 @@ fn naive(pattern: &[u8], text: &[u8]) -> bool {
         (Some((p, rest)), Some((t, shorter))) => p == t && naive(rest, shorter),
         _ => false,
     }
+}
+
+/// Found by the property above: the deny that `/{a}` needs for deeper paths covers what the condition allows.
+#[test]
+fn what_only_this_call_earns_is_allowed_behind_a_wildcard_that_denies_deeper_paths() {
+    let policy = policy_of(
+        "[[rule]]\nid = \"one\"\nmethods = [\"ANY\"]\npath = \"/{a}\"\n\
+         [[rule]]\nid = \"two\"\nmethods = [\"ANY\"]\npath = \"/{a}/b\"\nwhen = 'request.stage == \"prod\"'\n",
+    );
+    let token = token_of(&Scopes::default());
+    let rights = policy.rights(&token, BASE, Some(("GET", "/a/b")), 1_000_000);
+    assert!(rights.permits(&format!("{BASE}/GET/a/b")));
+    assert!(!rights.permits(&format!("{BASE}/GET/x/b")));
+    // The document is for this call alone, so neither rule is given as a whole.
+    let rules = vec!["one".to_owned(), "two".to_owned()];
+    assert_eq!(*rights.coverage(), Coverage::Exact { rules });
 }
 
 #[test]

@@ -135,6 +135,8 @@ impl Upstream {
             return Err(UpstreamError::AnswerTooLarge);
         }
         let mut response = response.map(|body| Body::new(Limited::new(body, MAX_BODY)));
+        // The upstream's is of its connection.
+        *response.version_mut() = Version::HTTP_11;
         strip(response.headers_mut());
         Ok(response)
     }
