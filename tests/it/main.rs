@@ -16,6 +16,7 @@ mod architecture;
 mod attack;
 mod cli;
 mod endpoint;
+mod forward_auth;
 mod http_server;
 mod journey;
 mod property;

@@ -3,7 +3,7 @@
 mod crash;
 mod machine;
 mod person;
-mod process;
+pub mod process;
 mod shutdown;
 
 use crate::support::TestApp;

@@ -1,0 +1,126 @@
+//! Behind real proxies, set up by the very files of `deploy/proxies`.
+
+use super::claims::Guarded;
+use super::stage::{Process, find, free_address};
+use crate::cli::program::Program;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A file of `deploy/proxies` with other addresses and paths. Each must stand in it.
+fn set_up(program: &Program, file: &str, changes: &[(&str, &str)]) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/proxies");
+    let mut text = std::fs::read_to_string(folder.join(file)).unwrap();
+    for (usual, here) in changes {
+        assert!(text.contains(usual), "{file} has no {usual}");
+        text = text.replace(usual, here);
+    }
+    program.file(file, &text)
+}
+
+/// The addresses that every file has, and their stand-ins.
+fn addresses(authorizer: SocketAddr, api: SocketAddr) -> [(&'static str, String); 2] {
+    [
+        ("127.0.0.1:9180", authorizer.to_string()),
+        ("127.0.0.1:3000", api.to_string()),
+    ]
+}
+
+fn quietly(command: &mut Command) -> Process {
+    Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()))
+}
+
+fn nginx() -> Option<Guarded<Process>> {
+    let nginx = find("nginx", "nginx-light")?;
+    Some(Guarded::new("nginx", |program, authorizer, api| {
+        let address = free_address();
+        let [authorizer, api] = addresses(authorizer, api);
+        let listen = format!("listen {address};");
+        let folder = program.dir.0.display();
+        // Where it may write without being root.
+        let mut http = format!("http {{ access_log off;");
+        for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+            http.push_str(&format!(" {kind}_temp_path {folder}/{kind};"));
+        }
+        let changes = [
+            (authorizer.0, authorizer.1.as_str()),
+            (api.0, api.1.as_str()),
+            ("listen 8080;", &listen),
+            ("http {", &http),
+        ];
+        let file = set_up(program, "nginx.conf", &changes);
+        let globals = format!("daemon off; master_process off; pid {folder}/nginx.pid;");
+        let log = format!("{folder}/error.log");
+        let mut command = Process::command(&nginx);
+        command.args(["-c", &file, "-e", &log, "-g", &globals]);
+        (quietly(&mut command), address)
+    }))
+}
+
+fn haproxy() -> Option<Guarded<Process>> {
+    let haproxy = find("haproxy", "haproxy")?;
+    Some(Guarded::new("haproxy", |program, authorizer, api| {
+        let address = free_address();
+        let [authorizer, api] = addresses(authorizer, api);
+        let bind = format!("bind {address}");
+        let script = set_up(program, "haproxy.lua", &[]);
+        let changes = [
+            (authorizer.0, authorizer.1.as_str()),
+            (api.0, api.1.as_str()),
+            ("bind :8080", &bind),
+            ("/etc/haproxy/haproxy.lua", &script),
+        ];
+        let file = set_up(program, "haproxy.cfg", &changes);
+        let mut command = Process::command(&haproxy);
+        command.args(["-db", "-f", &file]);
+        (quietly(&mut command), address)
+    }))
+}
+
+fn caddy() -> Option<Guarded<Process>> {
+    let caddy = find("caddy", "caddy")?;
+    Some(Guarded::new("caddy", |program, authorizer, api| {
+        let address = free_address();
+        let [authorizer, api] = addresses(authorizer, api);
+        let site = format!(
+            "{{\n\tadmin off\n\tauto_https off\n}}\nhttp://:{} {{\n\tbind 127.0.0.1",
+            address.port()
+        );
+        let changes = [
+            (authorizer.0, authorizer.1.as_str()),
+            (api.0, api.1.as_str()),
+            (":8080 {", &site),
+        ];
+        let file = set_up(program, "Caddyfile", &changes);
+        let mut command = Process::command(&caddy);
+        command
+            .args(["run", "--adapter", "caddyfile", "--config", &file])
+            .env("HOME", &program.dir.0);
+        (quietly(&mut command), address)
+    }))
+}
+
+/// Declares a test of each claim for a proxy.
+macro_rules! guards {
+    ($proxy:ident: $($removed:literal),*) => {
+        mod $proxy {
+            #[test]
+            fn guards_an_api() {
+                let Some(guarded) = super::$proxy() else { return };
+                guarded.allowed_calls_reach_the_api_with_the_callers_identity();
+                guarded.refusals_are_told_apart();
+                guarded.identity_headers_of_a_client_are_removed(&[$($removed),*]);
+                guarded.headers_of_a_client_do_not_say_what_is_called();
+                guarded.disguised_paths_reach_nothing();
+                guarded.two_credentials_are_refused();
+                guarded.each_call_is_one_decision_in_the_log();
+                guarded.without_the_authorizer_nothing_passes();
+            }
+        }
+    };
+}
+
+// nginx removes by name only.
+guards!(nginx:);
+guards!(haproxy: "X-Auth-Roles", "X_Auth-Roles");
+guards!(caddy: "X-Auth-Roles");
