@@ -100,6 +100,31 @@ fn caddy() -> Option<Guarded<Process>> {
     }))
 }
 
+fn apache() -> Option<Guarded<Process>> {
+    let apache = find("apache2", "apache2-bin and lua-socket")?;
+    Some(Guarded::new("apache", |program, authorizer, api| {
+        let address = free_address();
+        let [authorizer, api] = addresses(authorizer, api);
+        let script = set_up(program, "apache.lua", &[(authorizer.0, &authorizer.1)]);
+        let folder = program.dir.0.display();
+        let listen = format!(
+            "ServerRoot {folder}\nPidFile {folder}/apache.pid\nErrorLog {folder}/error.log\nListen {address}"
+        );
+        let site = format!("<VirtualHost {address}>");
+        let changes = [
+            (api.0, api.1.as_str()),
+            ("Listen 8080", &listen),
+            ("<VirtualHost *:8080>", &site),
+            ("/etc/apache2/apache.lua", &script),
+        ];
+        let file = set_up(program, "apache.conf", &changes);
+        let mut command = Process::command(&apache);
+        // In one process, which doesn't fork.
+        command.args(["-X", "-f", &file]);
+        (quietly(&mut command), address)
+    }))
+}
+
 /// Declares a test of each claim for a proxy.
 macro_rules! guards {
     ($proxy:ident: $($removed:literal),*) => {
@@ -124,3 +149,4 @@ macro_rules! guards {
 guards!(nginx:);
 guards!(haproxy: "X-Auth-Roles", "X_Auth-Roles");
 guards!(caddy: "X-Auth-Roles");
+guards!(apache: "X-Auth-Roles", "X_Auth_Roles");
