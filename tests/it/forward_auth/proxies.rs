@@ -1,7 +1,7 @@
 //! Behind real proxies, set up by the very files of `deploy/proxies`.
 
 use super::claims::Guarded;
-use super::stage::{Process, find, free_address};
+use super::stage::{Process, find, free_address, search};
 use crate::cli::program::Program;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -125,6 +125,28 @@ fn apache() -> Option<Guarded<Process>> {
     }))
 }
 
+/// Debian has no package of it: it's tried where it's installed, and never demanded.
+fn envoy() -> Option<Guarded<Process>> {
+    let envoy = search("envoy")?;
+    Some(Guarded::new("envoy", |program, authorizer, api| {
+        let address = free_address();
+        let port = |address: SocketAddr| format!("port_value: {}", address.port());
+        let listen = format!("address: 127.0.0.1, {}", port(address));
+        let changes = [
+            ("port_value: 9180", port(authorizer)),
+            ("port_value: 3000", port(api)),
+            ("address: 0.0.0.0, port_value: 8080", listen),
+        ];
+        let changes = changes
+            .each_ref()
+            .map(|(usual, here)| (*usual, here.as_str()));
+        let file = set_up(program, "envoy.yaml", &changes);
+        let mut command = Process::command(&envoy);
+        command.args(["--disable-hot-restart", "-c", &file]);
+        (quietly(&mut command), address)
+    }))
+}
+
 /// Declares a test of each claim for a proxy.
 macro_rules! guards {
     ($proxy:ident: $($removed:literal),*) => {
@@ -150,3 +172,4 @@ guards!(nginx:);
 guards!(haproxy: "X-Auth-Roles", "X_Auth-Roles");
 guards!(caddy: "X-Auth-Roles");
 guards!(apache: "X-Auth-Roles", "X_Auth_Roles");
+guards!(envoy: "X-Auth-Roles", "X_Auth_Roles");
