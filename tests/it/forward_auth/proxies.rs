@@ -1,10 +1,10 @@
 //! Behind real proxies, set up by the very files of `deploy/proxies`.
 
 use super::claims::Guarded;
-use super::stage::{Process, find, free_address, search};
+use super::stage::{Process, find, find_in, free_address, search};
 use crate::cli::program::Program;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A file of `deploy/proxies` with other addresses and paths. Each must stand in it.
@@ -102,6 +102,9 @@ fn caddy() -> Option<Guarded<Process>> {
 
 fn apache() -> Option<Guarded<Process>> {
     let apache = find("apache2", "apache2-bin and lua-socket")?;
+    // The script's own library, for whichever Lua the server has.
+    let lua = ["5.1", "5.2", "5.3", "5.4"].map(|version| format!("/usr/share/lua/{version}"));
+    find_in(lua.map(PathBuf::from), "socket.lua", "lua-socket")?;
     Some(Guarded::new("apache", |program, authorizer, api| {
         let address = free_address();
         let [authorizer, api] = addresses(authorizer, api);

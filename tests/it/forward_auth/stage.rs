@@ -260,26 +260,46 @@ fn serve(mut stream: &TcpStream, kept: &Mutex<Vec<Got>>) -> Option<()> {
         .ok()
 }
 
-/// Where a program is; the folders of servers are often not in the path. `None`, and a line that says so, if it isn't
-/// installed, which is a failure where everything is demanded.
+/// Where programs are; the folders of servers are often not in the path.
+fn folders() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
+        .collect()
+}
+
+/// Where a program is. `None`, and a line that says so, if it isn't installed, which is a failure where everything is
+/// demanded.
 pub fn find(program: &str, package: &str) -> Option<PathBuf> {
-    let found = search(program);
+    find_in(folders(), program, package)
+}
+
+/// The same for a file in one of these folders.
+pub fn find_in(
+    folders: impl IntoIterator<Item = PathBuf>,
+    file: &str,
+    package: &str,
+) -> Option<PathBuf> {
+    let found = search_in(folders, file);
     assert!(
         found.is_some() || std::env::var("GATEWRIGHT_TEST_ALL").is_err(),
-        "{program} is demanded and was not found: install {package}"
+        "{file} is demanded and was not found: install {package}"
     );
     found
 }
 
 /// The same for a program that is never demanded.
 pub fn search(program: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
-        .map(|dir| dir.join(program))
+    search_in(folders(), program)
+}
+
+fn search_in(folders: impl IntoIterator<Item = PathBuf>, file: &str) -> Option<PathBuf> {
+    let found = folders
+        .into_iter()
+        .map(|folder| folder.join(file))
         .find(|path| path.is_file());
     if found.is_none() {
-        eprintln!("left out: {program} is not installed on this machine");
+        eprintln!("left out: {file} is not installed on this machine");
     }
     found
 }
