@@ -49,7 +49,7 @@ impl<P> Guarded<P> {
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
-    fn bearer(&self, scope: &str) -> String {
+    pub fn bearer(&self, scope: &str) -> String {
         format!("Bearer {}", self.issuer.token(scope))
     }
 

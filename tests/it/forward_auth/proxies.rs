@@ -58,12 +58,16 @@ fn nginx() -> Option<Guarded<Process>> {
 }
 
 fn haproxy() -> Option<Guarded<Process>> {
+    haproxy_with(&[])
+}
+
+fn haproxy_with(changes_of_script: &[(&str, &str)]) -> Option<Guarded<Process>> {
     let haproxy = find("haproxy", "haproxy")?;
     Some(Guarded::new("haproxy", |program, authorizer, api| {
         let address = free_address();
         let [authorizer, api] = addresses(authorizer, api);
         let bind = format!("bind {address}");
-        let script = set_up(program, "haproxy.lua", &[]);
+        let script = set_up(program, "haproxy.lua", changes_of_script);
         let changes = [
             (authorizer.0, authorizer.1.as_str()),
             (api.0, api.1.as_str()),
@@ -101,6 +105,10 @@ fn caddy() -> Option<Guarded<Process>> {
 }
 
 fn apache() -> Option<Guarded<Process>> {
+    apache_with(&[])
+}
+
+fn apache_with(changes_of_script: &[(&str, &str)]) -> Option<Guarded<Process>> {
     let apache = find("apache2", "apache2-bin and lua-socket")?;
     // The script's own library, for whichever Lua the server has.
     let lua = ["5.1", "5.2", "5.3", "5.4"].map(|version| format!("/usr/share/lua/{version}"));
@@ -108,7 +116,8 @@ fn apache() -> Option<Guarded<Process>> {
     Some(Guarded::new("apache", |program, authorizer, api| {
         let address = free_address();
         let [authorizer, api] = addresses(authorizer, api);
-        let script = set_up(program, "apache.lua", &[(authorizer.0, &authorizer.1)]);
+        let asked = [&[(authorizer.0, authorizer.1.as_str())], changes_of_script].concat();
+        let script = set_up(program, "apache.lua", &asked);
         let folder = program.dir.0.display();
         let listen = format!(
             "ServerRoot {folder}\nPidFile {folder}/apache.pid\nErrorLog {folder}/error.log\nListen {address}"
@@ -176,3 +185,21 @@ guards!(haproxy: "X-Auth-Roles", "X_Auth-Roles");
 guards!(caddy: "X-Auth-Roles");
 guards!(apache: "X-Auth-Roles", "X_Auth_Roles");
 guards!(envoy: "X-Auth-Roles", "X_Auth_Roles");
+
+#[test]
+fn a_script_that_fails_lets_nothing_pass() {
+    let broken = [
+        haproxy_with(&[("local asked, answer = pcall(ask, txn)", "error('broken')")]),
+        haproxy_with(&[("return core.httpclient():get(", "return nothing:get(")]),
+        apache_with(&[(
+            "local answered, status, headers = http.request(",
+            "nothing(",
+        )]),
+    ];
+    for guarded in broken.into_iter().flatten() {
+        let bearer = guarded.bearer("orders:read");
+        let answer = guarded.call("GET", "/orders/7", &[("authorization", &bearer)]);
+        assert!(answer.status.is_server_error(), "{}", answer.status);
+        assert_eq!(guarded.api.got().len(), 0);
+    }
+}
