@@ -136,8 +136,7 @@ impl Authorizer {
 
     /// Refuses a call of which it's not known what it is; of `call` only what is known is filled in.
     pub fn refuse(&self, call: &HttpCall<'_>, reason: Reason) -> Refusal {
-        let decision = Decision::refused_before_judging(reason);
-        let refusal = Refusal::of(&decision, None, false);
+        let refusal = Refusal::because_of(reason);
         DecisionLine {
             decision: refusal.as_str(),
             reason: Some(reason),

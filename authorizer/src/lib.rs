@@ -5,7 +5,7 @@
 //! - [`handler::Authorizer`] takes the event of one call and gives the answer that API Gateway expects;
 //! - [`event`] and [`answer`] are the two ends of that exchange, and [`gateway`] is the other side of it;
 //! - [`http_call::HttpCall`] is the same for a call that a server, or a proxy before it, has at hand: it's allowed, or
-//!   there is a [`refusal::Refusal`] to answer it with;
+//!   there is a [`refusal::Refusal`] to answer it with; `AuthorizerLayer` (feature `tower`) does that for a service;
 //! - [`verifier::Verifier`] turns [`credentials`] into an [`token::AccessToken`] with the keys of [`jwks`], and a token
 //!   that is bound to a key only with proof of its [`possession`];
 //! - [`policy::Policy`] is the policy file: it judges one request and compiles a token's whole rights;
@@ -17,6 +17,8 @@ pub mod answer;
 pub mod credentials;
 mod decision_log;
 pub mod event;
+#[cfg(feature = "axum")]
+pub mod extract;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod gateway;
@@ -25,6 +27,8 @@ pub mod http_call;
 pub mod iam;
 pub mod jose;
 pub mod jwks;
+#[cfg(feature = "tower")]
+pub mod layer;
 pub mod policy;
 pub mod possession;
 pub mod reason;
@@ -35,6 +39,8 @@ pub mod verifier;
 pub use credentials::Credentials;
 pub use handler::{Authorizer, AuthorizerError};
 pub use http_call::{Admission, HttpCall};
+#[cfg(feature = "tower")]
+pub use layer::AuthorizerLayer;
 pub use policy::Policy;
 pub use reason::Reason;
 pub use refusal::Refusal;

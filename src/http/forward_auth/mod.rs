@@ -19,7 +19,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use gatewright_authorizer::{Admission, Authorizer, HttpCall, Reason, Refusal};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
 use original::Original;
@@ -183,19 +183,10 @@ fn admitted(admission: &Admission, claims: &ClaimHeaders) -> Response {
 }
 
 fn refused(refusal: &Refusal) -> Response {
-    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = json(status, refusal.body().to_string());
+    let mut response: Response = refusal.response();
     let headers = response.headers_mut();
-    for challenge in refusal.challenges() {
-        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
-            headers.append(WWW_AUTHENTICATE, challenge);
-        }
-    }
     put(headers, X_AUTH_REASON, Some(refusal.reason().as_str()));
     put(headers, X_AUTH_RULE, refusal.rule());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
     response
 }
 

@@ -47,7 +47,7 @@ scopes = ["admin"]
 id = "inside"
 methods = ["GET"]
 path = "/inside"
-when = 'request.source_ip == "203.0.113.9"'
+when = 'request.source_ip in ["203.0.113.9", "10.0.0.1", "127.0.0.1"]'
 "#;
 
 /// The issuer of all tokens here.
