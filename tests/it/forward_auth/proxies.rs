@@ -38,7 +38,7 @@ fn nginx() -> Option<Guarded<Process>> {
         let listen = format!("listen {address};");
         let folder = program.dir.0.display();
         // Where it may write without being root.
-        let mut http = format!("http {{ access_log off;");
+        let mut http = "http { access_log off;".to_owned();
         for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
             http.push_str(&format!(" {kind}_temp_path {folder}/{kind};"));
         }
