@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From the start of the Lambda function to its first poll, and the size of its zip file.
 
-    cargo build --release -p gatewright-authorizer --bin bootstrap
+    cargo build --profile lambda -p gatewright-authorizer --bin bootstrap
     python3 benches/bootstrap.py
 
 A stand-in for the Lambda Runtime API on loopback notes when the function first asks for an event. Time to the first poll
@@ -85,7 +85,7 @@ def zipped(bootstrap):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--bootstrap", type=pathlib.Path, default="target/release/bootstrap")
+    arguments.add_argument("--bootstrap", type=pathlib.Path, default="target/lambda/bootstrap")
     arguments.add_argument("--runs", type=int, default=50)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -49,6 +49,25 @@ pub struct Admission {
     pub rule: Option<String>,
 }
 
+#[cfg(feature = "fetch")]
+impl<'r> HttpCall<'r> {
+    /// With what the call's headers say: credentials, proofs of possession, and the trace (W3C Trace Context §3.2).
+    #[must_use]
+    pub fn with_headers(mut self, headers: &'r http::HeaderMap) -> Self {
+        let values = |name: &str| {
+            let values = headers.get_all(name).iter();
+            values.map(http::HeaderValue::as_bytes).collect()
+        };
+        self.authorization = values("authorization");
+        self.proofs = values("dpop");
+        self.trace_id = headers
+            .get("traceparent")
+            .and_then(|value| value.to_str().ok()?.split('-').nth(1))
+            .filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        self
+    }
+}
+
 impl HttpCall<'_> {
     fn credentials(&self) -> Result<Credentials<'_>, Reason> {
         let value = only(&self.authorization)?.ok_or(Reason::TokenMissing)?;
@@ -139,8 +158,7 @@ impl Authorizer {
 
     /// Refuses a call of which it's not known what it is; of `call` only what is known is filled in.
     pub fn refuse(&self, call: &HttpCall<'_>, reason: Reason) -> Refusal {
-        let decision = Decision::refused_before_judging(reason);
-        let refusal = Refusal::of(&decision, None, false);
+        let refusal = Refusal::because_of(reason);
         DecisionLine {
             decision: refusal.as_str(),
             reason: Some(reason),

@@ -6,7 +6,7 @@
 //! - [`event`] and [`answer`] are the two ends of that exchange, and [`gateway`] is the other side of it;
 //!   [`appsync`] is both for GraphQL;
 //! - [`http_call::HttpCall`] is the same for a call that a server, or a proxy before it, has at hand: it's allowed, or
-//!   there is a [`refusal::Refusal`] to answer it with;
+//!   there is a [`refusal::Refusal`] to answer it with; `AuthorizerLayer` (feature `tower`) does that for a service;
 //! - [`verifier::Verifier`] turns [`credentials`] into an [`token::AccessToken`] with the keys of [`jwks`], and a token
 //!   that is bound to a key only with proof of its [`possession`];
 //! - [`policy::Policy`] is the policy file: it judges one request and compiles a token's whole rights;
@@ -19,6 +19,8 @@ pub mod appsync;
 pub mod credentials;
 mod decision_log;
 pub mod event;
+#[cfg(feature = "axum")]
+pub mod extract;
 #[cfg(feature = "fetch")]
 pub mod fetch;
 pub mod gateway;
@@ -27,6 +29,8 @@ pub mod http_call;
 pub mod iam;
 pub mod jose;
 pub mod jwks;
+#[cfg(feature = "tower")]
+pub mod layer;
 pub mod policy;
 pub mod possession;
 pub mod reason;
@@ -37,6 +41,8 @@ pub mod verifier;
 pub use credentials::Credentials;
 pub use handler::{Authorizer, AuthorizerError};
 pub use http_call::{Admission, HttpCall};
+#[cfg(feature = "tower")]
+pub use layer::AuthorizerLayer;
 pub use policy::Policy;
 pub use reason::Reason;
 pub use refusal::Refusal;

@@ -33,6 +33,11 @@ impl Refusal {
         }
     }
 
+    /// Of a call that no rule was asked about.
+    pub(crate) fn because_of(reason: Reason) -> Self {
+        Self::of(&Decision::refused_before_judging(reason), None, false)
+    }
+
     /// Why.
     pub fn reason(&self) -> Reason {
         self.reason
@@ -104,6 +109,29 @@ impl Refusal {
         } else {
             format!("{bearer}, scope=\"{scope}\"")
         }
+    }
+
+    /// All of it as a response that nobody keeps.
+    #[cfg(feature = "fetch")]
+    pub fn response<B: From<String>>(&self) -> http::Response<B> {
+        use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+        use http::{HeaderValue, StatusCode};
+
+        let mut response = http::Response::new(B::from(self.body().to_string()));
+        *response.status_mut() =
+            StatusCode::from_u16(self.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        for challenge in self.challenges() {
+            if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+                headers.append(WWW_AUTHENTICATE, challenge);
+            }
+        }
+        if self.reason.is_fault() {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
     }
 
     /// The body: an error of OAuth, the reason's code and its words.

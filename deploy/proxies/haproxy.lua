@@ -72,8 +72,10 @@ core.register_action("authorize", { "http-req" }, function(txn)
         return refuse(txn, 503)
     end
     for name in pairs(answer.headers) do
-        if name:sub(1, 7) == "x-auth-" then
-            txn.http:req_set_header(name, values(answer.headers, name)[1])
+        -- The header of a claim that the token doesn't have is empty.
+        local value = values(answer.headers, name)[1]
+        if name:sub(1, 7) == "x-auth-" and value and value ~= "" then
+            txn.http:req_set_header(name, value)
         end
     end
     txn:set_var("txn.authorized", true)

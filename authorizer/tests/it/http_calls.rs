@@ -92,11 +92,13 @@ fn several_or_unreadable_credentials_are_refused() {
         let (status, reason, _) = refused(&several);
         assert_eq!((status, reason), (401, "credentials_ambiguous"));
     }
-    let proofs = HttpCall {
-        proofs: vec![b"a", b"a"],
-        ..call(&token, "GET", "/orders/1")
-    };
-    assert_eq!(refused(&proofs).1, "credentials_ambiguous");
+    for proofs in [&[&b"a"[..], b"a"][..], &[b"a,a"], &[b"\xff"]] {
+        let proofs = HttpCall {
+            proofs: proofs.to_vec(),
+            ..call(&token, "GET", "/orders/1")
+        };
+        assert_eq!(refused(&proofs).1, "credentials_ambiguous");
+    }
 }
 
 #[test]

@@ -41,6 +41,8 @@ mod jwks_states;
 mod jwt_claims;
 mod jwt_header;
 mod known_tokens;
+#[cfg(feature = "axum")]
+mod layer;
 mod paths;
 mod policy_file;
 mod policy_properties;

@@ -2,6 +2,9 @@
 //!
 //! Every value is visible ASCII: all other bytes, and `%`, are percent-encoded, so that no claim can end a header,
 //! start another, or mean something else after a proxy has trimmed it. Scopes have one space between them.
+//!
+//! The header of a claim that the token doesn't have is empty and not left out: it takes the place of whatever a client
+//! sent, and a proxy that is to copy it has something to copy (Caddy 2.6 would send the name of its variable).
 
 use gatewright_authorizer::AccessToken;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -12,7 +15,7 @@ const X_AUTH_SUBJECT: HeaderName = HeaderName::from_static("x-auth-subject");
 const X_AUTH_CLIENT_ID: HeaderName = HeaderName::from_static("x-auth-client-id");
 const X_AUTH_ISSUER: HeaderName = HeaderName::from_static("x-auth-issuer");
 const X_AUTH_SCOPE: HeaderName = HeaderName::from_static("x-auth-scope");
-/// Longest value of a claim, in bytes; longer ones are left out, as in the answers to API Gateway.
+/// Longest value of a claim, in bytes; longer ones are not passed on, as in the answers to API Gateway.
 const MAX_CLAIM: usize = 1024;
 /// What is encoded beside bytes outside ASCII.
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
@@ -60,13 +63,12 @@ impl ClaimHeaders {
         put(&X_AUTH_SCOPE, &scopes.join(" "));
         for (claim, name) in &self.0 {
             let text = match token.claims.get(claim) {
-                None | Some(Value::Null) => continue,
+                None | Some(Value::Null) => String::new(),
                 Some(Value::String(text)) => encoded(text),
                 Some(other) => encoded(&other.to_string()),
             };
-            if text.len() <= MAX_CLAIM {
-                put(name, &text);
-            }
+            let fits = text.len() <= MAX_CLAIM;
+            put(name, if fits { &text } else { "" });
         }
     }
 }

@@ -19,7 +19,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
 use gatewright_authorizer::{Admission, Authorizer, HttpCall, Reason, Refusal};
-use http::header::{AUTHORIZATION, CACHE_CONTROL, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
 use original::Original;
@@ -31,7 +31,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub const ENDPOINT: &str = "/auth";
 /// The name in the decision log.
 const KIND: &str = "forward_auth";
-const DPOP: HeaderName = HeaderName::from_static("dpop");
 const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
 const X_AUTH_RULE: HeaderName = HeaderName::from_static("x-auth-rule");
 
@@ -116,7 +115,6 @@ async fn ask(State(door): State<ForwardAuth>, request: Request) -> Response {
     }
     let request_id = request.extensions().get::<RequestId>();
     let request_id = request_id.map(|id| &*id.0);
-    let headers = request.headers();
     let Some(original) = Original::of(settings.proxy, &request) else {
         let unknown = HttpCall {
             kind: KIND,
@@ -129,31 +127,19 @@ async fn ask(State(door): State<ForwardAuth>, request: Request) -> Response {
         kind: KIND,
         method: &original.method,
         path: &original.path,
-        authorization: values(headers, &AUTHORIZATION),
-        proofs: values(headers, &DPOP),
         url: settings
             .public_url
             .as_ref()
             .map(|url| format!("{url}{}", original.path)),
         source_ip: settings.caller(&request),
         request_id,
-        trace_id: trace_id(headers),
+        ..HttpCall::default()
     };
+    let call = call.with_headers(request.headers());
     match authorizer.admit(&call, clock()).await {
         Ok(admission) => admitted(&admission, &settings.claims),
         Err(refusal) => refused(&refusal),
     }
-}
-
-/// The trace's id in `traceparent` (W3C Trace Context §3.2).
-fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let id = headers
-        .get("traceparent")?
-        .to_str()
-        .ok()?
-        .split('-')
-        .nth(1)?;
-    (id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit())).then_some(id)
 }
 
 impl Settings {
@@ -177,14 +163,6 @@ fn peer(request: &Request) -> Option<IpAddr> {
     Some(peer.0.ip().to_canonical())
 }
 
-fn values<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Vec<&'r [u8]> {
-    headers
-        .get_all(name)
-        .iter()
-        .map(HeaderValue::as_bytes)
-        .collect()
-}
-
 fn admitted(admission: &Admission, claims: &ClaimHeaders) -> Response {
     let mut response = Response::default();
     let headers = response.headers_mut();
@@ -195,19 +173,10 @@ fn admitted(admission: &Admission, claims: &ClaimHeaders) -> Response {
 }
 
 fn refused(refusal: &Refusal) -> Response {
-    let status = StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
-    let mut response = json(status, refusal.body().to_string());
+    let mut response: Response = refusal.response();
     let headers = response.headers_mut();
-    for challenge in refusal.challenges() {
-        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
-            headers.append(WWW_AUTHENTICATE, challenge);
-        }
-    }
     put(headers, X_AUTH_REASON, Some(refusal.reason().as_str()));
     put(headers, X_AUTH_RULE, refusal.rule());
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    }
     response
 }
 

@@ -1,5 +1,7 @@
-//! The authorizer as a server that proxies ask, behind real proxies with the files of `deploy/proxies`.
+//! The authorizer as a server that proxies ask: by itself, and behind real proxies with the files of `deploy/proxies`.
 
+mod answers;
 mod claims;
+mod program;
 mod proxies;
 mod stage;

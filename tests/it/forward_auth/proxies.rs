@@ -1,10 +1,10 @@
 //! Behind real proxies, set up by the very files of `deploy/proxies`.
 
 use super::claims::Guarded;
-use super::stage::{Process, find, free_address};
+use super::stage::{Process, find, find_in, free_address, search};
 use crate::cli::program::Program;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// A file of `deploy/proxies` with other addresses and paths. Each must stand in it.
@@ -58,12 +58,16 @@ fn nginx() -> Option<Guarded<Process>> {
 }
 
 fn haproxy() -> Option<Guarded<Process>> {
+    haproxy_with(&[])
+}
+
+fn haproxy_with(changes_of_script: &[(&str, &str)]) -> Option<Guarded<Process>> {
     let haproxy = find("haproxy", "haproxy")?;
     Some(Guarded::new("haproxy", |program, authorizer, api| {
         let address = free_address();
         let [authorizer, api] = addresses(authorizer, api);
         let bind = format!("bind {address}");
-        let script = set_up(program, "haproxy.lua", &[]);
+        let script = set_up(program, "haproxy.lua", changes_of_script);
         let changes = [
             (authorizer.0, authorizer.1.as_str()),
             (api.0, api.1.as_str()),
@@ -73,6 +77,84 @@ fn haproxy() -> Option<Guarded<Process>> {
         let file = set_up(program, "haproxy.cfg", &changes);
         let mut command = Process::command(&haproxy);
         command.args(["-db", "-f", &file]);
+        (quietly(&mut command), address)
+    }))
+}
+
+fn caddy() -> Option<Guarded<Process>> {
+    let caddy = find("caddy", "caddy")?;
+    Some(Guarded::new("caddy", |program, authorizer, api| {
+        let address = free_address();
+        let [authorizer, api] = addresses(authorizer, api);
+        let site = format!(
+            "{{\n\tadmin off\n\tauto_https off\n}}\nhttp://:{} {{\n\tbind 127.0.0.1",
+            address.port()
+        );
+        let changes = [
+            (authorizer.0, authorizer.1.as_str()),
+            (api.0, api.1.as_str()),
+            (":8080 {", &site),
+        ];
+        let file = set_up(program, "Caddyfile", &changes);
+        let mut command = Process::command(&caddy);
+        command
+            .args(["run", "--adapter", "caddyfile", "--config", &file])
+            .env("HOME", &program.dir.0);
+        (quietly(&mut command), address)
+    }))
+}
+
+fn apache() -> Option<Guarded<Process>> {
+    apache_with(&[])
+}
+
+fn apache_with(changes_of_script: &[(&str, &str)]) -> Option<Guarded<Process>> {
+    let apache = find("apache2", "apache2-bin and lua-socket")?;
+    // The script's own library, for whichever Lua the server has.
+    let lua = ["5.1", "5.2", "5.3", "5.4"].map(|version| format!("/usr/share/lua/{version}"));
+    find_in(lua.map(PathBuf::from), "socket.lua", "lua-socket")?;
+    Some(Guarded::new("apache", |program, authorizer, api| {
+        let address = free_address();
+        let [authorizer, api] = addresses(authorizer, api);
+        let asked = [&[(authorizer.0, authorizer.1.as_str())], changes_of_script].concat();
+        let script = set_up(program, "apache.lua", &asked);
+        let folder = program.dir.0.display();
+        let listen = format!(
+            "ServerRoot {folder}\nPidFile {folder}/apache.pid\nErrorLog {folder}/error.log\nListen {address}"
+        );
+        let site = format!("<VirtualHost {address}>");
+        let changes = [
+            (api.0, api.1.as_str()),
+            ("Listen 8080", &listen),
+            ("<VirtualHost *:8080>", &site),
+            ("/etc/apache2/apache.lua", &script),
+        ];
+        let file = set_up(program, "apache.conf", &changes);
+        let mut command = Process::command(&apache);
+        // In one process, which doesn't fork.
+        command.args(["-X", "-f", &file]);
+        (quietly(&mut command), address)
+    }))
+}
+
+/// Debian has no package of it: it's tried where it's installed, and never demanded.
+fn envoy() -> Option<Guarded<Process>> {
+    let envoy = search("envoy")?;
+    Some(Guarded::new("envoy", |program, authorizer, api| {
+        let address = free_address();
+        let port = |address: SocketAddr| format!("port_value: {}", address.port());
+        let listen = format!("address: 127.0.0.1, {}", port(address));
+        let changes = [
+            ("port_value: 9180", port(authorizer)),
+            ("port_value: 3000", port(api)),
+            ("address: 0.0.0.0, port_value: 8080", listen),
+        ];
+        let changes = changes
+            .each_ref()
+            .map(|(usual, here)| (*usual, here.as_str()));
+        let file = set_up(program, "envoy.yaml", &changes);
+        let mut command = Process::command(&envoy);
+        command.args(["--disable-hot-restart", "-c", &file]);
         (quietly(&mut command), address)
     }))
 }
@@ -100,3 +182,24 @@ macro_rules! guards {
 // nginx removes by name only.
 guards!(nginx:);
 guards!(haproxy: "X-Auth-Roles", "X_Auth-Roles");
+guards!(caddy: "X-Auth-Roles");
+guards!(apache: "X-Auth-Roles", "X_Auth_Roles");
+guards!(envoy: "X-Auth-Roles", "X_Auth_Roles");
+
+#[test]
+fn a_script_that_fails_lets_nothing_pass() {
+    let broken = [
+        haproxy_with(&[("local asked, answer = pcall(ask, txn)", "error('broken')")]),
+        haproxy_with(&[("return core.httpclient():get(", "return nothing:get(")]),
+        apache_with(&[(
+            "local answered, status, headers = http.request(",
+            "nothing(",
+        )]),
+    ];
+    for guarded in broken.into_iter().flatten() {
+        let bearer = guarded.bearer("orders:read");
+        let answer = guarded.call("GET", "/orders/7", &[("authorization", &bearer)]);
+        assert!(answer.status.is_server_error(), "{}", answer.status);
+        assert_eq!(guarded.api.got().len(), 0);
+    }
+}

@@ -47,7 +47,7 @@ scopes = ["admin"]
 id = "inside"
 methods = ["GET"]
 path = "/inside"
-when = 'request.source_ip == "203.0.113.9"'
+when = 'request.source_ip in ["203.0.113.9", "10.0.0.1", "127.0.0.1"]'
 "#;
 
 /// The issuer of all tokens here.
@@ -95,6 +95,10 @@ impl Process {
             .args(["--pdeathsig=KILL", "--"])
             .arg(program.as_ref());
         command
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.id()
     }
 
     pub fn child(&mut self) -> &mut Child {
@@ -256,20 +260,46 @@ fn serve(mut stream: &TcpStream, kept: &Mutex<Vec<Got>>) -> Option<()> {
         .ok()
 }
 
-/// Where a program is; the folders of servers are often not in the path. `None`, and a line that says so, if it isn't
-/// installed, which is a failure where everything is demanded.
-pub fn find(program: &str, package: &str) -> Option<PathBuf> {
+/// Where programs are; the folders of servers are often not in the path.
+fn folders() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
+    std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
-        .map(|dir| dir.join(program))
+        .collect()
+}
+
+/// Where a program is. `None`, and a line that says so, if it isn't installed, which is a failure where everything is
+/// demanded.
+pub fn find(program: &str, package: &str) -> Option<PathBuf> {
+    find_in(folders(), program, package)
+}
+
+/// The same for a file in one of these folders.
+pub fn find_in(
+    folders: impl IntoIterator<Item = PathBuf>,
+    file: &str,
+    package: &str,
+) -> Option<PathBuf> {
+    let found = search_in(folders, file);
+    assert!(
+        found.is_some() || std::env::var("GATEWRIGHT_TEST_ALL").is_err(),
+        "{file} is demanded and was not found: install {package}"
+    );
+    found
+}
+
+/// The same for a program that is never demanded.
+pub fn search(program: &str) -> Option<PathBuf> {
+    search_in(folders(), program)
+}
+
+fn search_in(folders: impl IntoIterator<Item = PathBuf>, file: &str) -> Option<PathBuf> {
+    let found = folders
+        .into_iter()
+        .map(|folder| folder.join(file))
         .find(|path| path.is_file());
     if found.is_none() {
-        assert!(
-            std::env::var("GATEWRIGHT_TEST_ALL").is_err(),
-            "{program} is demanded and was not found: install {package}"
-        );
-        eprintln!("left out: {program} is not installed on this machine");
+        eprintln!("left out: {file} is not installed on this machine");
     }
     found
 }
