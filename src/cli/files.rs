@@ -2,13 +2,19 @@
 
 use super::args::ConfigArgs;
 use super::error::CliError;
+use super::open::GivenKey;
 use super::runtime;
-use crate::config::{ConfigError, Loaded, MasterKeySource, Problem, master_key};
+use crate::config::{ConfigError, Loaded, Problem, master_key};
+use crate::flows::scopes::ScopeDirectory;
 use crate::http::server::Tls;
 use std::sync::Arc;
 
-/// What a server reads of them.
+/// What stood in them, so that nothing is read twice.
 pub struct Files {
+    /// The master key, where the configuration gives one.
+    pub master_key: Option<GivenKey>,
+    /// The scopes of the policy file.
+    pub scopes: ScopeDirectory,
     /// Certificate and key of the listener, where it speaks TLS.
     pub tls: Option<Arc<Tls>>,
 }
@@ -26,24 +32,25 @@ pub fn load(config: &ConfigArgs) -> Result<(Loaded, Files), CliError> {
 fn read(loaded: &Loaded) -> Result<Files, ConfigError> {
     let config = &loaded.config;
     let mut problems: Vec<Problem> = Vec::new();
-    if let Some(MasterKeySource::File(_)) = &config.master_key
-        && let Err(error) = master_key::resolve(config)
-    {
-        problems.push(loaded.problem("master_key_file", error.to_string()));
-    }
-    if let Some(file) = config.policy.file.as_deref()
-        && let Err(what) = runtime::scopes(Some(file))
-    {
-        problems.push(loaded.problem("policy.file", what));
-    }
-    let mut tls = None;
-    match config.tls.as_ref().map(Tls::load) {
-        None => {}
-        Some(Ok(pair)) => tls = Some(pair),
-        Some(Err(error)) => problems.push(loaded.problem(error.setting(), error.to_string())),
-    }
+    let master_key = config.master_key.as_ref().and_then(|_| {
+        master_key::resolve(config)
+            .map_err(|error| problems.push(loaded.problem("master_key_file", error.to_string())))
+            .ok()
+    });
+    let scopes = runtime::scopes(config.policy.file.as_deref())
+        .map_err(|what| problems.push(loaded.problem("policy.file", what)))
+        .unwrap_or_default();
+    let tls = config.tls.as_ref().and_then(|files| {
+        Tls::load(files)
+            .map_err(|error| problems.push(loaded.problem(error.setting(), error.to_string())))
+            .ok()
+    });
     if problems.is_empty() {
-        Ok(Files { tls })
+        Ok(Files {
+            master_key,
+            scopes,
+            tls,
+        })
     } else {
         Err(ConfigError { problems })
     }

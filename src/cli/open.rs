@@ -18,6 +18,9 @@ pub enum Migrate {
     Any,
 }
 
+/// A master key that the configuration gives, and what the operator should hear of it.
+pub type GivenKey = (MasterKey, Announcement);
+
 /// An installation, ready to work with.
 pub struct Opened {
     /// The database, migrated.
@@ -67,19 +70,25 @@ pub async fn open_store(config: &Config) -> Result<Store, CliError> {
 /// # Errors
 /// [`CliError`]
 pub async fn open(config: &Config) -> Result<Opened, CliError> {
-    open_migrating(config, Migrate::Embedded).await
+    // What is given is read first: a mistake in it leaves nothing behind.
+    let given = match &config.master_key {
+        Some(_) => {
+            Some(master_key::resolve(config).map_err(|error| CliError::usage(error.to_string()))?)
+        }
+        None => None,
+    };
+    open_migrating(config, Migrate::Embedded, given).await
 }
 
-/// Opens everything, and migrates what may be migrated.
+/// Opens everything with the master key that was given, and migrates what may be migrated.
 ///
 /// # Errors
 /// [`CliError`]
-pub async fn open_migrating(config: &Config, migrate: Migrate) -> Result<Opened, CliError> {
-    // What is given is read first: a mistake in it leaves nothing behind.
-    let given = match &config.master_key {
-        Some(_) => Some(given_master_key(config)?),
-        None => None,
-    };
+pub async fn open_migrating(
+    config: &Config,
+    migrate: Migrate,
+    given: Option<GivenKey>,
+) -> Result<Opened, CliError> {
     let store = open_store(config).await?;
     let migrated = if migrate == Migrate::Any || store.backend() == Backend::Sqlite {
         store.migrate().await?
@@ -134,10 +143,6 @@ pub(super) fn nothing_to_change(what: &str, such_as: &str) -> CliError {
     CliError::usage(format!(
         "nothing to change: name at least one option, such as {such_as}; see 'gatewright {what} update --help'"
     ))
-}
-
-fn given_master_key(config: &Config) -> Result<(MasterKey, Announcement), CliError> {
-    master_key::resolve(config).map_err(|error| CliError::usage(error.to_string()))
 }
 
 /// The keys that a master key stands for.

@@ -81,7 +81,11 @@ pub fn scopes(file: Option<&Path>) -> Result<ScopeDirectory, String> {
 ///
 /// # Errors
 /// [`CliError`]; a key that can't be opened is one, and never replaced.
-pub async fn issuer(config: &Config, opened: Opened) -> Result<SharedIssuer, CliError> {
+pub async fn issuer(
+    config: &Config,
+    opened: Opened,
+    scopes: ScopeDirectory,
+) -> Result<SharedIssuer, CliError> {
     let Opened {
         store,
         master,
@@ -100,8 +104,7 @@ pub async fn issuer(config: &Config, opened: Opened) -> Result<SharedIssuer, Cli
         passwords,
         keyring: ArcSwap::from_pointee(keyring),
         clients: ClientCache::default(),
-        scopes: scopes(config.policy.file.as_deref())
-            .map_err(|what| CliError::usage(format!("policy.file: {what}")))?,
+        scopes,
         store,
         entropy,
         master,

@@ -44,14 +44,14 @@ async fn serve(args: &ServeArgs, config: &Config, files: Files) -> Result<(), Cl
     } else {
         Migrate::Embedded
     };
-    let opened = open_migrating(config, migrate).await?;
+    let opened = open_migrating(config, migrate, files.master_key).await?;
     for announcement in &opened.announcements {
         tracing::warn!("{announcement}");
     }
     if !opened.migrated.is_empty() {
         tracing::info!(applied = %opened.migrated.join(", "), "database migrated");
     }
-    let issuer = Box::pin(runtime::issuer(config, opened)).await?;
+    let issuer = Box::pin(runtime::issuer(config, opened, files.scopes)).await?;
     let app = App::new(issuer, runtime::system_clock(), config.cors.origins.clone());
     let listener = runtime::bind(config).await?;
     tracing::info!(listen = %config.listen, issuer = %config.issuer, "ready");

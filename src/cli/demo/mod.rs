@@ -9,6 +9,7 @@ use super::error::CliError;
 use super::open::open;
 use super::runtime;
 use crate::config::Config;
+use crate::flows::scopes::ScopeDirectory;
 use crate::http::{App, router};
 use axum::Router;
 use axum::routing::{any, get};
@@ -119,12 +120,12 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     let policy_text = seed::policy(&config.issuer);
     let policy_file = dir.path.join("policy.toml");
     std::fs::write(&policy_file, &policy_text).map_err(|error| failed(&error))?;
-    config.policy.file = Some(policy_file.clone());
     let _log = crate::telemetry::init(&config.log).map_err(|error| failed(&error))?;
 
-    let issuer = Box::pin(runtime::issuer(&config, open(&config).await?)).await?;
-
     let policy = Policy::parse(&policy_text).map_err(|error| failed(&error))?;
+    let scopes = ScopeDirectory::from_policies(std::slice::from_ref(&policy));
+    let issuer = Box::pin(runtime::issuer(&config, open(&config).await?, scopes)).await?;
+
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let verifier =
         Verifier::over_http(policy.issuers(), &dir.path, &clock).map_err(|error| failed(&error))?;
