@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use gatewright_authorizer::Reason;
 use gatewright_authorizer::policy::{Request, explain};
-use gatewright_authorizer::{AccessToken, Reason};
 use serde_json::{Value, json};
 
-use crate::support::{NOW, claims, policy_of, rules};
+use crate::support::{NOW, policy_of, token_having};
 
 const RULES: &str = r#"[[rule]]
 id = "orders-read"
@@ -54,14 +54,6 @@ fn call_denied_by_rule(reason: Reason) -> Option<(Value, &'static str, &'static 
     })
 }
 
-fn token(more: &Value) -> AccessToken {
-    let Value::Object(mut payload) = claims("") else {
-        unreachable!()
-    };
-    payload.extend(more.as_object().unwrap().clone());
-    gatewright_authorizer::token::claims_of(payload, &rules(), NOW).unwrap()
-}
-
 fn document() -> String {
     let policy = policy_of(RULES);
     let mut text = format!(
@@ -75,7 +67,7 @@ fn document() -> String {
         let (presented, verdict) = match call_denied_by_rule(*reason) {
             Some((claims, method, path)) => {
                 let request = Request::new(method, path).at(NOW);
-                let told = explain(&policy, &Ok(token(&claims)), &request);
+                let told = explain(&policy, &Ok(token_having(&claims)), &request);
                 assert_eq!(told.reason, Some(*reason), "{claims} {method} {path}");
                 (
                     format!("--claims '{claims}' --method {method} --path {path}"),

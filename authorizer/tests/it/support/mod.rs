@@ -93,6 +93,15 @@ pub fn token_with(scope: &str) -> AccessToken {
     gatewright_authorizer::token::claims_of(payload, &rules(), NOW).unwrap()
 }
 
+/// A token of a valid kind with these claims beside the usual ones.
+pub fn token_having(more: &Value) -> AccessToken {
+    let Value::Object(mut payload) = claims("orders:read") else {
+        unreachable!()
+    };
+    payload.extend(more.as_object().unwrap().clone());
+    gatewright_authorizer::token::claims_of(payload, &rules(), NOW).unwrap()
+}
+
 pub fn token_of(scopes: &Scopes) -> AccessToken {
     AccessToken {
         scope: scopes.clone(),
