@@ -12,6 +12,7 @@ mod config;
 pub mod demo;
 mod doctor;
 pub mod error;
+mod events;
 mod files;
 mod gateway;
 mod key;
@@ -72,6 +73,9 @@ pub enum Command {
     /// See, rotate and bring in signing keys
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// See what happened, and whether the record of it is intact
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Check a policy file, or explain what it decides
     Policy(policy::PolicyArgs),
     /// Guard what is behind a proxy: nginx, haproxy, Traefik, Caddy, Envoy, Apache
@@ -121,6 +125,7 @@ impl Cli {
             Command::Client(command) => block_on(client::run(command, config)),
             Command::User(command) => block_on(user::run(command, config)),
             Command::Key(command) => block_on(key::run(command, config)),
+            Command::Events(command) => block_on(events::run(command, config)),
             Command::Policy(args) => {
                 config.refuse_for("policy")?;
                 block_on(policy::run(args.command))

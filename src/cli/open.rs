@@ -2,11 +2,13 @@
 
 use super::error::CliError;
 use super::out;
-use crate::config::{Announcement, Config, MasterKey, master_key};
+use crate::config::{Announcement, Config, KeptAddress, MasterKey, host_name, master_key};
 use crate::crypto::password::{HashSettings, PasswordHasher};
 use crate::crypto::{Entropy, MasterKeys};
 use crate::flows::admin::Admin;
+use crate::flows::events::{AddressPrivacy, EventSettings, EventStream};
 use crate::flows::keys;
+use crate::store::events::Recorder;
 use crate::store::{Backend, Store, StoreOptions};
 
 /// Which databases may be migrated on the way.
@@ -31,6 +33,8 @@ pub struct Opened {
     pub entropy: Entropy,
     /// The password pool.
     pub passwords: PasswordHasher,
+    /// What happens.
+    pub events: EventStream,
     /// What the operator should hear, to be logged or printed.
     pub announcements: Vec<Announcement>,
     /// Names of the migrations that were applied now.
@@ -45,6 +49,7 @@ impl Opened {
             master: &self.master,
             entropy: &self.entropy,
             passwords: &self.passwords,
+            events: &self.events,
             actor: "cli",
         }
     }
@@ -104,6 +109,7 @@ pub async fn open_migrating(
     keys::check_master_key(&store, &master).await?;
     let entropy = Entropy::system();
     let passwords = hasher(config, &entropy)?;
+    let events = event_stream(config, &master, &entropy);
     let announcements = match announcement {
         Announcement::Quiet => Vec::new(),
         other => vec![other],
@@ -113,6 +119,7 @@ pub async fn open_migrating(
         master,
         entropy,
         passwords,
+        events,
         announcements,
         migrated,
     })
@@ -153,6 +160,22 @@ pub fn derive(key: &master_key::MasterKey) -> Result<MasterKeys, CliError> {
     MasterKeys::derive(key.expose()).ok_or_else(|| {
         CliError::failed("no keys can be derived from the master key: report this as a defect")
     })
+}
+
+/// The stream of events of a node as configured.
+pub fn event_stream(config: &Config, master: &MasterKeys, entropy: &Entropy) -> EventStream {
+    let node = config.node.clone().unwrap_or_else(host_name);
+    let recorder = Recorder::new(&node, master.events.clone());
+    let settings = EventSettings {
+        addresses: match config.events.addresses {
+            KeptAddress::Full => AddressPrivacy::Full,
+            KeptAddress::Truncated => AddressPrivacy::Truncated,
+            KeptAddress::None => AddressPrivacy::None,
+        },
+        tokens_per_s: config.events.tokens_per_s,
+        queue: config.events.queue,
+    };
+    EventStream::new(recorder, entropy.clone(), settings)
 }
 
 /// The password pool with the configured costs.

@@ -5,6 +5,7 @@
 use super::error::CliError;
 use super::open::Opened;
 use crate::config::Config;
+use crate::domain::event::Happening;
 use crate::flows::clients::ClientCache;
 use crate::flows::scopes::ScopeDirectory;
 use crate::flows::{Issuer, Settings, SharedIssuer, keys};
@@ -12,6 +13,7 @@ use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings, Tls};
 use crate::http::state::Clock;
 use crate::http::{App, signals};
+use crate::store::events::{retention, verify};
 use crate::store::sweep;
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -27,6 +29,8 @@ use tokio::net::TcpListener;
 const KEYS_EVERY: Duration = Duration::from_secs(1);
 /// How often it writes down when secrets were used.
 const USES_EVERY: Duration = Duration::from_secs(10);
+/// How often it writes the events that wait.
+const EVENTS_EVERY: Duration = Duration::from_millis(250);
 /// How often it removes what has expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
@@ -91,10 +95,14 @@ pub async fn issuer(
         master,
         entropy,
         passwords,
+        events,
         ..
     } = opened;
     let now = unix_now();
-    keys::ensure_first_keys(&store, &master, &entropy, now)
+    verify::begin(&store, events.recorder(), now)
+        .await
+        .map_err(failed)?;
+    keys::ensure_first_keys(&store, &master, &events, now)
         .await
         .map_err(failed)?;
     let keyring = keys::load(&store, &master).await.map_err(failed)?;
@@ -108,6 +116,7 @@ pub async fn issuer(
         store,
         entropy,
         master,
+        events,
     });
     keys::tick(&issuer, now).await.map_err(failed)?;
     Ok(issuer)
@@ -172,13 +181,24 @@ pub async fn run(
             .map_err(failed)?;
     }
     let issuer = Arc::clone(&app.issuer);
-    let work = background(&issuer);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let started = Happening::NodeStarted {
+        version: version.clone(),
+    };
+    issuer.events.note(started, unix_now());
+    let work = background(&issuer, config.events.retention_days);
     let leaving = async move {
         signal.await;
         app.leave();
         tracing::info!("shutting down: not ready from now on, requests in flight complete");
     };
-    let guarded = guard::layer(GuardSettings::new(config), router);
+    let told = Arc::clone(&issuer);
+    let on_failure = move |cause, words: &str| {
+        let words = words.to_owned();
+        told.events
+            .note(Happening::RequestFailed { cause, words }, unix_now());
+    };
+    let guarded = guard::layer(GuardSettings::new(config), router).telling(Arc::new(on_failure));
     let report = server::serve(listener, guarded, server_settings, leaving)
         .await
         .map_err(failed)?;
@@ -189,22 +209,53 @@ pub async fn run(
     if let Err(error) = issuer.clients.write_uses(&issuer.store).await {
         tracing::warn!(%error, "the last uses of client secrets are not written down");
     }
+    issuer
+        .events
+        .note(Happening::NodeStopped { version }, unix_now());
+    if let Err(error) = issuer.events.finish(&issuer.store, unix_now()).await {
+        tracing::warn!(%error, waiting = issuer.events.waiting(), "the last events are not written");
+    }
+    sign_head(&issuer).await;
     issuer.store.close().await;
     Ok(())
 }
 
 /// What every node does beside answering.
-fn background(issuer: &SharedIssuer) -> Vec<tokio::task::JoinHandle<()>> {
+fn background(issuer: &SharedIssuer, retention_days: u32) -> Vec<tokio::task::JoinHandle<()>> {
     let every = |period: Duration| {
         let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         interval
     };
-    let (keys_issuer, uses_issuer, sweep_issuer) =
-        (Arc::clone(issuer), Arc::clone(issuer), Arc::clone(issuer));
-    let (mut keys_interval, mut uses_interval, mut sweep_interval) =
-        (every(KEYS_EVERY), every(USES_EVERY), every(SWEEP_EVERY));
+    let (keys_issuer, uses_issuer, sweep_issuer, events_issuer) = (
+        Arc::clone(issuer),
+        Arc::clone(issuer),
+        Arc::clone(issuer),
+        Arc::clone(issuer),
+    );
+    let (mut keys_interval, mut uses_interval, mut sweep_interval, mut events_interval) = (
+        every(KEYS_EVERY),
+        every(USES_EVERY),
+        every(SWEEP_EVERY),
+        every(EVENTS_EVERY),
+    );
     vec![
+        tokio::spawn(async move {
+            let mut failing = false;
+            loop {
+                events_interval.tick().await;
+                let events = &events_issuer.events;
+                match events.write(&events_issuer.store, unix_now()).await {
+                    Ok(_) => failing = false,
+                    // Told once, not four times a second.
+                    Err(_) if failing => {}
+                    Err(error) => {
+                        failing = true;
+                        tracing::warn!(%error, waiting = events.waiting(), "events are written later");
+                    }
+                }
+            }
+        }),
         tokio::spawn(async move {
             loop {
                 keys_interval.tick().await;
@@ -225,6 +276,8 @@ fn background(issuer: &SharedIssuer) -> Vec<tokio::task::JoinHandle<()>> {
             loop {
                 sweep_interval.tick().await;
                 sweep_all(&sweep_issuer).await;
+                remove_old_events(&sweep_issuer, retention_days).await;
+                sign_head(&sweep_issuer).await;
             }
         }),
     ]
@@ -243,5 +296,35 @@ async fn sweep_all(issuer: &SharedIssuer) {
                 return;
             }
         }
+    }
+}
+
+async fn remove_old_events(issuer: &SharedIssuer, retention_days: u32) {
+    if retention_days == 0 {
+        return;
+    }
+    let cutoff = unix_now() - i64::from(retention_days) * 86_400;
+    let key = issuer.events.recorder().key();
+    loop {
+        match retention::batch(&issuer.store, key, cutoff).await {
+            Ok(0) => return,
+            Ok(_) => tokio::task::yield_now().await,
+            Err(error) => {
+                tracing::warn!(%error, "old events are removed later");
+                return;
+            }
+        }
+    }
+}
+
+/// Signs the end of this node's chain, and tells the log: a copy kept elsewhere shows if the chain is cut short.
+async fn sign_head(issuer: &SharedIssuer) {
+    let recorder = issuer.events.recorder();
+    match verify::sign_head(&issuer.store, recorder, unix_now()).await {
+        Ok(None) => {}
+        Ok(Some((seq, hash))) => {
+            tracing::info!(target: "gatewright::event_head", writer = recorder.writer(), seq, hash, "signed");
+        }
+        Err(error) => tracing::warn!(%error, "the end of the events is signed later"),
     }
 }

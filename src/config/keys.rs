@@ -4,7 +4,7 @@ use std::{fmt::Display, path::Path};
 
 use serde_json::Value;
 
-use super::{Config, LogFormat, MasterKeySource, TlsConfig, read, read::Raw};
+use super::{Config, KeptAddress, LogFormat, MasterKeySource, TlsConfig, read, read::Raw};
 
 /// One setting.
 pub(super) struct Key {
@@ -87,6 +87,7 @@ const MAX_S: i64 = 10 * 365 * 24 * 60 * 60;
 pub(super) const KEYS: &[Key] = &[
     key!("issuer", issuer, read::issuer, "Who issues the tokens, as clients see it: https, no trailing slash. Plain http is for loopback only."),
     key!("listen", listen, read::address, "Address and port to listen on."),
+    special!("node", |c, raw| { c.node = read::node_name(raw)?; Ok(()) }, |c| c.node.clone().unwrap_or_else(|| NOT_SET.to_owned()), "node-1", "This node's name in events; the host's name, if nothing is set."),
     key!("trusted_proxies", trusted_proxies, read::networks, "Proxies whose X-Forwarded-For is believed: networks or addresses. Nobody else's is."),
     special!("master_key", |c, raw| { c.master_key = read::master_key_value(raw)?; Ok(()) }, show_master_key, "…", "Seals the private keys: 32 bytes as base64 or hex, made with `openssl rand -base64 32`. PostgreSQL needs it;\nbeside an SQLite database one is made on the first start. Better in a file:"),
     special!("master_key_file", |c, raw| { c.master_key = read::master_key_file(raw)?; Ok(()) }, show_master_key_file, "/run/secrets/gatewright-master-key", "The file that holds the master key; nobody but the server should be able to read it."),
@@ -121,6 +122,11 @@ pub(super) const KEYS: &[Key] = &[
     key!("throttle.account_window_s", throttle.account_window_s, read::integer(1..=86_400), "The window in which they count, in seconds."),
     key!("throttle.address_accounts", throttle.address_accounts, read::integer(1..=100_000), "Accounts tried in vain from one address (IPv6: one /64) before it has to wait."),
     key!("throttle.address_window_s", throttle.address_window_s, read::integer(1..=86_400), "The window in which they count, in seconds."),
+
+    key!("events.addresses", events.addresses, read::kept_address, "How much of a caller's address is kept in events: full, truncated (/24, IPv6 /48) or none."),
+    key!("events.retention_days", events.retention_days, read::integer(0..=36_500), "Days until an event is removed; 0 keeps all."),
+    key!("events.tokens_per_s", events.tokens_per_s, read::integer(0..=100_000), "Access tokens recorded one by one in a second; of more, a number for each client and minute."),
+    key!("events.queue", events.queue, read::integer(100..=1_000_000), "Events that may wait to be written. What doesn't fit is counted and told."),
 
     key!("log.format", log.format, read::log_format, "human or json, one event a line, on standard error."),
     key!("log.level", log.level, read::level, "off, error, warn, info, debug or trace."),
@@ -196,7 +202,13 @@ macro_rules! shown_bare {
     )+};
 }
 
-shown_quoted!(String, std::net::SocketAddr, ipnet::IpNet, LogFormat);
+shown_quoted!(
+    String,
+    std::net::SocketAddr,
+    ipnet::IpNet,
+    LogFormat,
+    KeptAddress
+);
 shown_bare!(i64, u64, u32, usize);
 
 impl<T: Shown> Shown for Vec<T> {

@@ -11,6 +11,7 @@ mod issuer;
 mod keys;
 mod layers;
 pub mod master_key;
+mod monitoring;
 mod read;
 mod values;
 
@@ -21,6 +22,7 @@ use serde_json::Value;
 pub use error::{ConfigError, Problem};
 pub use example::example_toml;
 pub use master_key::{Announcement, MasterKey, MasterKeyError};
+pub use monitoring::{EventsConfig, KeptAddress, host_name};
 pub use values::{
     Config, CorsConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, LogFormat,
     MasterKeySource, PasswordConfig, PolicyConfig, SecretText, SessionConfig, ThrottleConfig,

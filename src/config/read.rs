@@ -11,7 +11,7 @@ use std::{
 use ipnet::IpNet;
 use toml::de::DeValue;
 
-use super::{LogFormat, MasterKeySource, SecretText};
+use super::{KeptAddress, LogFormat, MasterKeySource, SecretText};
 
 /// A value before its key has read it.
 #[derive(Debug, Clone)]
@@ -126,6 +126,26 @@ pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, String> {
         raw,
         &[("human", LogFormat::Human), ("json", LogFormat::Json)],
     )
+}
+
+pub(super) fn kept_address(raw: &Raw) -> Result<KeptAddress, String> {
+    one_of(
+        raw,
+        &[
+            ("full", KeptAddress::Full),
+            ("truncated", KeptAddress::Truncated),
+            ("none", KeptAddress::None),
+        ],
+    )
+}
+
+pub(super) fn node_name(raw: &Raw) -> Result<Option<String>, String> {
+    let name = text(raw)?;
+    let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(usable) {
+        return Err("use 1 to 64 letters, digits, '-', '_' or '.'".to_owned());
+    }
+    Ok(Some(name.to_owned()))
 }
 
 fn one_of<T: Copy>(raw: &Raw, choices: &[(&str, T)]) -> Result<T, String> {

@@ -6,6 +6,7 @@ use std::{
     path::PathBuf,
 };
 
+use super::EventsConfig;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
@@ -64,6 +65,10 @@ pub struct Config {
     pub session: SessionConfig,
     /// Limits on wrong passwords.
     pub throttle: ThrottleConfig,
+    /// This node's name in events; `None` is the host's name.
+    pub node: Option<String>,
+    /// What is recorded.
+    pub events: EventsConfig,
     /// The log on standard error.
     pub log: LogConfig,
     /// Cross-origin requests.
@@ -318,6 +323,8 @@ impl Default for Config {
                 address_accounts: 15,
                 address_window_s: 900,
             },
+            node: None,
+            events: EventsConfig::default(),
             log: LogConfig {
                 format: LogFormat::Human,
                 level: "info".to_owned(),

@@ -2,6 +2,7 @@
 //!
 //! Owns every use of a cryptographic library. Imports `domain` only; knows no SQL and no HTTP.
 
+pub mod chain;
 pub mod entropy;
 pub mod jwt;
 pub mod keyring;

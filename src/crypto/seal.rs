@@ -1,5 +1,6 @@
 //! Sealing (AEAD) and keyed digests under keys derived from the master key.
 
+use super::chain::ChainKey;
 use super::entropy::{Entropy, NoEntropy};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
@@ -89,6 +90,10 @@ pub struct MasterKeys {
     pub interactions: SealingKey,
     /// Seals the cookie by which an account knows a device.
     pub devices: SealingKey,
+    /// Chains events.
+    pub events: ChainKey,
+    /// Seals where a listing goes on.
+    pub cursors: SealingKey,
     client_secrets: hmac::Key,
     csrf: hmac::Key,
     logins: hmac::Key,
@@ -107,6 +112,8 @@ impl MasterKeys {
             signing_keys: SealingKey::derive(master, "gatewright signing keys v1")?,
             interactions: SealingKey::derive(master, "gatewright interactions v1")?,
             devices: SealingKey::derive(master, "gatewright devices v1")?,
+            events: ChainKey::new(mac("gatewright events v1")?),
+            cursors: SealingKey::derive(master, "gatewright cursors v1")?,
             client_secrets: mac("gatewright client secrets v1")?,
             csrf: mac("gatewright csrf v1")?,
             logins: mac("gatewright login names v1")?,
@@ -134,7 +141,7 @@ impl MasterKeys {
     }
 }
 
-fn tag(key: &hmac::Key, parts: &[&str]) -> String {
+pub(super) fn tag(key: &hmac::Key, parts: &[&str]) -> String {
     let mut context = hmac::Context::with_key(key);
     for part in parts {
         context.update(&(part.len() as u64).to_be_bytes());

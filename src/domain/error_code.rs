@@ -1,7 +1,10 @@
 //! Error codes of the RFCs, as they appear in `error`.
 
+use serde::{Deserialize, Serialize};
+
 /// One code; the RFC that defines it stands beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// RFC 6749 §4.1.2.1, §5.2
     InvalidRequest,

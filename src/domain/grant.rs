@@ -1,6 +1,5 @@
 //! What a person granted: the content of a code and of every token that descends from it.
 
-use super::event::{Event, EventKind};
 use super::id::{ClientId, FamilyId, SessionId, Subject};
 use super::pkce::CodeChallenge;
 use super::resource::Audience;
@@ -30,16 +29,6 @@ pub struct Grant {
     pub nonce: Option<String>,
     /// The account's `password_changed_at` at that moment.
     pub password_changed_at: i64,
-}
-
-impl Grant {
-    /// An event about this grant.
-    pub fn event(&self, kind: EventKind, at: i64) -> Event {
-        Event::new(kind, at)
-            .with("client_id", self.client_id.as_str())
-            .with("sub", self.subject.as_str())
-            .with("grant_id", self.family_id.as_str())
-    }
 }
 
 /// A code as stored: the grant and what the token request must show to redeem it.

@@ -8,6 +8,7 @@ pub mod authorization;
 pub mod claims;
 pub mod client;
 pub mod consent;
+pub mod device;
 pub mod error_code;
 pub mod event;
 pub mod form;

@@ -7,27 +7,18 @@ use super::{FlowError, Issuer};
 use crate::crypto::token::{AuthorizationCode, sha256};
 use crate::domain::authorization::{AuthorizationRequest, ResponseMode};
 use crate::domain::client::GrantType;
+use crate::domain::event::{Happening, UnverifiedRequest};
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant};
 use crate::domain::redirect_uri::VerifiedRedirectUri;
 use crate::domain::resource::Audience;
 use crate::domain::session::Session;
-use crate::domain::{Account, Client, ErrorCode, FamilyId};
+use crate::domain::{Account, Client, ClientId, ErrorCode, FamilyId};
 use crate::store::{accounts, codes, consents};
 use std::sync::Arc;
 
 /// Why a request can't be answered at its redirect URI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UnverifiedReason {
-    /// No such client, or not one that people log in to.
-    UnknownClient,
-    /// Not a redirect URI of this client.
-    RedirectUri,
-    /// `client_id` or `redirect_uri` came twice.
-    SentTwice,
-    /// `state` or `nonce` is longer than is carried.
-    TooLong,
-}
+pub type UnverifiedReason = UnverifiedRequest;
 
 /// A refusal at the authorization endpoint.
 #[derive(Debug)]
@@ -40,6 +31,30 @@ pub enum AuthorizeError {
     Failed(FlowError),
 }
 
+impl AuthorizeError {
+    /// Notes that a request was refused.
+    pub fn note(&self, issuer: &Issuer, now: i64) {
+        let (client_id, error, unverified, words) = match self {
+            Self::Unverified(reason) => (None, None, Some(*reason), None),
+            Self::Reportable(response) => {
+                let client_id = Some(response.client_id.clone());
+                (client_id, response.error, None, response.words())
+            }
+            // Told as a failure of ours.
+            Self::Failed(_) => return,
+        };
+        issuer.note(
+            Happening::AuthorizationRefused {
+                client_id,
+                error,
+                unverified,
+                words: words.map(str::to_owned),
+            },
+            now,
+        );
+    }
+}
+
 /// What goes back to the client through the browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationResponse {
@@ -49,6 +64,19 @@ pub struct AuthorizationResponse {
     pub mode: ResponseMode,
     /// `code` or `error`, `state`, `iss`.
     pub parameters: Vec<(&'static str, String)>,
+    /// The client.
+    pub client_id: ClientId,
+    /// The error, if it is one.
+    pub error: Option<ErrorCode>,
+}
+
+impl AuthorizationResponse {
+    /// The words that the client's developers read.
+    pub fn words(&self) -> Option<&str> {
+        let described = |(name, _): &&(&str, String)| *name == "error_description";
+        let (_, words) = self.parameters.iter().find(described)?;
+        Some(words)
+    }
 }
 
 /// What happens next.
@@ -120,6 +148,7 @@ pub async fn authorize(
     })();
     let request = checked.map_err(|(code, words)| {
         let reply = Reply {
+            client_id: &client.client_id,
             to: &to,
             mode: mode.unwrap_or_default(),
             state: form.raw("state"),
@@ -328,6 +357,13 @@ pub(super) async fn grant_code(
         redirect_uri_named: request.redirect_uri_named,
         code_challenge: request.code_challenge.clone(),
     };
+    let issued = Happening::CodeIssued {
+        client_id: stored.grant.client_id.clone(),
+        subject: stored.grant.subject.clone(),
+        grant_id: stored.grant.family_id.clone(),
+        session_id: stored.grant.session_id.clone(),
+        scope: stored.grant.scope.clone(),
+    };
     let expires_at = now + issuer.settings.code_s;
     codes::insert(
         &issuer.store,
@@ -337,11 +373,13 @@ pub(super) async fn grant_code(
         expires_at,
     )
     .await?;
+    issuer.note(issued, now);
     Ok(Reply::to(request).code(issuer, &code))
 }
 
 /// Where and how an answer goes.
 pub(super) struct Reply<'a> {
+    client_id: &'a ClientId,
     to: &'a VerifiedRedirectUri,
     mode: ResponseMode,
     state: Option<&'a str>,
@@ -350,6 +388,7 @@ pub(super) struct Reply<'a> {
 impl<'a> Reply<'a> {
     pub(super) fn to(request: &'a AuthorizationRequest) -> Self {
         Self {
+            client_id: &request.client_id,
             to: &request.redirect_uri,
             mode: request.response_mode,
             state: request.state.as_deref(),
@@ -364,6 +403,7 @@ impl<'a> Reply<'a> {
     ) -> AuthorizationResponse {
         self.answer(
             issuer,
+            Some(code),
             vec![
                 ("error", code.as_str().to_owned()),
                 ("error_description", words.to_owned()),
@@ -372,12 +412,13 @@ impl<'a> Reply<'a> {
     }
 
     fn code(&self, issuer: &Issuer, code: &AuthorizationCode) -> AuthorizationResponse {
-        self.answer(issuer, vec![("code", code.expose().to_owned())])
+        self.answer(issuer, None, vec![("code", code.expose().to_owned())])
     }
 
     fn answer(
         &self,
         issuer: &Issuer,
+        error: Option<ErrorCode>,
         mut parameters: Vec<(&'static str, String)>,
     ) -> AuthorizationResponse {
         if let Some(state) = self.state {
@@ -388,6 +429,8 @@ impl<'a> Reply<'a> {
             to: self.to.clone(),
             mode: self.mode,
             parameters,
+            client_id: self.client_id.clone(),
+            error,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::error::refuse;
 use super::{Issuer, TokenError};
 use crate::crypto::token::{equal, sha256};
 use crate::domain::client::{AuthMethod, Client, ClientType};
+use crate::domain::event::{ClientAuthFailure, Happening};
 use crate::domain::form::{self, Form};
 use crate::domain::{ClientId, ErrorCode};
 use base64::Engine;
@@ -53,7 +54,15 @@ pub async fn authenticate(
 ) -> Result<Arc<RegisteredClient>, TokenError> {
     let basic = matches!(presented.authorization, Some(value) if is_basic(value));
     let refused = TokenError::Client { basic };
-    let (client_id, credential) = read(presented)?;
+    let (client_id, credential) = match read(presented) {
+        Ok(read) => read,
+        Err(error) => {
+            if matches!(error, TokenError::Client { .. }) {
+                failed(issuer, None, ClientAuthFailure::Unreadable, now);
+            }
+            return Err(error);
+        }
+    };
     let Some(registered) = issuer.clients.find(&issuer.store, &client_id).await? else {
         // The same work as for a wrong secret. What was sent is not logged: it may be a secret in the wrong place.
         if let Credential::Secret { secret, .. } = &credential {
@@ -62,27 +71,46 @@ pub async fn authenticate(
                 &"-".repeat(43),
             );
         }
-        tracing::info!(client_id = "(unknown)", "client authentication failed");
+        failed(issuer, None, ClientAuthFailure::UnknownClient, now);
         return Err(refused);
     };
-    if proves(issuer, &registered, credential, now).await? {
-        Ok(registered)
-    } else {
-        let client_id = registered.client.client_id.as_str();
-        tracing::info!(client_id, "client authentication failed");
-        Err(refused)
+    let client = &registered.client;
+    match proves(issuer, &registered, credential, now).await? {
+        Ok(()) => {
+            let method = client.auth_method;
+            issuer
+                .events
+                .note_authenticated(&client.client_id, method, now);
+            Ok(registered)
+        }
+        Err(reason) => {
+            failed(issuer, Some(&client.client_id), reason, now);
+            Err(refused)
+        }
     }
 }
+
+/// Notes a failure. An id that isn't a client's is not kept: it may be a secret in the wrong place.
+fn failed(issuer: &Issuer, client_id: Option<&ClientId>, reason: ClientAuthFailure, now: i64) {
+    let client_id = client_id.cloned();
+    issuer.note(
+        Happening::ClientAuthenticationFailed { client_id, reason },
+        now,
+    );
+}
+
+/// What came of looking at a credential.
+type Proof = Result<(), ClientAuthFailure>;
 
 async fn proves(
     issuer: &Issuer,
     registered: &RegisteredClient,
     credential: Credential,
     now: i64,
-) -> Result<bool, TokenError> {
+) -> Result<Proof, TokenError> {
     let client = &registered.client;
-    match (client.auth_method, credential) {
-        (AuthMethod::None, Credential::None) => Ok(client.client_type == ClientType::Public),
+    Ok(match (client.auth_method, credential) {
+        (AuthMethod::None, Credential::None) if client.client_type == ClientType::Public => Ok(()),
         (AuthMethod::ClientSecret, Credential::Secret { secret, .. })
         | (
             AuthMethod::ClientSecretBasic,
@@ -97,18 +125,29 @@ async fn proves(
                 secret,
                 basic: false,
             },
-        ) => Ok(verify_secret(issuer, registered, &secret, now)),
-        (AuthMethod::PrivateKeyJwt, Credential::Assertion(assertion)) => {
-            verify_assertion(issuer, registered, &assertion, now).await
+        ) => {
+            if verify_secret(issuer, registered, &secret, now) {
+                Ok(())
+            } else {
+                Err(ClientAuthFailure::WrongSecret)
+            }
         }
-        _ => Ok(false),
-    }
+        (AuthMethod::PrivateKeyJwt, Credential::Assertion(assertion)) => {
+            verify_assertion(issuer, registered, &assertion, now).await?
+        }
+        _ => Err(ClientAuthFailure::WrongMethod),
+    })
 }
 
 fn is_basic(authorization: &str) -> bool {
     authorization
         .get(..6)
         .is_some_and(|scheme| scheme.eq_ignore_ascii_case("basic "))
+}
+
+/// The client that a request says it comes from, unproven.
+pub(super) fn claimed(presented: &Presented<'_>) -> Option<String> {
+    read(presented).ok().map(|(client_id, _)| client_id)
 }
 
 /// Finds the one credential in a request and the client it is for.
@@ -222,17 +261,17 @@ async fn verify_assertion(
     registered: &RegisteredClient,
     assertion: &str,
     now: i64,
-) -> Result<bool, TokenError> {
+) -> Result<Proof, TokenError> {
     let client = &registered.client;
     let Some((payload, expires_at)) = check_assertion(issuer, registered, assertion, now) else {
-        return Ok(false);
+        return Ok(Err(ClientAuthFailure::AssertionRefused));
     };
     let Some(jti) = payload
         .get("jti")
         .and_then(Value::as_str)
         .filter(|jti| !jti.is_empty())
     else {
-        return Ok(false);
+        return Ok(Err(ClientAuthFailure::AssertionRefused));
     };
     let digest = sha256(jti);
     let first = crate::store::clients::use_assertion(
@@ -242,13 +281,11 @@ async fn verify_assertion(
         expires_at + REMEMBERED_S,
     )
     .await?;
-    if !first {
-        tracing::warn!(
-            client_id = client.client_id.as_str(),
-            "a client assertion was replayed"
-        );
-    }
-    Ok(first)
+    Ok(if first {
+        Ok(())
+    } else {
+        Err(ClientAuthFailure::AssertionReplayed)
+    })
 }
 
 fn check_assertion(

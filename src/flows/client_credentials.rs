@@ -2,10 +2,11 @@
 
 use super::clients::RegisteredClient;
 use super::error::refuse;
-use super::issue::{AccessTokenContent, TokenResponse};
+use super::issue::{AccessTokenContent, IssuedToken, TokenResponse};
 use super::token::{asked_resources, asked_scope};
 use super::{FlowError, Issuer, TokenError};
 use crate::domain::ErrorCode;
+use crate::domain::client::GrantType;
 use crate::domain::form::Form;
 use crate::domain::scope::OPENID_SCOPES;
 
@@ -35,7 +36,17 @@ pub(super) fn issue(
         resources: &resources,
         person: None,
     };
-    let (access_token, expires_in) = issuer.access_token(&content, now)?;
+    let IssuedToken {
+        access_token,
+        expires_in,
+        jti,
+    } = issuer.access_token(&content, now)?;
+    let grant = GrantType::ClientCredentials;
+    issuer
+        .events
+        .note_token((grant, &client.client_id), now, || {
+            issuer.issued(grant, &content, &jti)
+        });
     let response = TokenResponse {
         access_token,
         token_type: "Bearer",

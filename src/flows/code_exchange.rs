@@ -6,7 +6,7 @@ use super::token::{AuthenticatedClient, asked_resources};
 use super::{FlowError, Issuer, SharedIssuer, TokenError, to_the_end};
 use crate::crypto::token::{AuthorizationCode, RefreshToken, equal, sha256};
 use crate::domain::client::GrantType;
-use crate::domain::event::EventKind;
+use crate::domain::event::Happening;
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant, Redemption};
 use crate::domain::pkce::is_code_verifier;
@@ -73,7 +73,7 @@ pub(super) async fn redeem(
         None
     };
     let response = issuer.person_response(
-        client,
+        (GrantType::AuthorizationCode, client),
         &account,
         grant,
         (&grant.scope, &resources),
@@ -91,7 +91,11 @@ pub(super) async fn redeem(
     };
     let shared = Arc::clone(issuer);
     match to_the_end(async move { spend.commit(&shared, now).await }).await? {
-        Redemption::Granted => Ok(response),
+        Redemption::Granted => {
+            let of = (GrantType::AuthorizationCode, &client.client_id);
+            issuer.events.note_token(of, now, || response.issued);
+            Ok(response.body)
+        }
         Redemption::Replayed(_) | Redemption::Unknown => refuse(ErrorCode::InvalidGrant, DEAD),
     }
 }
@@ -166,9 +170,12 @@ async fn replayed(issuer: &SharedIssuer, grant: &Grant, now: i64) -> Result<(), 
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
         if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "code_replayed").await? {
-            shared
-                .record(&mut tx, grant.event(EventKind::CodeReplayed, now))
-                .await?;
+            let replayed = Happening::CodeReplayed {
+                client_id: grant.client_id.clone(),
+                subject: grant.subject.clone(),
+                grant_id: grant.family_id.clone(),
+            };
+            shared.record(&mut tx, replayed, now)?;
         }
         tx.commit().await?;
         Ok(())
@@ -208,6 +215,12 @@ impl Spend {
             refresh_tokens::insert_token(&mut tx, &family_id, digest, now, idle_end).await?;
         }
         tx.commit().await?;
+        let redeemed = Happening::CodeRedeemed {
+            client_id: self.client_id,
+            subject: self.grant.subject,
+            grant_id: family_id,
+        };
+        issuer.note(redeemed, now);
         Ok(Redemption::Granted)
     }
 

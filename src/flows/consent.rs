@@ -6,7 +6,7 @@ use super::authorize::{
 };
 use super::interaction::Interaction;
 use crate::domain::consent::Consent;
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::Happening;
 use crate::domain::session::Session;
 use crate::domain::{ErrorCode, Scope};
 use crate::store::consents;
@@ -26,6 +26,13 @@ pub async fn decide(
     let client = &registered.client;
     let request = &interaction.request;
     if !allow {
+        issuer.note(
+            Happening::ConsentRefused {
+                client_id: client.client_id.clone(),
+                subject: session.subject.clone(),
+            },
+            now,
+        );
         let reply = Reply::to(request);
         return Err(AuthorizeError::Reportable(reply.error(
             issuer,
@@ -88,11 +95,12 @@ pub async fn decide(
         now,
     )
     .await?;
-    let event = Event::new(EventKind::ConsentGiven, now)
-        .with("client_id", client.client_id.as_str())
-        .with("sub", account.subject.as_str())
-        .with("scope", request.scope.to_string());
-    issuer.record(&mut tx, event).await?;
+    let given = Happening::ConsentGiven {
+        client_id: client.client_id.clone(),
+        subject: account.subject.clone(),
+        scope: request.scope.clone(),
+    };
+    issuer.record(&mut tx, given, now)?;
     tx.commit().await?;
     Ok(Next::Respond(
         grant_code(issuer, request, session, &account, now).await?,

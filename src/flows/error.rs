@@ -3,6 +3,7 @@
 use crate::crypto::entropy::NoEntropy;
 use crate::crypto::signing_key::KeyError;
 use crate::domain::ErrorCode;
+use crate::domain::event::FailureCause;
 use crate::store::StoreError;
 use std::fmt;
 
@@ -25,6 +26,18 @@ impl fmt::Display for FlowError {
             ),
             Self::Store(error) => error.fmt(f),
             Self::Internal(detail) => f.write_str(detail),
+        }
+    }
+}
+
+impl FlowError {
+    /// Whose failure it is.
+    pub fn cause(&self) -> FailureCause {
+        match self {
+            Self::Busy => FailureCause::PasswordQueue,
+            Self::Store(StoreError::Busy(_)) => FailureCause::DatabaseBusy,
+            Self::Store(StoreError::Unavailable(_)) => FailureCause::DatabaseUnavailable,
+            Self::Store(_) | Self::Internal(_) => FailureCause::Internal,
         }
     }
 }

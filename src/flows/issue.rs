@@ -2,8 +2,10 @@
 
 use super::{FlowError, Issuer};
 use crate::crypto::jwt::{self, TokenType};
-use crate::crypto::token::half_sha256;
+use crate::crypto::token::{half_sha256, sha256};
 use crate::domain::claims;
+use crate::domain::client::GrantType;
+use crate::domain::event::Happening;
 use crate::domain::grant::Grant;
 use crate::domain::resource::Audience;
 use crate::domain::{Account, Client, Scope};
@@ -48,7 +50,7 @@ struct AccessTokenClaims<'a> {
     client_id: &'a str,
     iat: i64,
     exp: i64,
-    jti: String,
+    jti: &'a str,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +87,40 @@ pub(super) struct AccessTokenContent<'a> {
     pub person: Option<(&'a Account, &'a Grant)>,
 }
 
+/// An access token that was just signed.
+pub(super) struct IssuedToken {
+    pub access_token: String,
+    /// Seconds that it lives.
+    pub expires_in: i64,
+    pub jti: String,
+}
+
+/// The answer to a code or a refresh token, and what it's recorded as once it has been given.
+pub(super) struct PersonResponse {
+    pub body: String,
+    pub issued: Happening,
+}
+
 impl Issuer {
+    /// What an access token is recorded as.
+    pub(super) fn issued(
+        &self,
+        grant: GrantType,
+        content: &AccessTokenContent<'_>,
+        jti: &str,
+    ) -> Happening {
+        let audiences = self.audiences(content.client, content.resources, content.scope);
+        Happening::TokenIssued {
+            grant,
+            client_id: content.client.client_id.clone(),
+            subject: content.person.map(|(account, _)| account.subject.clone()),
+            scope: content.scope.clone(),
+            audience: audiences.into_iter().map(str::to_owned).collect(),
+            jti_digest: sha256(jti),
+            grant_id: content.person.map(|(_, grant)| grant.family_id.clone()),
+        }
+    }
+
     /// The audience of a token: what was asked for; else the client's own, and the issuer where userinfo is
     /// meant to be called.
     pub(super) fn audiences<'a>(
@@ -124,12 +159,12 @@ impl Issuer {
         self.scopes.narrow(scope, audiences)
     }
 
-    /// Signs an access token. Returns it and the seconds it lives.
+    /// Signs an access token.
     pub(super) fn access_token(
         &self,
         content: &AccessTokenContent<'_>,
         now: i64,
-    ) -> Result<(String, i64), FlowError> {
+    ) -> Result<IssuedToken, FlowError> {
         let client = content.client;
         let lifetime = client
             .access_token_s
@@ -140,6 +175,7 @@ impl Issuer {
             custom.extend(claims::custom(account));
         }
         let scope = content.scope.to_string();
+        let jti = self.entropy.id()?;
         let claims = AccessTokenClaims {
             iss: &self.url,
             sub: content
@@ -151,7 +187,7 @@ impl Issuer {
             client_id: client.client_id.as_str(),
             iat: now,
             exp: now + lifetime,
-            jti: self.entropy.id()?,
+            jti: &jti,
             scope: &scope,
             auth_time: content.person.map(|(_, grant)| grant.auth_time),
             grant_id: content.person.map(|(_, grant)| grant.family_id.as_str()),
@@ -161,7 +197,12 @@ impl Issuer {
         let key = keyring.signer(client.access_token_alg).ok_or_else(|| {
             FlowError::Internal(format!("no active {} key", client.access_token_alg))
         })?;
-        Ok((jwt::sign(key, TokenType::AccessToken, &claims)?, lifetime))
+        let access_token = jwt::sign(key, TokenType::AccessToken, &claims)?;
+        Ok(IssuedToken {
+            access_token,
+            expires_in: lifetime,
+            jti,
+        })
     }
 
     /// Signs an ID token beside its access token.
@@ -196,13 +237,13 @@ impl Issuer {
     /// The whole answer to a code or a refresh token, as the bytes to send.
     pub(super) fn person_response(
         &self,
-        client: &Client,
+        (grant_type, client): (GrantType, &Client),
         account: &Account,
         grant: &Grant,
         access: (&Scope, &[Audience]),
         refresh_token: Option<&str>,
         now: i64,
-    ) -> Result<String, FlowError> {
+    ) -> Result<PersonResponse, FlowError> {
         let (asked, resources) = access;
         let scope = self.scope_for_audience(client, resources, asked);
         let content = AccessTokenContent {
@@ -211,7 +252,12 @@ impl Issuer {
             resources,
             person: Some((account, grant)),
         };
-        let (access_token, expires_in) = self.access_token(&content, now)?;
+        let IssuedToken {
+            access_token,
+            expires_in,
+            jti,
+        } = self.access_token(&content, now)?;
+        let issued = self.issued(grant_type, &content, &jti);
         let id_token = if scope.contains("openid") {
             Some(self.id_token(client, account, grant, &scope, &access_token, now)?)
         } else {
@@ -225,6 +271,9 @@ impl Issuer {
             refresh_token,
             id_token,
         };
-        Ok(serde_json::to_string(&response)?)
+        Ok(PersonResponse {
+            body: serde_json::to_string(&response)?,
+            issued,
+        })
     }
 }

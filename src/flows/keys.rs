@@ -1,11 +1,12 @@
 //! Signing keys: `pending → active → retiring → gone` (ARCHITECTURE, 7).
 
+use super::events::EventStream;
 use super::{FlowError, Issuer};
 use crate::crypto::signing_key::{self, PrivatePkcs8, SigningKey};
 use crate::crypto::{Entropy, Keyring, MasterKeys};
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::Happening;
 use crate::store::signing_keys::{self, KeyRecord};
-use crate::store::{Store, clients, events, settings};
+use crate::store::{Store, clients, settings};
 use gatewright_authorizer::jose::Algorithm;
 use serde_json::Value;
 use std::sync::Arc;
@@ -49,9 +50,10 @@ pub async fn check_master_key(store: &Store, master: &MasterKeys) -> Result<(), 
 pub async fn ensure_first_keys(
     store: &Store,
     master: &MasterKeys,
-    entropy: &Entropy,
+    events: &EventStream,
     now: i64,
 ) -> Result<(), FlowError> {
+    let entropy = events.entropy();
     let known = signing_keys::all(store).await?;
     for algorithm in ALGORITHMS {
         if known.iter().any(|key| key.algorithm == algorithm.as_str()) {
@@ -60,7 +62,7 @@ pub async fn ensure_first_keys(
         let entropy_of_task = entropy.clone();
         let private = blocking(move || signing_key::generate(algorithm, &entropy_of_task)).await?;
         let record = seal(master, entropy, algorithm, &private, "active", now, now)?;
-        insert(store, entropy, &record, now).await?;
+        insert(store, events, &record, now).await?;
     }
     Ok(())
 }
@@ -105,7 +107,7 @@ fn context(kid: &str) -> String {
 
 async fn insert(
     store: &Store,
-    entropy: &Entropy,
+    events: &EventStream,
     record: &KeyRecord,
     now: i64,
 ) -> Result<bool, FlowError> {
@@ -113,11 +115,12 @@ async fn insert(
     if !signing_keys::insert(&mut tx, record).await? {
         return Ok(false);
     }
-    let event = Event::new(EventKind::KeyCreated, now)
-        .with("kid", record.kid.as_str())
-        .with("alg", record.algorithm.as_str())
-        .with("state", record.state.as_str());
-    events::record(&mut tx, &entropy.id()?, event).await?;
+    let created = Happening::KeyCreated {
+        kid: record.kid.clone(),
+        alg: record.algorithm.clone(),
+        state: record.state.clone(),
+    };
+    events.record(&mut tx, created, now)?;
     tx.commit().await?;
     Ok(true)
 }
@@ -195,16 +198,16 @@ pub struct PendingKey {
 pub async fn rotate(
     store: &Store,
     master: &MasterKeys,
-    entropy: &Entropy,
+    events: &EventStream,
     algorithm: Algorithm,
     (jwks_max_age_s, now): (i64, i64),
 ) -> Result<PendingKey, FlowError> {
-    let entropy_of_task = entropy.clone();
+    let entropy_of_task = events.entropy().clone();
     let private = blocking(move || signing_key::generate(algorithm, &entropy_of_task)).await?;
     publish(
         store,
         master,
-        entropy,
+        events,
         algorithm,
         &private,
         (jwks_max_age_s, now),
@@ -219,7 +222,7 @@ pub async fn rotate(
 pub async fn import(
     store: &Store,
     master: &MasterKeys,
-    entropy: &Entropy,
+    events: &EventStream,
     private: &PrivatePkcs8,
     (jwks_max_age_s, now): (i64, i64),
 ) -> Result<PendingKey, FlowError> {
@@ -227,7 +230,7 @@ pub async fn import(
     publish(
         store,
         master,
-        entropy,
+        events,
         algorithm,
         private,
         (jwks_max_age_s, now),
@@ -238,7 +241,7 @@ pub async fn import(
 async fn publish(
     store: &Store,
     master: &MasterKeys,
-    entropy: &Entropy,
+    events: &EventStream,
     algorithm: Algorithm,
     private: &PrivatePkcs8,
     (jwks_max_age_s, now): (i64, i64),
@@ -246,14 +249,14 @@ async fn publish(
     let activates_at = now + 2 * jwks_max_age_s + POLL_S;
     let record = seal(
         master,
-        entropy,
+        events.entropy(),
         algorithm,
         private,
         "pending",
         now,
         activates_at,
     )?;
-    let created = insert(store, entropy, &record, now).await?;
+    let created = insert(store, events, &record, now).await?;
     if created {
         return Ok(PendingKey {
             kid: record.kid,
@@ -283,7 +286,7 @@ async fn publish(
 /// [`FlowError`]
 pub async fn retire(
     store: &Store,
-    entropy: &Entropy,
+    events: &EventStream,
     kid: &str,
     now: i64,
 ) -> Result<bool, FlowError> {
@@ -291,10 +294,10 @@ pub async fn retire(
     if !signing_keys::withdraw(&mut tx, kid, now).await? {
         return Ok(false);
     }
-    let event = Event::new(EventKind::KeyRetired, now)
-        .with("kid", kid)
-        .with("state", "gone");
-    events::record(&mut tx, &entropy.id()?, event).await?;
+    let retired = Happening::KeyRetired {
+        kid: kid.to_owned(),
+    };
+    events.record(&mut tx, retired, now)?;
     tx.commit().await?;
     Ok(true)
 }
@@ -324,7 +327,7 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
         let due = state("active", algorithm).is_some_and(|key| key.activates_at + period <= now);
         if period > 0 && pending.is_none() && due {
             let times = (issuer.settings.jwks_max_age_s, now);
-            rotate(store, &issuer.master, &issuer.entropy, algorithm, times).await?;
+            rotate(store, &issuer.master, &issuer.events, algorithm, times).await?;
         }
     }
     if records
@@ -356,17 +359,9 @@ async fn promote(issuer: &Issuer, algorithm: Algorithm, now: i64) -> Result<(), 
     if let Some((kid, retired)) =
         signing_keys::promote(&mut tx, algorithm.as_str(), now, gone_at).await?
     {
-        issuer
-            .record(
-                &mut tx,
-                Event::new(EventKind::KeyActivated, now).with("kid", kid),
-            )
-            .await?;
-        if let Some(retired) = retired {
-            let event = Event::new(EventKind::KeyRetired, now)
-                .with("kid", retired)
-                .with("state", "retiring");
-            issuer.record(&mut tx, event).await?;
+        issuer.record(&mut tx, Happening::KeyActivated { kid }, now)?;
+        if let Some(kid) = retired {
+            issuer.record(&mut tx, Happening::KeyRetired { kid }, now)?;
         }
     }
     tx.commit().await?;

@@ -4,7 +4,7 @@ use super::{FlowError, Issuer, to_the_end};
 use crate::crypto::password::{HashError, Verdict};
 use crate::crypto::token::{SessionCookie, sha256};
 use crate::domain::account::{PASSWORD_MAX_BYTES, canonical_login, canonical_password};
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::{Happening, LoginFailure, SessionEnd, ThrottleScope};
 use crate::domain::session::Session;
 use crate::domain::{Account, SessionId, Subject};
 use crate::store::{accounts, sessions, throttle};
@@ -14,6 +14,10 @@ use std::sync::Arc;
 
 /// Accounts that one browser may be known to.
 const DEVICE_ACCOUNTS: usize = 8;
+/// How long it counts that a password was tried for several accounts, seconds.
+const SPRAYING_WINDOW_S: i64 = 3600;
+/// What is kept of a wrong password: 18 bits of a keyed digest.
+const SPRAYING_TAG_CHARS: usize = 3;
 const DEVICE_CONTEXT: &str = "device";
 
 /// What the form said and where from.
@@ -88,8 +92,8 @@ pub async fn login(
         .login_bucket("address", &network(attempt.address));
 
     if !known_device && address_is_throttled(issuer, &address, &member, now).await? {
-        tracing::warn!("logins from one address are throttled");
-        return Ok(Login::AddressThrottled);
+        let subject = found.map(|(account, _)| account.subject);
+        return address_throttled(issuer, &address, subject, now).await;
     }
     let bucket = if known_device {
         format!("{member}@{}", device.id)
@@ -109,6 +113,8 @@ pub async fn login(
         Ok(verdict) => verdict,
         Err(HashError::Busy) => {
             throttle::uncount(&issuer.store, &bucket).await?;
+            let subject = account.map(|account| account.subject);
+            note_failure(issuer, LoginFailure::Busy, subject, now);
             return Err(FlowError::Busy);
         }
         Err(HashError::Broken) => {
@@ -120,11 +126,19 @@ pub async fn login(
     let proven =
         verdict != Verdict::Wrong && account.as_ref().is_some_and(|account| !account.disabled);
     if !proven {
-        failed(issuer, account.as_ref(), &address, &member, failures, now).await?;
+        let attempt = Failed {
+            account: account.as_ref(),
+            password: &password,
+            address: &address,
+            member: &member,
+            failures,
+        };
+        failed(issuer, &attempt, now).await?;
     }
     // Parallel attempts all pass the look above; what they learn together is bounded here.
     if !known_device && address_is_throttled(issuer, &address, &member, now).await? {
-        return Ok(Login::AddressThrottled);
+        let subject = account.map(|account| account.subject);
+        return address_throttled(issuer, &address, subject, now).await;
     }
     let Some(account) = account.filter(|_| proven) else {
         return Ok(Login::Failed);
@@ -136,6 +150,7 @@ pub async fn login(
     {
         accounts::rehash(&issuer.store, &account.subject, &old, &new).await?;
     }
+    let device = (device, known_device);
     begin_session(issuer, account, device, attempt.former_session, now).await
 }
 
@@ -149,41 +164,108 @@ async fn address_is_throttled(
     Ok(others >= issuer.settings.address_accounts)
 }
 
-async fn failed(
-    issuer: &Issuer,
-    account: Option<&Account>,
-    address: &str,
-    member: &str,
+/// What failed, and how it stands in the counters.
+struct Failed<'a> {
+    account: Option<&'a Account>,
+    password: &'a str,
+    address: &'a str,
+    member: &'a str,
     failures: i64,
-    now: i64,
-) -> Result<(), FlowError> {
+}
+
+async fn failed(issuer: &Issuer, failed: &Failed<'_>, now: i64) -> Result<(), FlowError> {
+    let Failed {
+        account,
+        address,
+        member,
+        failures,
+        ..
+    } = *failed;
     let settings = &issuer.settings;
     let until = now + settings.address_window_s;
     throttle::add_member(&issuer.store, address, member, until).await?;
+    let same_password_accounts = accounts_with(issuer, failed, now).await?;
     let reason = match account {
-        None => "unknown_account",
-        Some(account) if account.disabled => "disabled",
-        Some(_) if failures > settings.account_failures => "throttled",
-        Some(_) => "wrong_password",
+        None => LoginFailure::UnknownAccount,
+        Some(account) if account.disabled => LoginFailure::Disabled,
+        Some(_) if failures > settings.account_failures => LoginFailure::Throttled,
+        Some(_) => LoginFailure::WrongPassword,
     };
-    let sub = account.map(|account| account.subject.as_str());
-    tracing::info!(reason, sub, failures, "login failed");
+    let subject = account.map(|account| account.subject.clone());
     if failures == settings.account_failures + 1 {
-        let mut event = Event::new(EventKind::LoginThrottled, now);
-        if let Some(sub) = sub {
-            event = event.with("sub", sub);
-        }
-        let mut tx = issuer.store.begin().await?;
-        issuer.record(&mut tx, event).await?;
-        tx.commit().await?;
+        let scope = ThrottleScope::Account;
+        let subject = subject.clone();
+        record_throttled(issuer, Happening::LoginThrottled { scope, subject }, now).await?;
     }
+    let happening = Happening::LoginFailed {
+        reason,
+        subject,
+        same_password_accounts: Some(same_password_accounts).filter(|accounts| *accounts > 1),
+    };
+    issuer.note(happening, now);
     Ok(())
+}
+
+/// For how many accounts this password was tried in vain within the hour: spraying one over many shows here. What is
+/// kept for it is too little to find the password by, even with the master key, and for that hour only.
+async fn accounts_with(issuer: &Issuer, failed: &Failed<'_>, now: i64) -> Result<i64, FlowError> {
+    let hour = now.div_euclid(SPRAYING_WINDOW_S);
+    let digest = issuer
+        .master
+        .login_bucket(&format!("password in hour {hour}"), failed.password);
+    let tag: String = digest.chars().take(SPRAYING_TAG_CHARS).collect();
+    let bucket = format!("password {hour} {tag}");
+    let until = now + SPRAYING_WINDOW_S;
+    throttle::add_member(&issuer.store, &bucket, failed.member, until).await?;
+    let others = throttle::other_members(&issuer.store, &bucket, failed.member, now).await?;
+    Ok(others + 1)
+}
+
+async fn record_throttled(
+    issuer: &Issuer,
+    happening: Happening,
+    now: i64,
+) -> Result<(), FlowError> {
+    let mut tx = issuer.store.begin().await?;
+    issuer.record(&mut tx, happening, now)?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn note_failure(issuer: &Issuer, reason: LoginFailure, subject: Option<Subject>, now: i64) {
+    let happening = Happening::LoginFailed {
+        reason,
+        subject,
+        same_password_accounts: None,
+    };
+    issuer.note(happening, now);
+}
+
+/// An address has to wait: recorded once in its window, noted for each attempt.
+async fn address_throttled(
+    issuer: &Issuer,
+    address: &str,
+    subject: Option<Subject>,
+    now: i64,
+) -> Result<Login, FlowError> {
+    note_failure(issuer, LoginFailure::AddressThrottled, subject, now);
+    let told = format!("told {address}");
+    let window = issuer.settings.address_window_s;
+    if throttle::count(&issuer.store, &told, now, window).await? == 1 {
+        let scope = ThrottleScope::Address;
+        let happening = Happening::LoginThrottled {
+            scope,
+            subject: None,
+        };
+        record_throttled(issuer, happening, now).await?;
+    }
+    Ok(Login::AddressThrottled)
 }
 
 async fn begin_session(
     issuer: &Arc<Issuer>,
     account: Account,
-    mut device: Device,
+    (mut device, known_device): (Device, bool),
     former: Option<&str>,
     now: i64,
 ) -> Result<Login, FlowError> {
@@ -207,19 +289,32 @@ async fn begin_session(
         if !accounts::lock_unchanged(&mut tx, &begun.subject, password_changed_at).await? {
             return Ok(false);
         }
-        if let Some(former) = former {
-            sessions::end_cookie(&mut tx, former.as_str()).await?;
+        if let Some(former) = former
+            && let Some(session_id) = sessions::end_cookie(&mut tx, former.as_str()).await?
+        {
+            let cause = SessionEnd::Replaced;
+            shared.record(&mut tx, Happening::SessionEnded { session_id, cause }, now)?;
         }
         sessions::insert(&mut tx, digest.as_str(), &begun).await?;
-        let event = Event::new(EventKind::LoginSucceeded, now)
-            .with("sub", begun.subject.as_str())
-            .with("sid", begun.session_id.as_str());
-        shared.record(&mut tx, event).await?;
+        let succeeded = Happening::LoginSucceeded {
+            subject: begun.subject.clone(),
+            session_id: begun.session_id.clone(),
+            known_device,
+            administrator: accounts::is_administrator(&mut tx, &begun.subject).await?,
+        };
+        shared.record(&mut tx, succeeded, now)?;
+        let started = Happening::SessionStarted {
+            subject: begun.subject,
+            session_id: begun.session_id,
+        };
+        shared.record(&mut tx, started, now)?;
         tx.commit().await?;
         Ok(true)
     })
     .await?;
     if !stands {
+        let subject = Some(account.subject);
+        note_failure(issuer, LoginFailure::PasswordChanged, subject, now);
         return Ok(Login::Failed);
     }
 

@@ -3,7 +3,7 @@
 use super::checks::own_id_token;
 use super::{FlowError, Issuer};
 use crate::crypto::token::SessionCookie;
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::{Happening, SessionEnd};
 use crate::domain::form::Form;
 use crate::domain::redirect_uri::VerifiedRedirectUri;
 use crate::domain::session::Session;
@@ -75,8 +75,8 @@ pub async fn end(issuer: &Issuer, cookie: &str, now: i64) -> Result<(), FlowErro
     let digest = SessionCookie::presented(cookie).digest();
     let mut tx = issuer.store.begin().await?;
     if let Some(session_id) = sessions::end_cookie(&mut tx, digest.as_str()).await? {
-        let event = Event::new(EventKind::SessionEnded, now).with("sid", session_id.as_str());
-        issuer.record(&mut tx, event).await?;
+        let cause = SessionEnd::Logout;
+        issuer.record(&mut tx, Happening::SessionEnded { session_id, cause }, now)?;
     }
     tx.commit().await?;
     Ok(())

@@ -11,8 +11,10 @@ mod client_credentials;
 pub mod clients;
 mod code_exchange;
 pub mod consent;
+pub mod context;
 pub mod discovery;
 pub mod error;
+pub mod events;
 pub mod interaction;
 pub mod introspect;
 mod issue;
@@ -29,9 +31,11 @@ pub mod userinfo;
 
 use crate::crypto::password::PasswordHasher;
 use crate::crypto::{Entropy, Keyring, MasterKeys};
+use crate::domain::event::Happening;
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use clients::ClientCache;
+use events::EventStream;
 use scopes::ScopeDirectory;
 use std::sync::Arc;
 use tracing::Instrument as _;
@@ -113,21 +117,27 @@ pub struct Issuer {
     pub clients: ClientCache,
     /// Which scopes belong to which audiences.
     pub scopes: ScopeDirectory,
+    /// What happens.
+    pub events: EventStream,
 }
 
 impl Issuer {
-    /// Records an event in the transaction of the act it describes; the log tells of it after the commit.
+    /// Records an event in the transaction of the act it describes; it's told of after the commit.
     ///
     /// # Errors
     /// [`FlowError`]
-    pub(crate) async fn record(
+    pub(crate) fn record(
         &self,
         tx: &mut crate::store::Tx,
-        event: crate::domain::event::Event,
+        happening: Happening,
+        now: i64,
     ) -> Result<(), FlowError> {
-        let id = self.entropy.id()?;
-        crate::store::events::record(tx, &id, event).await?;
-        Ok(())
+        Ok(self.events.record(tx, happening, now)?)
+    }
+
+    /// Notes an event that needn't commit with anything. It can't fail.
+    pub(crate) fn note(&self, happening: Happening, now: i64) {
+        self.events.note(happening, now);
     }
 
     /// The endpoint at a path below the issuer.
@@ -140,6 +150,13 @@ impl Issuer {
 pub(crate) async fn to_the_end<T: Send + 'static>(
     work: impl Future<Output = Result<T, FlowError>> + Send + 'static,
 ) -> Result<T, FlowError> {
+    let request = context::current();
+    let work = async move {
+        match request {
+            Some(request) => context::within(request, work).await,
+            None => work.await,
+        }
+    };
     match tokio::spawn(work.in_current_span()).await {
         Ok(outcome) => outcome,
         Err(error) => Err(FlowError::Internal(format!("a task ended early: {error}"))),

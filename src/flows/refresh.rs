@@ -2,11 +2,13 @@
 
 use super::code_exchange::{live_account, still_permitted};
 use super::error::refuse;
+use super::issue::PersonResponse;
 use super::token::{AuthenticatedClient, asked_resources, asked_scope};
 use super::{FlowError, SharedIssuer, TokenError, to_the_end};
 use crate::crypto::seal::SealingKey;
 use crate::crypto::token::RefreshToken;
-use crate::domain::event::EventKind;
+use crate::domain::client::GrantType;
+use crate::domain::event::Happening;
 use crate::domain::form::Form;
 use crate::domain::grant::Grant;
 use crate::domain::refresh::{RefreshTokenRecord, Rotation, Spent};
@@ -94,8 +96,11 @@ async fn attempt(
         nonce: None,
         ..grant.clone()
     };
-    let response = issuer.person_response(
-        client,
+    let PersonResponse {
+        body: response,
+        issued,
+    } = issuer.person_response(
+        (GrantType::RefreshToken, client),
         &account,
         &without_nonce,
         (&scope, &resources),
@@ -122,6 +127,16 @@ async fn attempt(
         Ok(refresh_tokens::rotate(&shared.store, &client_id, &successor, now).await?)
     })
     .await?;
+    if rotation == Rotation::Rotated {
+        let refreshed = Happening::TokenRefreshed {
+            client_id: client.client_id.clone(),
+            subject: grant.subject.clone(),
+            grant_id: grant.family_id.clone(),
+        };
+        issuer.note(refreshed, now);
+        let of = (GrantType::RefreshToken, &client.client_id);
+        issuer.events.note_token(of, now, || issued);
+    }
     Ok((rotation, response))
 }
 
@@ -148,6 +163,14 @@ async fn retried(
             .and_then(|bytes| String::from_utf8(bytes).ok())
             .ok_or_else(|| FlowError::Internal("a stored response can't be opened".to_owned()))?;
         standing(issuer, client, grant).await?;
+        issuer.note(
+            Happening::RefreshRetried {
+                client_id: grant.client_id.clone(),
+                subject: grant.subject.clone(),
+                grant_id: grant.family_id.clone(),
+            },
+            now,
+        );
         return Ok(response);
     }
     let shared = Arc::clone(issuer);
@@ -156,9 +179,12 @@ async fn retried(
         let mut tx = shared.store.begin().await?;
         if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "refresh_replayed").await?
         {
-            shared
-                .record(&mut tx, grant.event(EventKind::RefreshReplayed, now))
-                .await?;
+            let replayed = Happening::RefreshReplayed {
+                client_id: grant.client_id.clone(),
+                subject: grant.subject.clone(),
+                grant_id: grant.family_id.clone(),
+            };
+            shared.record(&mut tx, replayed, now)?;
         }
         tx.commit().await?;
         Ok(())

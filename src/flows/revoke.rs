@@ -5,9 +5,10 @@ use super::error::refuse;
 use super::token::no_duplicates;
 use super::{SharedIssuer, TokenError, own_token, to_the_end};
 use crate::crypto::token::{RefreshToken, sha256};
-use crate::domain::event::{Event, EventKind};
-use crate::domain::{ClientId, ErrorCode};
+use crate::domain::event::Happening;
+use crate::domain::{ErrorCode, FamilyId, Subject};
 use crate::store::{refresh_tokens, revocations};
+use serde_json::Value;
 use std::sync::Arc;
 
 /// A revocation is remembered so long after the token's end, seconds: a node whose clock is behind, or is set
@@ -40,8 +41,13 @@ pub async fn revoke(
             to_the_end(async move {
                 let mut tx = shared.store.begin().await?;
                 if refresh_tokens::revoke_family(&mut tx, &family_id, now, "revoked").await? {
-                    let event = revoked(&client_id, now).with("grant_id", family_id.as_str());
-                    shared.record(&mut tx, event).await?;
+                    let revoked = Happening::TokenRevoked {
+                        client_id,
+                        subject: None,
+                        grant_id: Some(family_id),
+                        jti_digest: None,
+                    };
+                    shared.record(&mut tx, revoked, now)?;
                 }
                 tx.commit().await?;
                 Ok(())
@@ -58,8 +64,14 @@ pub async fn revoke(
             let mut tx = shared.store.begin().await?;
             let forgotten_at = token.expires_at + REMEMBERED_S;
             if revocations::insert(&mut tx, &sha256(&token.jti), forgotten_at).await? {
-                let event = revoked(&client_id, now).with("jti_digest", sha256(&token.jti));
-                shared.record(&mut tx, event).await?;
+                let grant_id = token.claims.get("grant_id").and_then(Value::as_str);
+                let revoked = Happening::TokenRevoked {
+                    client_id,
+                    subject: grant_id.map(|_| Subject::new(token.subject.as_str())),
+                    grant_id: grant_id.map(FamilyId::new),
+                    jti_digest: Some(sha256(&token.jti)),
+                };
+                shared.record(&mut tx, revoked, now)?;
             }
             tx.commit().await?;
             Ok(())
@@ -67,8 +79,4 @@ pub async fn revoke(
         .await?;
     }
     Ok(())
-}
-
-fn revoked(client_id: &ClientId, now: i64) -> Event {
-    Event::new(EventKind::TokenRevoked, now).with("client_id", client_id.as_str())
 }

@@ -3,8 +3,9 @@
 use super::client_auth::{self, Presented};
 use super::clients::RegisteredClient;
 use super::error::refuse;
-use super::{SharedIssuer, TokenError, client_credentials, code_exchange, refresh};
+use super::{Issuer, SharedIssuer, TokenError, client_credentials, code_exchange, refresh};
 use crate::domain::client::GrantType;
+use crate::domain::event::Happening;
 use crate::domain::form::Form;
 use crate::domain::resource::Audience;
 use crate::domain::{Client, ErrorCode, Scope};
@@ -47,6 +48,32 @@ pub async fn token(
         GrantType::ClientCredentials => client_credentials::issue(issuer, &client, form, now),
         GrantType::RefreshToken => refresh::rotate(issuer, client, form, now).await,
     }
+}
+
+/// Notes that a request at the token, introspection or revocation endpoint was refused. Only ids and grants that mean
+/// something here are kept of it. (Whoever isn't a client was noted by [`client_auth`].)
+pub async fn note_refusal(
+    issuer: &Issuer,
+    presented: Option<&Presented<'_>>,
+    (error, words): (ErrorCode, &str),
+    now: i64,
+) {
+    let registered = match presented.and_then(client_auth::claimed) {
+        Some(id) => issuer.clients.find(&issuer.store, &id).await.ok().flatten(),
+        None => None,
+    };
+    let grant = presented
+        .and_then(|presented| presented.form.get("grant_type"))
+        .and_then(|grant| grant.parse().ok());
+    issuer.note(
+        Happening::TokenRefused {
+            grant,
+            client_id: registered.map(|registered| registered.client.client_id.clone()),
+            error,
+            words: words.to_owned(),
+        },
+        now,
+    );
 }
 
 /// Refuses parameters that came more than once (RFC 6749 §3.2).

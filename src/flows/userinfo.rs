@@ -1,7 +1,8 @@
 //! Userinfo (OIDC Core §5.3).
 
 use super::{FlowError, Issuer, own_token};
-use crate::domain::{Scope, Subject, claims};
+use crate::domain::event::Happening;
+use crate::domain::{ClientId, Scope, Subject, claims};
 use crate::store::accounts;
 use serde_json::{Map, Value};
 
@@ -20,6 +21,24 @@ pub enum Userinfo {
 /// # Errors
 /// [`FlowError`]
 pub async fn userinfo(issuer: &Issuer, presented: &str, now: i64) -> Result<Userinfo, FlowError> {
+    let answer = judge(issuer, presented, now).await?;
+    let reason = match &answer {
+        Userinfo::Claims(_) => return Ok(answer),
+        Userinfo::InvalidToken => "invalid_token",
+        Userinfo::InsufficientScope => "insufficient_scope",
+    };
+    let token = own_token::verify(issuer, presented, now);
+    let refused = Happening::AccessRefused {
+        endpoint: "userinfo".to_owned(),
+        client_id: token.as_ref().map(|token| ClientId::new(&token.client_id)),
+        subject: token.as_ref().map(|token| Subject::new(&token.subject)),
+        reason: reason.to_owned(),
+    };
+    issuer.note(refused, now);
+    Ok(answer)
+}
+
+async fn judge(issuer: &Issuer, presented: &str, now: i64) -> Result<Userinfo, FlowError> {
     let Some(token) = own_token::verify(issuer, presented, now) else {
         return Ok(Userinfo::InvalidToken);
     };

@@ -134,6 +134,9 @@ fn respond(
     next: Result<Next, AuthorizeError>,
 ) -> Response {
     let id = &inbound.request_id;
+    if let Err(error) = &next {
+        error.note(&app.issuer, inbound.now);
+    }
     match next {
         Ok(Next::Login(interaction, client)) => {
             let login = interaction.request.login_hint.clone().unwrap_or_default();

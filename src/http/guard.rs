@@ -29,6 +29,10 @@ use tracing::Instrument as _;
 
 use super::server::{PeerAddr, Refused};
 use crate::config::Config;
+use crate::domain::device::DeviceClass;
+use crate::domain::event::FailureCause;
+use crate::flows::FlowError;
+use crate::flows::context::{self, CurrentRequest};
 use catch_panic::CatchPanic;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -117,30 +121,66 @@ impl fmt::Display for RequestId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr(pub IpAddr);
 
+/// A failure of ours, as an extension of the answer that tells of it: the guard notes it.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// Whose it is.
+    pub cause: FailureCause,
+    /// The details, for the operator.
+    pub words: Arc<str>,
+}
+
+impl Failure {
+    pub(super) fn of(error: &FlowError) -> Self {
+        Self {
+            cause: error.cause(),
+            words: error.to_string().into(),
+        }
+    }
+}
+
+/// Told of each failure of ours.
+pub type OnFailure = Arc<dyn Fn(FailureCause, &str) + Send + Sync>;
+
 /// Puts the guard around all of `router`, its fallback included.
 pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
     Guarded {
         settings: Arc::new(settings),
         router,
+        on_failure: None,
     }
 }
 
 /// A router behind the guard; cheap to clone. Not a layer of the router itself, which would cost every request a
 /// box and a copy of its route.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Guarded {
     settings: Arc<GuardSettings>,
     router: Router,
+    on_failure: Option<OnFailure>,
 }
 
 impl Guarded {
+    /// Tells of failures, on behalf of the request that each belongs to.
+    #[must_use]
+    pub fn telling(self, on_failure: OnFailure) -> Self {
+        Self {
+            on_failure: Some(on_failure),
+            ..self
+        }
+    }
+
     /// Answers one request.
     #[expect(
         clippy::disallowed_methods,
         reason = "measures how long the answer took"
     )]
     pub async fn answer(self, mut request: Request) -> Response {
-        let Self { settings, router } = self;
+        let Self {
+            settings,
+            router,
+            on_failure,
+        } = self;
         let began = Instant::now();
         let id = RequestId::random();
         let version = request.version();
@@ -158,7 +198,27 @@ impl Guarded {
         let refused = request.extensions().get::<Refused>().copied();
 
         let span = tracing::error_span!("request", request_id = %id);
-        let mut response = handle(&settings, request, router, &id)
+        let current = CurrentRequest {
+            request_id: Arc::clone(&id.0),
+            trace_id: None,
+            address: client,
+            device: DeviceClass::of(
+                request
+                    .headers()
+                    .get(header::USER_AGENT)
+                    .and_then(|agent| agent.to_str().ok()),
+            ),
+        };
+        let answering = async {
+            let response = handle(&settings, request, router, &id).await;
+            if let (Some(tell), Some(failure)) =
+                (&on_failure, response.extensions().get::<Failure>())
+            {
+                tell(failure.cause, &failure.words);
+            }
+            response
+        };
+        let mut response = context::within(current, answering)
             .instrument(span.clone())
             .await;
         finish(response.headers_mut(), &settings, &id);
@@ -212,7 +272,12 @@ async fn handle(
         Err(_panic) => {
             tracing::error!("a handler panicked");
             let body = serde_json::json!({ "error": "server_error", "request_id": &*id.0 });
-            json(StatusCode::INTERNAL_SERVER_ERROR, &body)
+            let mut response = json(StatusCode::INTERNAL_SERVER_ERROR, &body);
+            response.extensions_mut().insert(Failure {
+                cause: FailureCause::Internal,
+                words: "a handler panicked; the log has where, under the request id".into(),
+            });
+            response
         }
     }
 }

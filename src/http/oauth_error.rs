@@ -1,6 +1,7 @@
 //! The one place that picks status, code and public words for the OAuth endpoints (RFC 6749 §5.2, RFC 6750 §3).
 
 use super::extract::{BodyError, Inbound};
+use super::guard::Failure;
 use super::headers::no_store;
 use crate::domain::ErrorCode;
 use crate::flows::{FlowError, TokenError};
@@ -30,7 +31,6 @@ pub fn refusal(status: StatusCode, code: ErrorCode, words: &str) -> Response {
 
 /// What a body that can't be read is answered with.
 pub fn unreadable(error: BodyError) -> Response {
-    tracing::info!(detail = error.words(), "request refused: its body");
     refusal(error.status(), ErrorCode::InvalidRequest, error.words())
 }
 
@@ -51,14 +51,7 @@ pub fn token_error(error: &TokenError, inbound: &Inbound) -> Response {
             }
             response
         }
-        TokenError::Refused(code, words) => {
-            tracing::info!(
-                error = code.as_str(),
-                detail = words,
-                "token request refused"
-            );
-            refusal(StatusCode::BAD_REQUEST, *code, words)
-        }
+        TokenError::Refused(code, words) => refusal(StatusCode::BAD_REQUEST, *code, words),
         TokenError::Failed(error) => failed(error, &inbound.request_id),
     }
 }
@@ -72,6 +65,7 @@ pub fn failed(error: &FlowError, request_id: &str) -> Response {
     body.insert("error_description".to_owned(), Value::from(words));
     body.insert("request_id".to_owned(), Value::from(request_id));
     let mut response = json(status, Value::Object(body).to_string());
+    response.extensions_mut().insert(Failure::of(error));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response
             .headers_mut()

@@ -1,5 +1,6 @@
 //! Error pages on our own origin: nothing of the request is echoed, nobody is redirected.
 
+use super::guard::Failure;
 use super::headers::{PagePolicy, page};
 use super::oauth_error::status_of;
 use super::pages::ErrorPage;
@@ -82,7 +83,6 @@ pub fn show(words: &Words, request_id: &str) -> Response {
 
 /// A request whose client or redirect URI isn't established.
 pub fn unverified(reason: UnverifiedReason, request_id: &str) -> Response {
-    tracing::info!(?reason, "authorization request refused on our own page");
     let (title, message) = match reason {
         UnverifiedReason::UnknownClient => (
             "Unknown application",
@@ -134,6 +134,7 @@ pub fn failed(error: &FlowError, request_id: &str) -> Response {
         },
     };
     let mut response = show(&words, request_id);
+    response.extensions_mut().insert(Failure::of(error));
     if busy {
         response
             .headers_mut()

@@ -1,6 +1,6 @@
 //! The token, introspection and revocation endpoints.
 
-use super::extract::Inbound;
+use super::extract::{BodyError, Inbound};
 use super::oauth_error::{json, token_error, unreadable};
 use super::state::App;
 use crate::domain::ErrorCode;
@@ -12,53 +12,94 @@ use http::StatusCode;
 
 /// `POST /token`
 pub async fn token(State(app): State<App>, inbound: Inbound) -> Response {
-    match presented(&inbound) {
-        Err(response) => *response,
-        Ok(presented) => match token::token(&app.issuer, &presented, inbound.now).await {
-            Ok(body) => json(StatusCode::OK, body),
-            Err(error) => token_error(&error, &inbound),
-        },
+    let presented = match presented(&inbound) {
+        Ok(presented) => presented,
+        Err(refused) => return refused.tell(&app, None, &inbound).await,
+    };
+    match token::token(&app.issuer, &presented, inbound.now).await {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(error) => {
+            Refused::Token(error)
+                .tell(&app, Some(&presented), &inbound)
+                .await
+        }
     }
 }
 
 /// `POST /introspect`
 pub async fn introspect(State(app): State<App>, inbound: Inbound) -> Response {
-    match presented(&inbound) {
-        Err(response) => *response,
-        Ok(presented) => match introspect::introspect(&app.issuer, &presented, inbound.now).await {
-            Ok(answer) => json(StatusCode::OK, answer.to_string()),
-            Err(error) => token_error(&error, &inbound),
-        },
+    let presented = match presented(&inbound) {
+        Ok(presented) => presented,
+        Err(refused) => return refused.tell(&app, None, &inbound).await,
+    };
+    match introspect::introspect(&app.issuer, &presented, inbound.now).await {
+        Ok(answer) => json(StatusCode::OK, answer.to_string()),
+        Err(error) => {
+            Refused::Token(error)
+                .tell(&app, Some(&presented), &inbound)
+                .await
+        }
     }
 }
 
 /// `POST /revoke`
 pub async fn revoke(State(app): State<App>, inbound: Inbound) -> Response {
-    match presented(&inbound) {
-        Err(response) => *response,
-        Ok(presented) => match revoke::revoke(&app.issuer, &presented, inbound.now).await {
-            Ok(()) => json(StatusCode::OK, String::new()),
-            Err(error) => token_error(&error, &inbound),
-        },
+    let presented = match presented(&inbound) {
+        Ok(presented) => presented,
+        Err(refused) => return refused.tell(&app, None, &inbound).await,
+    };
+    match revoke::revoke(&app.issuer, &presented, inbound.now).await {
+        Ok(()) => json(StatusCode::OK, String::new()),
+        Err(error) => {
+            Refused::Token(error)
+                .tell(&app, Some(&presented), &inbound)
+                .await
+        }
+    }
+}
+
+/// Why a protocol request isn't answered.
+enum Refused {
+    Body(BodyError),
+    Token(TokenError),
+}
+
+impl Refused {
+    /// Notes it, and tells the caller.
+    async fn tell(
+        self,
+        app: &App,
+        presented: Option<&Presented<'_>>,
+        inbound: &Inbound,
+    ) -> Response {
+        let (code, words) = match &self {
+            Self::Body(error) => (ErrorCode::InvalidRequest, error.words()),
+            Self::Token(TokenError::Refused(code, words)) => (*code, *words),
+            Self::Token(error) => return token_error(error, inbound),
+        };
+        token::note_refusal(&app.issuer, presented, (code, words), inbound.now).await;
+        match self {
+            Self::Body(error) => unreadable(error),
+            Self::Token(error) => token_error(&error, inbound),
+        }
     }
 }
 
 /// The parameters of a protocol request: in the body, never in the query, where logs would keep them.
-fn presented(inbound: &Inbound) -> Result<Presented<'_>, Box<Response>> {
+fn presented(inbound: &Inbound) -> Result<Presented<'_>, Refused> {
     if !inbound.raw_query.is_empty() {
-        let refused = TokenError::Refused(
+        return Err(Refused::Token(TokenError::Refused(
             ErrorCode::InvalidRequest,
             "send the parameters in the body, none in the query",
-        );
-        return Err(Box::new(token_error(&refused, inbound)));
+        )));
     }
     let form = inbound
         .body
         .as_ref()
-        .map_err(|error| Box::new(unreadable(*error)))?;
+        .map_err(|error| Refused::Body(*error))?;
     let authorization = inbound
         .authorization()
-        .map_err(|_| Box::new(token_error(&TokenError::Client { basic: true }, inbound)))?;
+        .map_err(|_| Refused::Token(TokenError::Client { basic: true }))?;
     Ok(Presented {
         authorization,
         form,

@@ -89,6 +89,7 @@ const REHASH: &str = "
        SET password_hash = $3
      WHERE subject = $1
        AND password_hash = $2";
+const IS_ADMINISTRATOR: &str = "SELECT granted_at FROM administrator WHERE subject = $1";
 const DELETE: &str = "DELETE FROM account WHERE subject = $1";
 
 fn account(row: AccountRow) -> Result<Account, StoreError> {
@@ -280,6 +281,17 @@ pub async fn delete(tx: &mut Tx, subject: &Subject) -> Result<bool, StoreError> 
     Ok(tx.execute(DELETE, params![subject.as_str()]).await? == 1)
 }
 
+/// Whether a person is an administrator.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn is_administrator(tx: &mut Tx, subject: &Subject) -> Result<bool, StoreError> {
+    let row: Option<(i64,)> = tx
+        .fetch_optional(IS_ADMINISTRATOR, params![subject.as_str()])
+        .await?;
+    Ok(row.is_some())
+}
+
 /// The statements of this file, for the test that prepares each on both databases.
 pub const STATEMENTS: &[&str] = &[
     INSERT,
@@ -291,5 +303,6 @@ pub const STATEMENTS: &[&str] = &[
     SET_PASSWORD,
     LOCK_UNCHANGED,
     REHASH,
+    IS_ADMINISTRATOR,
     DELETE,
 ];

@@ -2,7 +2,7 @@
 
 use super::backend::Store;
 use super::error::StoreError;
-use super::events::log;
+use super::events::{self, Recorder};
 use super::values::{Param, Row, bind};
 use crate::domain::event::Event;
 use sqlx::postgres::PgArguments;
@@ -12,8 +12,9 @@ use sqlx::{Postgres, Sqlite, Transaction};
 /// A write transaction. Dropped without `commit`, it never happened.
 pub struct Tx {
     open: Open,
-    /// What is recorded in it: logged once it has happened.
+    /// What is recorded in it, by whom: written at its very end, told once it has happened.
     events: Vec<Event>,
+    recorder: Option<Recorder>,
 }
 
 enum Open {
@@ -58,6 +59,7 @@ impl Tx {
         Ok(Self {
             open,
             events: Vec::new(),
+            recorder: None,
         })
     }
 
@@ -110,21 +112,31 @@ impl Tx {
         })
     }
 
-    /// Keeps an event to be logged when this has happened.
-    pub(super) fn announce(&mut self, event: Event) {
+    /// Keeps an event to be written at the end.
+    pub(super) fn announce(&mut self, recorder: &Recorder, event: Event) {
+        if self.recorder.is_none() {
+            self.recorder = Some(recorder.clone());
+        }
         self.events.push(event);
     }
 
-    /// Makes it so, and logs the events recorded in it.
+    /// Makes it so, with the events recorded in it, and tells of them.
     ///
     /// # Errors
     /// [`StoreError`]: then it is unknown whether it happened, and the caller must not assume that it did.
-    pub async fn commit(self) -> Result<(), StoreError> {
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let events = std::mem::take(&mut self.events);
+        let recorder = self.recorder.take();
+        if let Some(recorder) = &recorder {
+            events::append(&mut self, recorder, &events).await?;
+        }
         match self.open {
             Open::Sqlite(transaction) => transaction.commit().await?,
             Open::Postgres(transaction) => transaction.commit().await?,
         }
-        self.events.iter().for_each(log);
+        if let Some(recorder) = &recorder {
+            events.iter().for_each(|event| recorder.tell(event));
+        }
         Ok(())
     }
 }

@@ -93,7 +93,7 @@ pub async fn add(
         before: None,
         after: Some(after),
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     Ok(secret)
 }
@@ -134,7 +134,7 @@ pub async fn revoke(
         before: Some(before),
         after: None,
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     let left = rows::secrets(admin.store, &client.client_id).await?;
     Ok(left

@@ -79,7 +79,7 @@ pub async fn create(
         before: None,
         after,
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     Ok(CreatedClient { client, secret })
 }
@@ -173,7 +173,7 @@ async fn rewrite(
             before: Some(old),
             after: Some(new),
         };
-        admin.record(&mut tx, act, now).await?;
+        admin.record(&mut tx, act, now)?;
         tx.commit().await?;
         return Ok(after);
     }
@@ -199,7 +199,7 @@ pub async fn delete(admin: Admin<'_>, client_id: &str, now: i64) -> Result<(), A
         before,
         after: None,
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     Ok(())
 }

@@ -28,11 +28,11 @@ pub async fn rotate(
     jwks_max_age_s: i64,
     now: i64,
 ) -> Result<Vec<PendingKey>, AdminError> {
-    keys::ensure_first_keys(admin.store, admin.master, admin.entropy, now).await?;
+    keys::ensure_first_keys(admin.store, admin.master, admin.events, now).await?;
     let mut made = Vec::new();
     for algorithm in algorithms {
         let times = (jwks_max_age_s, now);
-        made.push(keys::rotate(admin.store, admin.master, admin.entropy, *algorithm, times).await?);
+        made.push(keys::rotate(admin.store, admin.master, admin.events, *algorithm, times).await?);
     }
     Ok(made)
 }
@@ -58,9 +58,9 @@ pub async fn import(
             same.kid, same.state
         )));
     }
-    keys::ensure_first_keys(admin.store, admin.master, admin.entropy, now).await?;
+    keys::ensure_first_keys(admin.store, admin.master, admin.events, now).await?;
     let times = (jwks_max_age_s, now);
-    let pending = keys::import(admin.store, admin.master, admin.entropy, &private, times).await?;
+    let pending = keys::import(admin.store, admin.master, admin.events, &private, times).await?;
     if pending.created {
         return Ok(pending);
     }
@@ -76,7 +76,7 @@ pub async fn import(
 /// # Errors
 /// [`AdminError::Conflict`] for the key that signs, [`AdminError::Unknown`].
 pub async fn retire(admin: Admin<'_>, kid: &str, now: i64) -> Result<(), AdminError> {
-    if keys::retire(admin.store, admin.entropy, kid, now).await? {
+    if keys::retire(admin.store, admin.events, kid, now).await? {
         return Ok(());
     }
     let known = rows::all(admin.store).await?;

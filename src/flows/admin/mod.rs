@@ -6,17 +6,20 @@
 mod client_change;
 pub mod client_secrets;
 pub mod clients;
+pub mod decisions;
+pub mod events;
 pub mod keys;
 pub mod passwords;
 pub mod user_sessions;
 pub mod users;
 
 use super::FlowError;
+use super::events::EventStream;
 use crate::crypto::entropy::NoEntropy;
 use crate::crypto::password::{HashError, PasswordHasher};
 use crate::crypto::{Entropy, MasterKeys};
-use crate::domain::event::{Event, EventKind};
-use crate::store::{Store, StoreError, Tx, events};
+use crate::domain::event::Happening;
+use crate::store::{Store, StoreError, Tx};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -37,6 +40,8 @@ pub struct Admin<'a> {
     pub entropy: &'a Entropy,
     /// The password pool.
     pub passwords: &'a PasswordHasher,
+    /// What happens.
+    pub events: &'a EventStream,
     /// Who acts, for the record: `cli`, or an administrator's name.
     pub actor: &'a str,
 }
@@ -111,24 +116,16 @@ struct Act<'a> {
 
 impl Admin<'_> {
     /// Records an act in its transaction. Of a change only the members that differ are kept.
-    async fn record(&self, tx: &mut Tx, act: Act<'_>, now: i64) -> Result<(), AdminError> {
+    fn record(&self, tx: &mut Tx, act: Act<'_>, now: i64) -> Result<(), AdminError> {
         let (before, after) = difference(act.before, act.after);
-        let mut event = Event::new(EventKind::Administration, now)
-            .with("what", act.what)
-            .with("target", act.target)
-            .with("actor", self.actor);
-        for (name, value) in [("before", before), ("after", after)] {
-            if let Some(value) = value {
-                event = event.with(name, value);
-            }
-        }
-        tracing::info!(
-            what = act.what,
-            target = act.target,
-            actor = self.actor,
-            "administration"
-        );
-        Ok(events::record(tx, &self.entropy.id()?, event).await?)
+        let happening = Happening::Administration {
+            what: act.what.to_owned(),
+            target: act.target.to_owned(),
+            actor: self.actor.to_owned(),
+            before,
+            after,
+        };
+        Ok(self.events.record(tx, happening, now)?)
     }
 }
 

@@ -59,7 +59,7 @@ pub async fn set(
         before: None,
         after: Some(after),
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     Ok((account, ended))
 }

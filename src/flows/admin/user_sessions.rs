@@ -62,7 +62,7 @@ pub async fn end(
         before: Some(before),
         after: None,
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     Ok(())
 }
@@ -89,7 +89,7 @@ pub async fn end_all(admin: Admin<'_>, name: &str, now: i64) -> Result<Ended, Ad
         before: Some(before),
         after: None,
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     Ok(ended)
 }

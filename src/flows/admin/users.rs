@@ -123,7 +123,7 @@ pub async fn create(admin: Admin<'_>, user: NewUser, now: i64) -> Result<Account
         before: None,
         after,
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     Ok(account)
 }
@@ -229,7 +229,7 @@ async fn rewrite(
             before: Some(old),
             after: Some(new),
         };
-        admin.record(&mut tx, act, now).await?;
+        admin.record(&mut tx, act, now)?;
         tx.commit().await?;
         return Ok((after, ended));
     }
@@ -255,7 +255,7 @@ pub async fn delete(admin: Admin<'_>, name: &str, now: i64) -> Result<Subject, A
         before: Some(before),
         after: None,
     };
-    admin.record(&mut tx, act, now).await?;
+    admin.record(&mut tx, act, now)?;
     tx.commit().await?;
     Ok(subject)
 }

@@ -7,7 +7,7 @@ use crate::support::{TestApp, on_both_databases};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gatewright::crypto::{Entropy, MasterKeys};
+use gatewright::crypto::MasterKeys;
 use gatewright::flows::{Settings, keys};
 use gatewright::store::{Param, Store, signing_keys};
 use gatewright_authorizer::jose::{Algorithm, JwkSet};
@@ -30,7 +30,7 @@ async fn rotate(app: &TestApp, algorithm: Algorithm) -> keys::PendingKey {
     keys::rotate(
         &issuer.store,
         &issuer.master,
-        &issuer.entropy,
+        &issuer.events,
         algorithm,
         times,
     )
@@ -119,11 +119,11 @@ on_both_databases! {
     async fn a_key_brought_back_is_refused(app: TestApp) {
         let issuer = &app.issuer;
         let private = gatewright::crypto::signing_key::generate(Algorithm::Es256, &issuer.entropy).unwrap();
-        let import = || keys::import(&issuer.store, &issuer.master, &issuer.entropy, &private, (300, app.now()));
+        let import = || keys::import(&issuer.store, &issuer.master, &issuer.events, &private, (300, app.now()));
         let first = import().await.unwrap();
         assert!(first.created);
         assert_eq!(import().await.unwrap().kid, first.kid);
-        assert!(keys::retire(&issuer.store, &issuer.entropy, &first.kid, app.now()).await.unwrap());
+        assert!(keys::retire(&issuer.store, &issuer.events, &first.kid, app.now()).await.unwrap());
         let error = import().await.unwrap_err().to_string();
         assert!(error.contains(&first.kid) && error.contains("used before"), "{error}");
     }
@@ -131,9 +131,9 @@ on_both_databases! {
     async fn an_active_key_is_not_withdrawn(app: TestApp) {
         let issuer = &app.issuer;
         for key in signing_keys::all(&issuer.store).await.unwrap() {
-            assert!(!keys::retire(&issuer.store, &issuer.entropy, &key.kid, app.now()).await.unwrap());
+            assert!(!keys::retire(&issuer.store, &issuer.events, &key.kid, app.now()).await.unwrap());
         }
-        assert!(!keys::retire(&issuer.store, &issuer.entropy, "no such key", app.now()).await.unwrap());
+        assert!(!keys::retire(&issuer.store, &issuer.events, "no such key", app.now()).await.unwrap());
     }
 
     async fn a_key_that_cannot_be_opened_stops_the_start(app: TestApp) {
@@ -151,7 +151,7 @@ on_both_databases! {
         let error = keys::load(store, &app.issuer.master).await.unwrap_err().to_string();
         assert!(error.contains(&active.kid), "{error}");
         // No new key was made in its place, now or by the first steps of a start.
-        keys::ensure_first_keys(store, &app.issuer.master, &Entropy::system(), app.now()).await.unwrap();
+        keys::ensure_first_keys(store, &app.issuer.master, &app.issuer.events, app.now()).await.unwrap();
         let kids = |keys: &[signing_keys::KeyRecord]| keys.iter().map(|key| key.kid.clone()).collect::<Vec<_>>();
         assert_eq!(kids(&before), kids(&signing_keys::all(store).await.unwrap()));
     }
@@ -180,7 +180,7 @@ on_both_databases! {
         assert!(all.iter().all(|key| key.kid != pending.kid || key.state == "pending"));
         assert_eq!(app.machine_token("worker", &[]).await.status, 200);
         // Withdrawn, the way is free again.
-        assert!(keys::retire(&app.issuer.store, &app.issuer.entropy, &pending.kid, app.now()).await.unwrap());
+        assert!(keys::retire(&app.issuer.store, &app.issuer.events, &pending.kid, app.now()).await.unwrap());
         assert!(rotate(&app, Algorithm::Es256).await.created);
         app.tick().await;
     }

@@ -327,9 +327,10 @@ async fn no_secret_leaks(app: TestApp) {
     let log = log.0.lock().unwrap().clone();
     for expected in [
         "answered",
-        "login failed",
-        "security event",
-        "client authentication failed",
+        "login_failed",
+        "login_succeeded",
+        "client_authentication_failed",
+        "token_refused",
         "request failed",
     ] {
         assert!(log.contains(expected), "nothing was heard of {expected:?}");

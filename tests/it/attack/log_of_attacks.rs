@@ -48,7 +48,7 @@ impl<S: tracing::Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Heard {
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
-        let mut found = Named("event", None);
+        let mut found = Named("event.action", None);
         event.record(&mut found);
         let Some(name) = found.1 else { return };
         let request_id = context.event_scope(event).and_then(|mut scope| {

@@ -1,10 +1,11 @@
 //! Applications: their secrets, their fields, their end.
 
 use super::program::{Program, holds, on_either};
+use crate::support::database::recent_events;
 use gatewright::config::master_key;
 use gatewright::crypto::signing_key::{SigningKey, generate};
 use gatewright::crypto::{Entropy, MasterKeys};
-use gatewright::store::events;
+
 use gatewright_authorizer::jose::Algorithm;
 use serde_json::{Value, json};
 
@@ -109,9 +110,9 @@ on_either! {
         program.run(&["client", "show", "worker"]).fails(1, &["gatewright client list"]);
 
         let store = program.store().await;
-        let recorded = events::recent(&store, 50).await.unwrap();
+        let recorded = recent_events(&store).await;
         let acts: Vec<&Value> =
-            recorded.iter().filter(|(kind, ..)| kind == "administration").map(|(_, _, detail)| detail).collect();
+            recorded.iter().filter(|(kind, _)| kind == "administration").map(|(_, detail)| detail).collect();
         let mut whats: Vec<&str> = acts.iter().map(|detail| detail["what"].as_str().unwrap()).collect();
         whats.sort_unstable();
         assert_eq!(

@@ -1,7 +1,7 @@
 //! Listings are as long as the store, and a reader may leave.
 
 use super::program::Program;
-use crate::support::database::master;
+use crate::support::database::{self, master};
 use gatewright::crypto::Entropy;
 use gatewright::crypto::password::{HashSettings, PasswordHasher};
 use gatewright::domain::client::GrantType;
@@ -30,6 +30,7 @@ async fn crowded() -> Program {
         master: &master,
         entropy: &entropy,
         passwords: &passwords,
+        events: &database::events(&entropy),
         actor: "test",
     };
     let change = ClientChange {

@@ -1,10 +1,11 @@
 //! People: passwords, addresses, sessions, their end.
 
 use super::program::{PASSWORD, Program, holds, on_either};
+use crate::support::database::recent_events;
 use gatewright::domain::grant::Grant;
 use gatewright::domain::session::Session;
 use gatewright::domain::{ClientId, FamilyId, Scope, SessionId, Subject};
-use gatewright::store::{Store, accounts, events, refresh_tokens, sessions};
+use gatewright::store::{Store, accounts, refresh_tokens, sessions};
 use serde_json::json;
 
 /// A browser session and a refresh token of a person, with a session id that looks like an option.
@@ -101,10 +102,10 @@ on_either! {
         let (_, family) = sign_in(&store, subject, "d").await;
         program.run(&["user", "delete", "ada"]).succeeds();
         assert!(!refresh_tokens::family_is_live(&store, family.as_str()).await.unwrap());
-        let recorded = events::recent(&store, 50).await.unwrap();
-        let deleted = recorded.iter().find(|(.., detail)| detail["what"] == "user_deleted").unwrap();
-        assert_eq!(deleted.2["target"], subject);
-        assert!(!deleted.2.to_string().contains("ada@"), "a removed person's record is gone");
+        let recorded = recent_events(&store).await;
+        let deleted = recorded.iter().find(|(_, detail)| detail["what"] == "user_deleted").unwrap();
+        assert_eq!(deleted.1["target"], subject);
+        assert!(!deleted.1.to_string().contains("ada@"), "a removed person's record is gone");
     }
 
     async fn sessions_are_listed_and_ended_one_by_one(program) {

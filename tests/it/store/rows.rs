@@ -86,7 +86,7 @@ on_both_databases! {
             let rotate = async |app: &TestApp| {
                 let issuer = &app.issuer;
                 let times = (300, app.now());
-                keys::rotate(&issuer.store, &issuer.master, &issuer.entropy, Algorithm::Es256, times).await.unwrap()
+                keys::rotate(&issuer.store, &issuer.master, &issuer.events, Algorithm::Es256, times).await.unwrap()
             };
             let (one, two, three) = tokio::join!(rotate(&app), rotate(&other), rotate(&app));
             assert_eq!((&one.kid, &one.kid), (&two.kid, &three.kid));
@@ -111,7 +111,7 @@ on_both_databases! {
         let store = &app.issuer.store;
         let issuer = &app.issuer;
         let pending =
-            keys::rotate(store, &issuer.master, &issuer.entropy, Algorithm::Es256, (300, app.now())).await.unwrap();
+            keys::rotate(store, &issuer.master, &issuer.events, Algorithm::Es256, (300, app.now())).await.unwrap();
         let promote = async |at| {
             let mut tx = store.begin().await.unwrap();
             let promoted = signing_keys::promote(&mut tx, "ES256", at, at + 360).await.unwrap();

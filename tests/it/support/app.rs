@@ -5,14 +5,18 @@ use axum::body::Body;
 use axum::extract::Request;
 use gatewright::crypto::Entropy;
 use gatewright::crypto::password::{HashSettings, PasswordHasher};
+use gatewright::domain::event::Happening;
 use gatewright::domain::form::encode;
 use gatewright::flows::clients::ClientCache;
+use gatewright::flows::events::{EventSettings, EventStream};
 use gatewright::flows::scopes::ScopeDirectory;
 use gatewright::flows::{Issuer, Settings, SharedIssuer, keys};
 use gatewright::http::guard::{self, GuardSettings, Guarded};
 use gatewright::http::server::PeerAddr;
 use gatewright::http::{App, router};
 use gatewright::store::Store;
+use gatewright::store::events::search::{self, Filter};
+use gatewright::store::events::{EventRow, Recorder};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::BodyExt;
 use std::net::SocketAddr;
@@ -33,6 +37,8 @@ pub struct Options {
     pub cors_origins: Vec<String>,
     pub scopes: ScopeDirectory,
     pub trusted_proxies: Vec<String>,
+    pub node: String,
+    pub events: EventSettings,
 }
 
 impl Default for Options {
@@ -50,6 +56,8 @@ impl Default for Options {
             cors_origins: Vec::new(),
             scopes: ScopeDirectory::default(),
             trusted_proxies: Vec::new(),
+            node: "test".to_owned(),
+            events: EventSettings::default(),
         }
     }
 }
@@ -183,7 +191,12 @@ impl TestApp {
             clients: ClientCache::default(),
             scopes: options.scopes.clone(),
             store,
-            entropy,
+            entropy: entropy.clone(),
+            events: EventStream::new(
+                Recorder::new(&options.node, master.events.clone()),
+                entropy,
+                options.events.clone(),
+            ),
             master,
         });
         let now = Arc::clone(&clock);
@@ -204,8 +217,15 @@ impl TestApp {
             hsts: options.issuer.starts_with("https"),
             relayed: false,
         };
+        let (told, at) = (Arc::clone(&issuer), Arc::clone(&clock));
+        let on_failure = Arc::new(move |cause, words: &str| {
+            let words = words.to_owned();
+            let now = at.load(Ordering::SeqCst);
+            told.events
+                .note(Happening::RequestFailed { cause, words }, now);
+        });
         Self {
-            router: guard::layer(guard, router(state.clone())),
+            router: guard::layer(guard, router(state.clone())).telling(on_failure),
             issuer,
             state,
             url,
@@ -236,6 +256,28 @@ impl TestApp {
     /// What every node does every second.
     pub async fn tick(&self) {
         keys::tick(&self.issuer, self.now()).await.unwrap();
+    }
+    /// Writes the events that wait, numbers of tokens included.
+    pub async fn write_events(&self) {
+        let issuer = &self.issuer;
+        issuer
+            .events
+            .finish(&issuer.store, self.now())
+            .await
+            .unwrap();
+    }
+    /// Every event of a kind, oldest first.
+    pub async fn recorded(&self, kind: &str) -> Vec<EventRow> {
+        self.write_events().await;
+        let filter = Filter {
+            kind: Some(kind.to_owned()),
+            ..Filter::default()
+        };
+        let mut found = search::find(&self.issuer.store, &filter, None, 10_000)
+            .await
+            .unwrap();
+        found.reverse();
+        found
     }
     /// Forgets cached clients, as a second's wait would.
     pub fn forget_caches(&self) {

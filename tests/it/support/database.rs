@@ -2,8 +2,12 @@
 
 use super::postgres;
 use gatewright::crypto::{Entropy, MasterKeys};
+use gatewright::flows::events::{EventSettings, EventStream};
 use gatewright::flows::keys;
+use gatewright::store::events::search::{self, Filter};
+use gatewright::store::events::{Recorder, verify};
 use gatewright::store::{Store, StoreOptions};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,6 +60,22 @@ pub fn master() -> MasterKeys {
     MasterKeys::derive(&MASTER).unwrap()
 }
 
+/// The stream of events of a node called `test`.
+pub fn events(entropy: &Entropy) -> EventStream {
+    let recorder = Recorder::new("test", master().events.clone());
+    EventStream::new(recorder, entropy.clone(), EventSettings::default())
+}
+
+/// The latest events: kind and fields, newest first.
+pub async fn recent_events(store: &Store) -> Vec<(String, Value)> {
+    let rows = search::find(store, &Filter::default(), None, 1000)
+        .await
+        .unwrap();
+    rows.into_iter()
+        .map(|row| (row.kind.clone(), Value::Object(row.fields())))
+        .collect()
+}
+
 pub fn options(url: &str) -> StoreOptions {
     StoreOptions {
         url: url.to_owned(),
@@ -68,7 +88,11 @@ async fn prepare(url: &str) {
     let store = Store::open(&options(url)).await.unwrap();
     store.migrate().await.unwrap();
     keys::check_master_key(&store, &master()).await.unwrap();
-    keys::ensure_first_keys(&store, &master(), &Entropy::system(), EPOCH)
+    let events = events(&Entropy::system());
+    verify::begin(&store, events.recorder(), EPOCH)
+        .await
+        .unwrap();
+    keys::ensure_first_keys(&store, &master(), &events, EPOCH)
         .await
         .unwrap();
     store.close().await;

@@ -205,10 +205,7 @@ impl TestApp {
 
     /// How many events of a kind there are.
     pub async fn events(&self, kind: &str) -> usize {
-        let events = gatewright::store::events::recent(&self.issuer.store, 1000)
-            .await
-            .unwrap();
-        events.iter().filter(|(known, _, _)| known == kind).count()
+        self.recorded(kind).await.len()
     }
 }
 

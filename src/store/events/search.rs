@@ -1,0 +1,183 @@
+//! Finding events: newest first, by whatever is known of them.
+
+use super::row::EventRow;
+use crate::store::{Store, StoreError, params};
+
+/// What to look for; what is `None` may be anything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// About this person.
+    pub subject: Option<String>,
+    /// About this client.
+    pub client_id: Option<String>,
+    /// From this address, as it was kept.
+    pub address: Option<String>,
+    /// Of this kind.
+    pub kind: Option<String>,
+    /// In this request.
+    pub request_id: Option<String>,
+    /// In this trace.
+    pub trace_id: Option<String>,
+    /// At this time or later, Unix seconds.
+    pub since: Option<i64>,
+    /// Before this time, Unix seconds.
+    pub until: Option<i64>,
+}
+
+/// Where a listing goes on: what comes before this event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Unix seconds.
+    pub at: i64,
+    /// The event's id.
+    pub event_id: String,
+}
+
+const LATEST: i64 = i64::MAX;
+
+/// The condition that an index serves comes first; the others sift what it finds.
+macro_rules! find {
+    ($first:literal) => {
+        concat!(
+            "
+    SELECT event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device, subject,
+           client_id, detail
+      FROM event
+     WHERE ",
+            $first,
+            "
+       AND (CAST($1 AS TEXT) IS NULL OR request_id = $1)
+       AND (CAST($2 AS TEXT) IS NULL OR trace_id = $2)
+       AND (CAST($3 AS TEXT) IS NULL OR subject = $3)
+       AND (CAST($4 AS TEXT) IS NULL OR client_id = $4)
+       AND (CAST($5 AS TEXT) IS NULL OR address = $5)
+       AND (CAST($6 AS TEXT) IS NULL OR kind = $6)
+       AND at >= $7
+       AND at <= $8
+       AND (at < $9 OR (at = $9 AND event_id < $10))
+     ORDER BY at DESC, event_id DESC
+     LIMIT $11"
+        )
+    };
+}
+
+const BY_REQUEST: &str = find!("request_id = $1");
+const BY_TRACE: &str = find!("trace_id = $2");
+const BY_SUBJECT: &str = find!("subject = $3");
+const BY_CLIENT: &str = find!("client_id = $4");
+const BY_ADDRESS: &str = find!("address = $5");
+const BY_KIND: &str = find!("kind = $6");
+const BY_TIME: &str = find!("at <= $8");
+const BY_ID: &str = "
+    SELECT event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device, subject,
+           client_id, detail
+      FROM event
+     WHERE event_id = $1";
+/// What a follower has not seen, oldest first.
+const AFTER: &str = "
+    SELECT event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device, subject,
+           client_id, detail
+      FROM event
+     WHERE at >= $1
+     ORDER BY at, writer, seq, event_id
+     LIMIT $2";
+/// Oldest first, for an export.
+const IN_ORDER: &str = "
+    SELECT event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device, subject,
+           client_id, detail
+      FROM event
+     WHERE at >= $1
+       AND at < $2
+       AND (at > $3 OR (at = $3 AND event_id > $4))
+     ORDER BY at, event_id
+     LIMIT $5";
+
+/// At most `limit` events that fit, newest first, from `before` on.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn find(
+    store: &Store,
+    filter: &Filter,
+    before: Option<&Position>,
+    limit: i64,
+) -> Result<Vec<EventRow>, StoreError> {
+    let sql = match filter {
+        Filter {
+            request_id: Some(_),
+            ..
+        } => BY_REQUEST,
+        Filter {
+            trace_id: Some(_), ..
+        } => BY_TRACE,
+        Filter {
+            subject: Some(_), ..
+        } => BY_SUBJECT,
+        Filter {
+            client_id: Some(_), ..
+        } => BY_CLIENT,
+        Filter {
+            address: Some(_), ..
+        } => BY_ADDRESS,
+        Filter { kind: Some(_), .. } => BY_KIND,
+        _ => BY_TIME,
+    };
+    let (at, event_id) = before.map_or((LATEST, ""), |place| (place.at, place.event_id.as_str()));
+    let until = filter.until.map_or(LATEST, |until| until - 1);
+    store
+        .fetch_all(
+            sql,
+            params![
+                filter.request_id.as_deref(),
+                filter.trace_id.as_deref(),
+                filter.subject.as_deref(),
+                filter.client_id.as_deref(),
+                filter.address.as_deref(),
+                filter.kind.as_deref(),
+                filter.since.unwrap_or(i64::MIN),
+                until,
+                at,
+                event_id,
+                limit,
+            ],
+        )
+        .await
+}
+
+/// The event of an id.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn by_id(store: &Store, event_id: &str) -> Result<Option<EventRow>, StoreError> {
+    store.fetch_optional(BY_ID, params![event_id]).await
+}
+
+/// At most `limit` events of this time or later, oldest first.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn after(store: &Store, at: i64, limit: i64) -> Result<Vec<EventRow>, StoreError> {
+    store.fetch_all(AFTER, params![at, limit]).await
+}
+
+/// At most `limit` events from `since` to before `until`, oldest first, that come after `place`.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn in_order(
+    store: &Store,
+    (since, until): (i64, i64),
+    place: Option<&Position>,
+    limit: i64,
+) -> Result<Vec<EventRow>, StoreError> {
+    let (at, event_id) = place.map_or((i64::MIN, ""), |place| (place.at, place.event_id.as_str()));
+    store
+        .fetch_all(IN_ORDER, params![since, until, at, event_id, limit])
+        .await
+}
+
+/// The statements of this file, for the test that prepares each on both databases.
+pub const STATEMENTS: &[&str] = &[
+    BY_REQUEST, BY_TRACE, BY_SUBJECT, BY_CLIENT, BY_ADDRESS, BY_KIND, BY_TIME, BY_ID, AFTER,
+    IN_ORDER,
+];
