@@ -14,7 +14,7 @@ use crate::store::events::{self, Recorder};
 use crate::store::{Store, StoreError, Tx};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Events written in one transaction, at most.
@@ -80,6 +80,7 @@ pub struct EventStream {
     settings: EventSettings,
     queue: Mutex<Vec<Event>>,
     lost: AtomicU64,
+    made: AtomicU32,
     rates: Mutex<Rates>,
     /// Taken from the queue and not yet written.
     unwritten: tokio::sync::Mutex<Vec<Event>>,
@@ -103,6 +104,7 @@ impl EventStream {
             settings,
             queue: Mutex::default(),
             lost: AtomicU64::new(0),
+            made: AtomicU32::new(0),
             rates: Mutex::default(),
             unwritten: tokio::sync::Mutex::default(),
         }
@@ -197,8 +199,11 @@ impl EventStream {
                 trace_id: request.trace_id,
                 device: Some(request.device),
             });
+        let mut distinct = [0; 8];
+        self.entropy.fill(&mut distinct)?;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
         Ok(Event {
-            id: self.entropy.id()?,
+            id: Event::make_id(now, number, u64::from_be_bytes(distinct)),
             at: now,
             happening,
             request,

@@ -17,6 +17,7 @@ mod attack;
 mod cli;
 mod dev_gateway;
 mod endpoint;
+mod events;
 mod forward_auth;
 mod http_server;
 mod journey;
