@@ -1,5 +1,6 @@
 //! Opens what every command and the server work with: the database, the master key, the password pool.
 
+use super::args::now;
 use super::error::CliError;
 use super::out;
 use crate::config::{Announcement, Config, KeptAddress, MasterKey, host_name, master_key};
@@ -8,7 +9,7 @@ use crate::crypto::{Entropy, MasterKeys};
 use crate::flows::admin::Admin;
 use crate::flows::events::{AddressPrivacy, EventSettings, EventStream};
 use crate::flows::keys;
-use crate::store::events::Recorder;
+use crate::store::events::{Recorder, verify};
 use crate::store::{Backend, Store, StoreOptions};
 
 /// Which databases may be migrated on the way.
@@ -110,6 +111,7 @@ pub async fn open_migrating(
     let entropy = Entropy::system();
     let passwords = hasher(config, &entropy)?;
     let events = event_stream(config, &master, &entropy);
+    verify::begin(&store, events.recorder(), now()).await?;
     let announcements = match announcement {
         Announcement::Quiet => Vec::new(),
         other => vec![other],

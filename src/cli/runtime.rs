@@ -99,9 +99,6 @@ pub async fn issuer(
         ..
     } = opened;
     let now = unix_now();
-    verify::begin(&store, events.recorder(), now)
-        .await
-        .map_err(failed)?;
     keys::ensure_first_keys(&store, &master, &events, now)
         .await
         .map_err(failed)?;
