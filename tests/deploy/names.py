@@ -106,3 +106,25 @@ def series():
         else:
             found[name] = labels
     return found
+
+# Kinds of events, as stored and searched.
+EVENTS = set(
+    "login_succeeded login_failed login_throttled session_started session_ended consent_given consent_refused code_issued "
+    "code_redeemed code_replayed token_issued tokens_issued token_refused authorization_refused token_refreshed "
+    "refresh_retried refresh_replayed token_revoked client_authenticated client_authentication_failed key_created "
+    "key_activated key_retired key_rejected administration policy_loaded policy_refused access_decided clock_skew "
+    "events_lost notifier_failed alert_opened alert_acknowledged alert_resolved node_started node_stopped".split()
+)
+
+# The commands that runbooks and alerts may name, with their options. test_commands.py asks the program for the rest.
+COMING = {
+    "events search": "--user --client --address --kind --request-id --trace-id --since --until --json",
+    "events tail": "--user --client --address --kind --request-id --trace-id --json",
+    "events verify": "",
+    "events export": "",
+    "events import": "",
+    "alerts list": "",
+    "alerts ack": "",
+    "alerts test": "",
+    "explain": "",
+}
