@@ -1,6 +1,7 @@
 """The names that rules, dashboards, alarms and runbooks may use. What isn't here, nothing exports."""
 
 import pathlib
+import re
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/gatewright/gatewright"
@@ -70,7 +71,7 @@ METRICS = {
 
 # The values of labels that have few.
 VALUES = {
-    ("gatewright_logins_total", "result"): "succeeded wrong_password unknown_account disabled throttled address_throttled busy",
+    ("gatewright_logins_total", "result"): "succeeded wrong_password unknown_account disabled throttled address_throttled password_changed busy",
     ("gatewright_throttles_total", "scope"): "account address",
     ("gatewright_client_authentications_total", "result"): "succeeded failed",
     ("gatewright_authorizer_decisions_total", "decision"): "allow deny unauthorized fault",
@@ -108,21 +109,11 @@ def series():
     return found
 
 # Kinds of events, as stored and searched.
-EVENTS = set(
-    "login_succeeded login_failed login_throttled session_started session_ended consent_given consent_refused code_issued "
-    "code_redeemed code_replayed token_issued tokens_issued token_refused authorization_refused token_refreshed "
-    "refresh_retried refresh_replayed token_revoked client_authenticated client_authentication_failed key_created "
-    "key_activated key_retired key_rejected administration policy_loaded policy_refused access_decided clock_skew "
-    "events_lost notifier_failed alert_opened alert_acknowledged alert_resolved node_started node_stopped".split()
-)
+HAPPENINGS = (ROOT / "src/domain/event/happening.rs").read_text()
+EVENTS = set(re.findall(r'(?m)^    \w+ = "(\w+)", \w+, \w+ \{$', HAPPENINGS))
 
-# The commands that runbooks and alerts may name, with their options. test_commands.py asks the program for the rest.
+# Commands that runbooks and alerts name and the program doesn't have yet, with their options.
 COMING = {
-    "events search": "--user --client --address --kind --request-id --trace-id --since --until --json",
-    "events tail": "--user --client --address --kind --request-id --trace-id --json",
-    "events verify": "",
-    "events export": "",
-    "events import": "",
     "alerts list": "",
     "alerts ack": "",
     "alerts test": "",
