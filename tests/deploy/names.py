@@ -28,7 +28,7 @@ ALERTS = {
     "authorizer_faults": "prometheus cloudwatch",
     "authorizer_latency": "prometheus cloudwatch",
     "authorizer_throttles": "cloudwatch",
-    "target_down": "prometheus",
+    "target_down": "prometheus cloudwatch",
 }
 
 
