@@ -85,15 +85,14 @@ VALUES = {
 # What Prometheus adds by itself.
 SCRAPED = {"job", "instance"}
 
-# EMF metrics in the namespace Gatewright by the value of their dimension `service`. The authorizer's are there by
-# `service` and `reason` as well.
-EMF = {
-    "authorizer": {"AuthnFailed", "AuthzDenied", "Allowed", "Faults", "Latency", "ColdStart"},
-    "issuer": {
-        "AuthnFailed", "AuthzDenied", "Allowed", "Faults", "Latency", "TokensIssued", "TokensRefused", "LoginSucceeded",
-        "LoginFailed", "Throttled", "RefreshReplayed", "CodeReplayed", "EventsLost", "DbErrors", "HttpRequests", "Http5xx",
-    },
+# EMF metrics in the namespace Gatewright by the value of their dimension `service`.
+EMF = {"authorizer": {"AuthnFailed", "AuthzDenied", "Allowed", "Faults", "Latency", "ColdStart"}}
+EMF["issuer"] = EMF["authorizer"] | {
+    "TokensIssued", "TokensRefused", "LoginSucceeded", "LoginFailed", "Throttled", "RefreshReplayed", "CodeReplayed",
+    "EventsLost", "DbErrors", "HttpRequests", "Http5xx",
 }
+# Those of the authorizer that are there by `service` and `reason` as well.
+EMF_BY_REASON = {"AuthnFailed", "AuthzDenied", "Faults"}
 
 
 def series():

@@ -5,7 +5,7 @@ import json
 import re
 import unittest
 
-from names import EMF, ROOT, RUNBOOKS, raised_by
+from names import EMF, EMF_BY_REASON, ROOT, RUNBOOKS, raised_by
 from templates import resources, translated
 from test_terraform import TERRAFORM, parsed
 
@@ -71,7 +71,8 @@ def fault(namespace, name, dimensions, made=()):
         return None if name in names and set(dimensions) <= of else f"{namespace} has no {name} by {sorted(dimensions)}"
     if namespace == "Gatewright":
         service = dimensions.get("service")
-        if name in EMF.get(service, ()) and set(dimensions) <= ({"service", "reason"} if service == "authorizer" else {"service"}):
+        by_reason = service == "authorizer" and name in EMF_BY_REASON
+        if name in EMF.get(service, ()) and set(dimensions) <= {"service"} | ({"reason"} if by_reason else set()):
             return None
     elif (namespace, name) in made:
         return None
@@ -203,7 +204,7 @@ class Dashboards(unittest.TestCase):
                             words = re.sub(r"'[^']*'", "", options["expression"])
                             self.assertLessEqual(set(re.findall(r"\b[a-z]\w*", words)), ids)
                             for name in re.findall(r'MetricName=\(?((?:"\w+"(?: OR )?)+)', options["expression"]):
-                                self.assertLessEqual(set(re.findall(r'"(\w+)"', name)), EMF[service])
+                                self.assertLessEqual(set(re.findall(r'"(\w+)"', name)), EMF_BY_REASON)
                             continue
                         namespace, name, *pairs = [part for part in metric if not isinstance(part, dict)]
                         self.assertIsNone(fault(namespace, name, dict(zip(pairs[::2], pairs[1::2]))))
