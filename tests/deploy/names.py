@@ -111,6 +111,14 @@ def series():
 HAPPENINGS = (ROOT / "src/domain/event/happening.rs").read_text()
 EVENTS = set(re.findall(r'(?m)^    \w+ = "(\w+)", \w+, \w+ \{$', HAPPENINGS))
 
+# The fields of each kind, which are in `detail`.
+DETAILS = {
+    kind: set(re.findall(r"(?m)^        (\w+):", body))
+    for kind, body in re.findall(r'(?ms)^    \w+ = "(\w+)", \w+, \w+ \{\n(.*?)^    \}', HAPPENINGS)
+}
+# What every event may have beside them.
+ENVELOPE = {"event_id", "at", "kind", "severity", "request_id", "trace_id", "address", "device", "subject", "client_id"}
+
 # Commands that runbooks and alerts name and the program doesn't have yet, with their options.
 COMING = {
     "alerts list": "",

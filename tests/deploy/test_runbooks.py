@@ -10,7 +10,7 @@ import yaml
 
 import promql
 from documents import FENCE, blocks, commands
-from names import ALERTS, COMING, EVENTS, METRICS, ROOT
+from names import ALERTS, COMING, DETAILS, ENVELOPE, EVENTS, METRICS, ROOT
 
 RUNBOOKS = ROOT / "docs/runbooks"
 DIR = pathlib.Path(os.environ["DEPLOY_DIR"])
@@ -84,6 +84,15 @@ class Runbooks(unittest.TestCase):
             for kind in re.findall(r"--kind (\S+?)[`\s]", text):
                 with self.subTest(name):
                     self.assertIn(kind, EVENTS)
+
+    def test_events_are_counted_by_fields_that_their_kind_has(self):
+        source = (ROOT / "src/store/events/row.rs").read_text()
+        self.assertLessEqual(ENVELOPE, set(re.findall(r'put\("(\w+)"', source)))
+        counted = re.findall(r"""select\(\.kind == "(\w+)"\)\.(detail\.)?(\w+)'""", "".join(pages().values()))
+        self.assertTrue(counted)
+        for kind, detail, field in counted:
+            with self.subTest(f"{kind} {field}"):
+                self.assertIn(field, DETAILS[kind] if detail else ENVELOPE)
 
     def test_commands_to_come_are_called_as_they_will_be(self):
         groups = {command.split()[0] for command in COMING}
