@@ -85,6 +85,24 @@ class Alertmanager(unittest.TestCase):
             with self.subTest(f"{name} {severity}"):
                 self.assertEqual(receiver(f"alertname={name}", f"severity={severity}", "job=gatewright"), receivers[severity])
 
+    def test_messages_say_what_how_much_since_when_and_what_to_do(self):
+        receivers = yaml.safe_load((PROMETHEUS / "alertmanager.yaml").read_text())["receivers"]
+        [email] = [config for receiver in receivers for config in receiver.get("email_configs", [])]
+        notes = alerts()[0]["annotations"]
+        alert = {"status": "firing", "labels": {}, "annotations": notes, "startsAt": "2026-11-26T10:00:00Z"}
+        told, nothing = DIR / "told.json", DIR / "nothing.tmpl"
+        told.write_text(json.dumps({"status": "firing", "alerts": [alert], "commonAnnotations": notes}))
+        nothing.write_text("")
+        command = ["amtool", "template", "render", f"--template.glob={nothing}", f"--template.data={told}"]
+        said = {
+            part: subprocess.run([*command, f"--template.text={text}"], capture_output=True, text=True, check=True).stdout
+            for part, text in (("subject", email["headers"]["Subject"]), ("text", email["text"]))
+        }
+        self.assertEqual(said["subject"], f"[firing] {notes['summary']}")
+        for note in notes.values():
+            self.assertIn(note, said["text"])
+        self.assertIn("Since 2026-11-26 10:00 UTC.", said["text"])
+
     def test_only_what_pages_can_silence(self):
         paging = {alert["alert"] for alert in alerts() if alert["labels"]["severity"] == "page"}
         only_tickets = {alert["alert"] for alert in alerts()} - paging
