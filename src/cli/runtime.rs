@@ -183,6 +183,13 @@ pub async fn run(
         version: version.clone(),
     };
     issuer.events.note(started, unix_now());
+    if let Some(digest) = issuer.scopes.digest() {
+        let loaded = Happening::PolicyLoaded {
+            digest: digest.to_owned(),
+            scopes: issuer.scopes.names().count() as u64,
+        };
+        issuer.events.note(loaded, unix_now());
+    }
     let work = background(&issuer, config.events.retention_days);
     let leaving = async move {
         signal.await;

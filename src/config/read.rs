@@ -145,7 +145,7 @@ pub(super) fn node_name(raw: &Raw) -> Result<Option<String>, String> {
     if name.is_empty() || name.len() > 64 || !name.chars().all(usable) {
         return Err("use 1 to 64 letters, digits, '-', '_' or '.'".to_owned());
     }
-    Ok(Some(name.to_owned()))
+    Ok(Some(name.clone()))
 }
 
 fn one_of<T: Copy>(raw: &Raw, choices: &[(&str, T)]) -> Result<T, String> {

@@ -296,7 +296,7 @@ pub(super) async fn grant_code(
         redirect_uri_named: request.redirect_uri_named,
         code_challenge: request.code_challenge.clone(),
     };
-    let issued = Happening::CodeIssued {
+    let code_issued = Happening::CodeIssued {
         client_id: stored.grant.client_id.clone(),
         subject: stored.grant.subject.clone(),
         grant_id: stored.grant.family_id.clone(),
@@ -312,6 +312,6 @@ pub(super) async fn grant_code(
         expires_at,
     )
     .await?;
-    issuer.note(issued, now);
+    issuer.note(code_issued, now);
     Ok(Reply::to(request).code(issuer, &code))
 }

@@ -21,6 +21,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const BATCH: usize = 500;
 /// How long a client that authenticates again and again is not recorded again, seconds.
 const AUTHENTICATED_EVERY_S: i64 = 60;
+/// How long what goes on is not told again, seconds.
+const TOLD_EVERY_S: i64 = 3600;
 
 /// How much of an address is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +95,7 @@ struct Rates {
     minute: i64,
     beyond: HashMap<(GrantType, ClientId), u64>,
     authenticated: HashMap<(ClientId, AuthMethod), i64>,
+    told: HashMap<String, i64>,
 }
 
 impl EventStream {
@@ -188,6 +191,24 @@ impl EventStream {
         if is_due {
             let client_id = client_id.clone();
             self.note(Happening::ClientAuthenticated { client_id, method }, now);
+        }
+    }
+
+    /// Notes something that goes on and on, once in an hour; `of` tells it from others.
+    pub fn note_hourly(&self, of: &str, happening: impl FnOnce() -> Happening, now: i64) {
+        let is_due = {
+            let mut rates = locked(&self.rates);
+            rates
+                .told
+                .retain(|_, last| (0..TOLD_EVERY_S).contains(&(now - *last)));
+            let is_due = !rates.told.contains_key(of);
+            if is_due {
+                rates.told.insert(of.to_owned(), now);
+            }
+            is_due
+        };
+        if is_due {
+            self.note(happening(), now);
         }
     }
 

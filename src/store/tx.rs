@@ -135,7 +135,9 @@ impl Tx {
             Open::Postgres(transaction) => transaction.commit().await?,
         }
         if let Some(recorder) = &recorder {
-            events.iter().for_each(|event| recorder.tell(event));
+            for event in &events {
+                recorder.tell(event);
+            }
         }
         Ok(())
     }
