@@ -24,7 +24,6 @@ mod conditions;
 mod credentials;
 #[cfg(feature = "lambda")]
 mod decision_log;
-mod denials;
 mod dpop;
 mod events;
 #[cfg(feature = "fetch")]
