@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::appsync::{self, GraphQlCall};
 use crate::event::Call;
 use crate::handler::{Authorizer, AuthorizerError};
-use crate::policy::{Asked, Explanation, Request};
+use crate::policy::{Asked, Explanation, Request, Target};
 use crate::token::AccessToken;
 
 /// What an event is answered with, and why.
@@ -35,8 +35,10 @@ impl Authorizer {
     fn asked(&self, event: &Value, now: i64) -> Asked {
         let unknown = |_| Asked::Unknown {};
         let asked = if appsync::is_one(event) {
-            GraphQlCall::parse(event)
-                .map(|call| Asked::of(call.target(), &Request::graphql().at(now)))
+            GraphQlCall::parse(event).map(|call| {
+                let fields = call.fields();
+                Asked::of(Target::Fields(fields.as_ref()), &Request::graphql().at(now))
+            })
         } else {
             Call::parse_with(event, self.policy().web_socket())
                 .map(|call| Asked::of(call.target(), &call.request(now)))

@@ -36,8 +36,8 @@ pub struct GraphQlCall<'e> {
     pub request_id: Option<&'e str>,
     /// The name of the operation, for the log.
     pub operation: Option<&'e str>,
-    /// What the document's operations begin with; `None` when it can't be read in one way.
-    pub fields: Option<BTreeSet<RootField<'e>>>,
+    /// The document, which is anybody's until the token has been verified.
+    pub document: &'e str,
     /// The token, or why there is none.
     pub credentials: Result<Credentials<'e>, Reason>,
 }
@@ -64,9 +64,9 @@ impl<'e> GraphQlCall<'e> {
         Self::read(event).ok_or(Reason::EventUnrecognised)
     }
 
-    /// What the policy judges.
-    pub fn target(&self) -> Target<'_> {
-        Target::Fields(self.fields.as_ref())
+    /// What the document's operations begin with; `None` when it can't be read in one way.
+    pub fn fields(&self) -> Option<BTreeSet<RootField<'e>>> {
+        graphql::root_fields(self.document)
     }
 
     fn read(event: &'e Value) -> Option<Self> {
@@ -87,7 +87,7 @@ impl<'e> GraphQlCall<'e> {
             account,
             request_id: text("requestId"),
             operation: text("operationName").filter(|name| is_name(name)),
-            fields: graphql::root_fields(text("queryString")?),
+            document: text("queryString")?,
             credentials,
         })
     }
@@ -113,7 +113,8 @@ fn credentials<'e>(value: &'e str, headers: Option<&'e Value>) -> Result<Credent
 /// Answers a call of a valid token; `now` in Unix seconds.
 pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, now: i64) -> Answer {
     let request = Request::graphql().at(now);
-    let decision = policy.judge_target(token, call.target(), &request);
+    let fields = call.fields();
+    let decision = policy.judge_target(token, Target::Fields(fields.as_ref()), &request);
     let context = context_of_token(policy, token, &decision);
     if !decision.is_allow() {
         return answer(decision, &context, &[], 0);
