@@ -26,6 +26,7 @@ mod credentials;
 mod decision_log;
 mod dpop;
 mod events;
+mod explained;
 #[cfg(feature = "fetch")]
 mod fetching;
 mod foreign_vectors;
