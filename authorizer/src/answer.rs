@@ -36,7 +36,7 @@ pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64)
         return to_connect(policy, call, token, now);
     }
     let request = call.request(now);
-    let decision = policy.judge(token, &request);
+    let decision = policy.judge_target(token, call.target(), &request);
     if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
         return simple(decision, |decision| {
             context_of(policy, call.kind, token, decision)
@@ -75,7 +75,7 @@ pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64)
 
 /// The answer to a `$connect` is for this connection and names it alone.
 fn to_connect(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64) -> Answer {
-    let decision = policy.judge_connect(token, &call.request(now));
+    let decision = policy.judge_target(token, call.target(), &call.request(now));
     let present = decision.is_allow().then_some((CONNECT, ""));
     let rights = policy.rights_for_one(&call.arn.base(), present);
     let context = context_of(policy, call.kind, token, &decision);

@@ -18,7 +18,7 @@ use crate::credentials::Credentials;
 use crate::decision_log::DecisionLine;
 use crate::event::Call;
 use crate::jwks::{Clock, JwksState};
-use crate::policy::{Coverage, Policy, RestFailure};
+use crate::policy::{Coverage, Decision, Policy, RestFailure};
 use crate::reason::Reason;
 use crate::token::AccessToken;
 use crate::verifier::{Verification, Verifier};
@@ -110,8 +110,7 @@ impl Authorizer {
         now: i64,
         trace_id: Option<&str>,
     ) -> Result<Value, AuthorizerError> {
-        let (outcome, took_us) = self.supervised(self.decide(event, now)).await;
-        let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
+        let (outcome, took_us) = self.outcome(event, now).await;
         DecisionLine {
             trace_id,
             took_us,
@@ -119,6 +118,17 @@ impl Authorizer {
         }
         .write();
         outcome.result
+    }
+
+    /// What becomes of an event, and how long it took in microseconds.
+    pub(crate) async fn outcome<'e>(
+        &self,
+        event: &'e Value,
+        now: i64,
+    ) -> (Outcome<'e>, Option<u64>) {
+        let (outcome, took_us) = self.supervised(self.decide(event, now)).await;
+        let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
+        (outcome, took_us)
     }
 
     /// What every line has: which policy decided, and whether the process is new.
@@ -238,14 +248,13 @@ impl Authorizer {
 }
 
 /// A result with all that its log line tells.
-struct Outcome<'e> {
-    result: Result<Value, AuthorizerError>,
+pub(crate) struct Outcome<'e> {
+    pub(crate) result: Result<Value, AuthorizerError>,
+    pub(crate) decision: Decision,
+    pub(crate) token: Option<Arc<AccessToken>>,
     verdict: &'static str,
-    reason: Option<Reason>,
-    rule: Option<String>,
     coverage: Option<Coverage>,
     call: Option<Seen<'e>>,
-    token: Option<Arc<AccessToken>>,
     jwks: Option<JwksState>,
     known: bool,
 }
@@ -258,15 +267,13 @@ impl<'e> Outcome<'e> {
             coverage,
         } = answer;
         let verdict = if decision.is_allow() { "allow" } else { "deny" };
-        let (reason, rule) = (decision.reason, decision.rule);
         Self {
             result: Ok(body),
+            decision,
+            token,
             verdict,
-            reason,
-            rule,
             coverage,
             call: Some(call),
-            token,
             jwks: None,
             known: false,
         }
@@ -285,15 +292,13 @@ impl<'e> Outcome<'e> {
     }
 
     fn error(call: Option<Seen<'e>>, error: AuthorizerError) -> Self {
-        let reason = Some(error.reason());
         Self {
             result: Err(error),
+            decision: Decision::refused_before_judging(error.reason()),
+            token: None,
             verdict: "fault",
-            reason,
-            rule: None,
             coverage: None,
             call,
-            token: None,
             jwks: None,
             known: false,
         }
@@ -304,8 +309,8 @@ impl<'e> Outcome<'e> {
         let whole = |coverage: &Coverage| *coverage == Coverage::Whole;
         DecisionLine {
             decision: self.verdict,
-            reason: self.reason,
-            rule: self.rule.as_deref(),
+            reason: self.decision.reason,
+            rule: self.decision.rule.as_deref(),
             request_id: call.and_then(|call| call.request_id),
             api: call.map(|call| call.api.as_str()),
             stage: call.and_then(|call| call.stage.as_deref()),

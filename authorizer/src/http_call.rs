@@ -8,9 +8,8 @@ use std::sync::Arc;
 
 use crate::credentials::{Credentials, Scheme};
 use crate::decision_log::DecisionLine;
-use crate::event::authorization;
 use crate::handler::Authorizer;
-use crate::policy::{Decision, Request, Verdict};
+use crate::policy::{Decision, Request, Target, Verdict};
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::token::AccessToken;
@@ -70,18 +69,10 @@ impl<'r> HttpCall<'r> {
 
 impl HttpCall<'_> {
     fn credentials(&self) -> Result<Credentials<'_>, Reason> {
-        let value = only(&self.authorization)?.ok_or(Reason::TokenMissing)?;
-        let (scheme, token) = authorization(value)?;
-        let proof = only(&self.proofs)?;
-        if proof.is_some_and(|proof| proof.contains(',')) {
-            return Err(Reason::CredentialsAmbiguous);
-        }
         Ok(Credentials {
-            scheme,
-            proof,
             method: self.method,
             url: self.url.clone(),
-            ..Credentials::bearer(token)
+            ..Credentials::in_headers(&self.authorization, &self.proofs)?
         })
     }
 
@@ -107,17 +98,6 @@ impl HttpCall<'_> {
             trace_id: self.trace_id,
             ..DecisionLine::default()
         }
-    }
-}
-
-/// The only value of a header.
-fn only<'r>(values: &[&'r [u8]]) -> Result<Option<&'r str>, Reason> {
-    match values {
-        [] => Ok(None),
-        [value] => std::str::from_utf8(value)
-            .map(Some)
-            .map_err(|_| Reason::CredentialsAmbiguous),
-        _ => Err(Reason::CredentialsAmbiguous),
     }
 }
 
@@ -174,7 +154,9 @@ impl Authorizer {
             Err(reason) => Verification::refused(reason),
         };
         let decision = match &verification.outcome {
-            Ok(token) => self.policy().judge(token, &call.request(now)),
+            Ok(token) => self
+                .policy()
+                .judge_target(token, Target::Route, &call.request(now)),
             Err(reason) => Decision::refused_before_judging(*reason),
         };
         (verification, decision)

@@ -19,6 +19,7 @@ pub mod appsync;
 pub mod credentials;
 mod decision_log;
 pub mod event;
+mod explained;
 #[cfg(feature = "axum")]
 pub mod extract;
 #[cfg(feature = "fetch")]
@@ -39,6 +40,7 @@ pub mod token;
 pub mod verifier;
 
 pub use credentials::Credentials;
+pub use explained::ExplainedEvent;
 pub use handler::{Authorizer, AuthorizerError};
 pub use http_call::{Admission, HttpCall};
 #[cfg(feature = "tower")]

@@ -26,7 +26,7 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::credentials::Credentials;
-use crate::policy::{PathTemplate, Request, TokenPlace, is_refused};
+use crate::policy::{PathTemplate, Request, Target, TokenPlace, is_refused};
 use crate::reason::Reason;
 
 pub use arn::MethodArn;
@@ -97,6 +97,14 @@ impl<'e> Call<'e> {
             source_ip: self.source_ip,
             stage: Some(&self.arn.stage),
             time: Some(now),
+        }
+    }
+
+    /// Which part of it the policy judges.
+    pub fn target(&self) -> Target<'_> {
+        match self.kind {
+            Kind::WebSocket => Target::Connect,
+            _ => Target::Route,
         }
     }
 

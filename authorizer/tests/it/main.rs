@@ -24,9 +24,9 @@ mod conditions;
 mod credentials;
 #[cfg(feature = "lambda")]
 mod decision_log;
-mod denials;
 mod dpop;
 mod events;
+mod explained;
 #[cfg(feature = "fetch")]
 mod fetching;
 mod foreign_vectors;
