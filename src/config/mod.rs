@@ -23,8 +23,8 @@ pub use example::example_toml;
 pub use master_key::{Announcement, MasterKey, MasterKeyError};
 pub use values::{
     Config, CorsConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, LogFormat,
-    MasterKeySource, PasswordConfig, PolicyConfig, SecretText, SessionConfig, ThrottleConfig,
-    TlsConfig, TokensConfig,
+    MasterKeySource, PasswordConfig, PolicyConfig, Ratio, SecretText, SessionConfig,
+    ThrottleConfig, TlsConfig, TokensConfig, TracesConfig,
 };
 
 pub use read::network;
