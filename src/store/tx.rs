@@ -1,8 +1,9 @@
 //! Write transactions on either database.
 
-use super::backend::Store;
+use super::backend::{Backend, Store};
 use super::error::StoreError;
 use super::events::log;
+use super::trace::traced;
 use super::values::{Param, Row, bind};
 use crate::domain::event::Event;
 use sqlx::postgres::PgArguments;
@@ -70,11 +71,14 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Option<T>, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments)
-                .fetch_optional(connection)
-                .await?)
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_as_with(sql, arguments)
+                    .fetch_optional(connection)
+                    .await?)
+            })
         })
+        .await
     }
 
     /// Every row of a statement.
@@ -86,11 +90,14 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Vec<T>, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments)
-                .fetch_all(connection)
-                .await?)
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_as_with(sql, arguments)
+                    .fetch_all(connection)
+                    .await?)
+            })
         })
+        .await
     }
 
     /// Runs a statement. Returns the rows affected.
@@ -102,12 +109,22 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<u64, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_with(sql, arguments)
-                .execute(connection)
-                .await?
-                .rows_affected())
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_with(sql, arguments)
+                    .execute(connection)
+                    .await?
+                    .rows_affected())
+            })
         })
+        .await
+    }
+
+    fn backend(&self) -> Backend {
+        match self.open {
+            Open::Sqlite(_) => Backend::Sqlite,
+            Open::Postgres(_) => Backend::Postgres,
+        }
     }
 
     /// Keeps an event to be logged when this has happened.
@@ -120,11 +137,17 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]: then it is unknown whether it happened, and the caller must not assume that it did.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.open {
-            Open::Sqlite(transaction) => transaction.commit().await?,
-            Open::Postgres(transaction) => transaction.commit().await?,
-        }
-        self.events.iter().for_each(log);
+        let backend = self.backend();
+        let Self { open, events } = self;
+        traced(backend, "COMMIT", async {
+            match open {
+                Open::Sqlite(transaction) => transaction.commit().await?,
+                Open::Postgres(transaction) => transaction.commit().await?,
+            }
+            Ok(())
+        })
+        .await?;
+        events.iter().for_each(log);
         Ok(())
     }
 }

@@ -203,6 +203,7 @@ impl TestApp {
                 .collect(),
             hsts: options.issuer.starts_with("https"),
             relayed: false,
+            traces: None,
         };
         Self {
             router: guard::layer(guard, router(state.clone())),
