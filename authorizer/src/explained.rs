@@ -24,7 +24,7 @@ pub struct ExplainedEvent {
 impl Authorizer {
     /// Decides as [`Self::answer`] does, and explains it in place of a line in the decision log; `now` in Unix seconds.
     pub async fn explain(&self, event: &Value, now: i64) -> ExplainedEvent {
-        let (outcome, _) = self.outcome(event, now).await;
+        let (outcome, _) = self.outcome(event, now, None).await;
         ExplainedEvent {
             explanation: Explanation::of(self.asked(event, now), outcome.decision),
             token: outcome.token,

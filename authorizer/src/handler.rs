@@ -1,26 +1,23 @@
 //! Event in, answer out.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 
 use serde_json::Value;
 
 use crate::answer::{self, Answer};
 use crate::appsync::{self, GraphQlCall};
 use crate::credentials::Credentials;
-use crate::decision_log::DecisionLine;
+use crate::decision_log::{DecisionLine, policy_bytes};
 use crate::event::Call;
 use crate::jwks::{Clock, JwksState};
+use crate::panics::{catching, panic_message};
 use crate::policy::{Coverage, Decision, Policy, RestFailure};
 use crate::reason::Reason;
 use crate::token::AccessToken;
+use crate::trace::TraceId;
 use crate::verifier::{Verification, Verifier};
 
 /// A policy with a verifier of its issuers' tokens: everything that answering needs.
@@ -100,7 +97,8 @@ impl Authorizer {
         self.answer_traced(event, now, None).await
     }
 
-    /// The same, with the trace that the call belongs to, for its log line.
+    /// The same, with the trace that the invocation belongs to: for its log line, and for the API. Without one the
+    /// event's headers tell it.
     ///
     /// # Errors
     /// As [`Self::answer`].
@@ -108,13 +106,14 @@ impl Authorizer {
         &self,
         event: &Value,
         now: i64,
-        trace_id: Option<&str>,
+        trace_id: Option<TraceId>,
     ) -> Result<Value, AuthorizerError> {
-        let (outcome, took_us) = self.outcome(event, now).await;
+        let (outcome, took_us) = self.outcome(event, now, trace_id).await;
+        let line = outcome.line();
         DecisionLine {
-            trace_id,
+            trace_id: line.trace_id.or(trace_id),
             took_us,
-            ..self.line(outcome.line())
+            ..self.line(line)
         }
         .write();
         outcome.result
@@ -125,8 +124,9 @@ impl Authorizer {
         &self,
         event: &'e Value,
         now: i64,
+        trace_id: Option<TraceId>,
     ) -> (Outcome<'e>, Option<u64>) {
-        let (outcome, took_us) = self.supervised(self.decide(event, now)).await;
+        let (outcome, took_us) = self.supervised(self.decide(event, now, trace_id)).await;
         let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
         (outcome, took_us)
     }
@@ -161,14 +161,20 @@ impl Authorizer {
         (outcome, took_us)
     }
 
-    async fn decide<'e>(&self, event: &'e Value, now: i64) -> Outcome<'e> {
+    async fn decide<'e>(
+        &self,
+        event: &'e Value,
+        now: i64,
+        trace_id: Option<TraceId>,
+    ) -> Outcome<'e> {
         if appsync::is_one(event) {
-            return self.decide_on_graphql(event, now).await;
+            return self.decide_on_graphql(event, now, trace_id).await;
         }
-        let call = match Call::parse_with(event, self.policy.web_socket()) {
+        let mut call = match Call::parse_with(event, self.policy.web_socket()) {
             Ok(call) => call,
             Err(reason) => return Outcome::failed(None, reason),
         };
+        call.trace_id = trace_id.or(call.trace_id);
         let Verification {
             outcome,
             jwks,
@@ -181,11 +187,17 @@ impl Authorizer {
         }
     }
 
-    async fn decide_on_graphql<'e>(&self, event: &'e Value, now: i64) -> Outcome<'e> {
-        let call = match GraphQlCall::parse(event) {
+    async fn decide_on_graphql<'e>(
+        &self,
+        event: &'e Value,
+        now: i64,
+        trace_id: Option<TraceId>,
+    ) -> Outcome<'e> {
+        let mut call = match GraphQlCall::parse(event) {
             Ok(call) => call,
             Err(reason) => return Outcome::failed(None, reason),
         };
+        call.trace_id = trace_id.or(call.trace_id);
         let Verification {
             outcome,
             jwks,
@@ -198,7 +210,7 @@ impl Authorizer {
                 Outcome::answered(answer, seen, Some(token))
             }
             Err(reason) if reason.is_fault() => Outcome::failed(Some(seen), reason),
-            Err(reason) => Outcome::answered(appsync::to_refused_token(reason), seen, None),
+            Err(reason) => Outcome::answered(appsync::to_refused_token(&call, reason), seen, None),
         };
         Outcome {
             jwks,
@@ -312,6 +324,7 @@ impl<'e> Outcome<'e> {
             reason: self.decision.reason,
             rule: self.decision.rule.as_deref(),
             request_id: call.and_then(|call| call.request_id),
+            trace_id: call.and_then(|call| call.trace_id),
             api: call.map(|call| call.api.as_str()),
             stage: call.and_then(|call| call.stage.as_deref()),
             kind: call.map(|call| call.kind),
@@ -337,6 +350,7 @@ struct Seen<'e> {
     stage: Option<String>,
     method: &'e str,
     request_id: Option<&'e str>,
+    trace_id: Option<TraceId>,
     route: Option<&'e str>,
 }
 
@@ -348,6 +362,7 @@ impl<'e> Seen<'e> {
             stage: Some(call.arn.stage.clone()),
             method: call.method,
             request_id: call.request_id,
+            trace_id: call.trace_id,
             route: call.route,
         }
     }
@@ -359,43 +374,8 @@ impl<'e> Seen<'e> {
             stage: None,
             method: "POST",
             request_id: call.request_id,
+            trace_id: call.trace_id,
             route: call.operation,
         }
     }
-}
-
-/// The length of an answer's policy document, without writing it anywhere.
-fn policy_bytes(answer: &Value) -> Option<usize> {
-    struct Length(usize);
-    impl io::Write for Length {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut length = Length(0);
-    serde_json::to_writer(&mut length, answer.get("policyDocument")?).ok()?;
-    Some(length.0)
-}
-
-/// Runs a future and gives back the panic, if it panics.
-async fn catching<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    std::future::poll_fn(move |context| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

@@ -13,6 +13,9 @@ use crate::policy::{Decision, Request, Target, Verdict};
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::token::AccessToken;
+use crate::trace::TraceId;
+#[cfg(feature = "fetch")]
+use crate::trace::TraceParent;
 use crate::verifier::Verification;
 
 /// One call.
@@ -36,7 +39,7 @@ pub struct HttpCall<'r> {
     /// The id under which the call is logged elsewhere.
     pub request_id: Option<&'r str>,
     /// The trace that the call belongs to.
-    pub trace_id: Option<&'r str>,
+    pub trace_id: Option<TraceId>,
 }
 
 /// A call that may go on.
@@ -50,7 +53,7 @@ pub struct Admission {
 
 #[cfg(feature = "fetch")]
 impl<'r> HttpCall<'r> {
-    /// With what the call's headers say: credentials, proofs of possession, and the trace (W3C Trace Context §3.2).
+    /// With what the call's headers say: credentials, proofs of possession, and the trace.
     #[must_use]
     pub fn with_headers(mut self, headers: &'r http::HeaderMap) -> Self {
         let values = |name: &str| {
@@ -59,10 +62,7 @@ impl<'r> HttpCall<'r> {
         };
         self.authorization = values("authorization");
         self.proofs = values("dpop");
-        self.trace_id = headers
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok()?.split('-').nth(1))
-            .filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        self.trace_id = TraceParent::from_headers(headers).map(|parent| parent.trace_id);
         self
     }
 }

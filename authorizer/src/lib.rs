@@ -10,7 +10,7 @@
 //! - [`verifier::Verifier`] turns [`credentials`] into an [`token::AccessToken`] with the keys of [`jwks`], and a token
 //!   that is bound to a key only with proof of its [`possession`];
 //! - [`policy::Policy`] is the policy file: it judges one request and compiles a token's whole rights;
-//! - [`jose`] and [`reason`] are what everything above speaks.
+//! - [`jose`] and [`reason`] are what everything above speaks; [`trace`] tells which trace a call belongs to.
 //!
 //! Nothing in here reads a clock except [`fetch`] (feature `fetch`): the time is an argument.
 
@@ -32,11 +32,13 @@ pub mod jose;
 pub mod jwks;
 #[cfg(feature = "tower")]
 pub mod layer;
+mod panics;
 pub mod policy;
 pub mod possession;
 pub mod reason;
 pub mod refusal;
 pub mod token;
+pub mod trace;
 pub mod verifier;
 
 pub use credentials::Credentials;

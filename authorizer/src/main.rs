@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use gatewright_authorizer::fetch::{SystemClock, unix_now};
 use gatewright_authorizer::jwks::Clock;
+use gatewright_authorizer::trace::TraceParent;
 use gatewright_authorizer::{Authorizer, AuthorizerError, Policy, Verifier};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -38,7 +39,9 @@ fn start() -> Result<(), String> {
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let authorizer = Arc::clone(&authorizer);
         async move {
-            let trace_id = event.context.xray_trace_id.as_deref().and_then(root);
+            let header = event.context.xray_trace_id.as_deref();
+            let trace = header.and_then(TraceParent::from_x_ray);
+            let trace_id = trace.map(|trace| trace.trace_id);
             authorizer
                 .answer_traced(&event.payload, unix_now(), trace_id)
                 .await
@@ -48,13 +51,6 @@ fn start() -> Result<(), String> {
     runtime
         .block_on(lambda_runtime::run(handler))
         .map_err(|error| format!("the Lambda runtime failed: {error}"))
-}
-
-/// The trace's own id in X-Ray's header `Root=1-…;Parent=…;Sampled=1`.
-fn root(header: &str) -> Option<&str> {
-    header
-        .split(';')
-        .find_map(|part| part.trim().strip_prefix("Root="))
 }
 
 /// Refuses to start without a sound policy: an authorizer that guards nothing would look like one that works.

@@ -1,6 +1,6 @@
 //! `gatewright authorizer`: the authorizer as a server, for the proxies that ask one.
 
-use super::args::{ConfigArgs, read_file};
+use super::args::{ConfigArgs, read_file, settings_of};
 use super::error::CliError;
 use super::runtime;
 use crate::config::{self, Config};
@@ -48,7 +48,7 @@ pub enum AuthorizerCommand {
         long_about = "Answer a proxy before each call: 200 if the policy file allows it, with the caller's identity in\n\
             X-Auth-… headers; else 401, 403, or 503 when nothing can be decided. It serves at /auth until SIGTERM or\n\
             SIGINT, and its health at /health/live and /health/ready. Settings of the log and of the listener's limits\n\
-            come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_….",
+            come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_…, those of traces from GATEWRIGHT_TRACES_….",
         after_help = "Example:\n  gatewright authorizer serve --policy policy.toml --from nginx\n\n\
             deploy/proxies/ has the other side for nginx and haproxy, as it is tested."
     )]
@@ -112,8 +112,7 @@ pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliEr
     config.refuse_all_but_listen("authorizer")?;
     let AuthorizerCommand::Serve(args) = &args.command;
     let config = settings(args)?;
-    let _log =
-        crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
+    let _telemetry = runtime::telemetry(&config, &[])?;
     let authorizer = authorizer(&args.policy)?;
     runtime::threads()?.block_on(serve(args, &config, authorizer))?;
     Ok(ExitCode::SUCCESS)
@@ -122,12 +121,8 @@ pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliEr
 /// The settings of log and listener, as the issuer reads its own.
 fn settings(args: &ServeArgs) -> Result<Config, CliError> {
     let listen = args.listen.clone().unwrap_or_else(|| LISTEN.to_owned());
-    let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| {
-            name.starts_with("GATEWRIGHT_LOG_") || name.starts_with("GATEWRIGHT_HTTP_")
-        });
-    let mut config = Config::load(None, env, &[("listen", listen)])?.config;
+    let sections = ["LOG_", "HTTP_", "TRACES_"];
+    let mut config = settings_of("gatewright-authorizer", &sections, &[("listen", listen)])?;
     config.trusted_proxies.clone_from(&args.trusted_proxy);
     if config.trusted_proxies.is_empty() {
         let own = ["127.0.0.0/8", "::1/128"];

@@ -15,6 +15,7 @@ use crate::http::state::Clock;
 use crate::http::{App, signals};
 use crate::store::events::{retention, verify};
 use crate::store::sweep;
+use crate::telemetry::{self, Telemetry};
 use arc_swap::ArcSwap;
 use axum::Router;
 use gatewright_authorizer::fetch::unix_now;
@@ -33,6 +34,9 @@ const USES_EVERY: Duration = Duration::from_secs(10);
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 /// How often it removes what has expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// The longest that the end waits for the collector.
+const LAST_SPANS: Duration = Duration::from_secs(5);
 
 fn failed(error: impl Display) -> CliError {
     CliError::failed(error.to_string())
@@ -117,6 +121,16 @@ pub async fn issuer(
     });
     keys::tick(&issuer, now).await.map_err(failed)?;
     Ok(issuer)
+}
+
+/// Starts log and traces. Hold it to the end.
+///
+/// # Errors
+/// [`CliError::Usage`] about the settings of either.
+pub fn telemetry(config: &Config, quiet: &[&'static str]) -> Result<Telemetry, CliError> {
+    let patience = Duration::from_secs(config.http.drain_s).min(LAST_SPANS);
+    telemetry::init_traced(&config.log, &config.traces, patience, quiet)
+        .map_err(|error| CliError::usage(error.to_string()))
 }
 
 /// Listens for SIGTERM and SIGINT from here on.

@@ -31,8 +31,7 @@ pub struct ServeArgs {
 pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
     let (loaded, files) = files::load(config)?;
     let config = loaded.config;
-    let _log =
-        crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
+    let _telemetry = runtime::telemetry(&config, &[])?;
     runtime::threads()?.block_on(serve(args, &config, files))?;
     Ok(ExitCode::SUCCESS)
 }

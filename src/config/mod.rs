@@ -25,8 +25,8 @@ pub use master_key::{Announcement, MasterKey, MasterKeyError};
 pub use monitoring::{EventsConfig, KeptAddress, host_name};
 pub use values::{
     Config, CorsConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, LogFormat,
-    MasterKeySource, PasswordConfig, PolicyConfig, SecretText, SessionConfig, ThrottleConfig,
-    TlsConfig, TokensConfig,
+    MasterKeySource, PasswordConfig, PolicyConfig, Ratio, SecretText, SessionConfig,
+    ThrottleConfig, TlsConfig, TokensConfig, TracesConfig,
 };
 
 pub use read::network;

@@ -10,8 +10,9 @@ use std::{
 
 use ipnet::IpNet;
 use toml::de::DeValue;
+use url::Url;
 
-use super::{KeptAddress, LogFormat, MasterKeySource, SecretText};
+use super::{KeptAddress, LogFormat, MasterKeySource, Ratio, SecretText};
 
 /// A value before its key has read it.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub(super) enum Raw {
     String(String),
     /// A TOML integer.
     Integer(i64),
+    /// A TOML floating-point number.
+    Float(f64),
     /// A TOML array of strings.
     List(Vec<String>),
     /// Any other TOML type, by name.
@@ -48,7 +51,10 @@ impl Raw {
                     Self::List,
                 )
             }
-            DeValue::Float(_) => Self::Other("a floating-point number"),
+            DeValue::Float(digits) => digits
+                .as_str()
+                .parse()
+                .map_or(Self::Other("no number"), Self::Float),
             DeValue::Boolean(_) => Self::Other("a boolean"),
             DeValue::Datetime(_) => Self::Other("a date"),
             DeValue::Table(_) => Self::Other("a table"),
@@ -62,7 +68,9 @@ pub(super) fn text(raw: &Raw) -> Result<String, String> {
             Err("is empty: give a value or remove it".to_owned())
         }
         Raw::Text(text) | Raw::String(text) => Ok(text.clone()),
-        Raw::Integer(_) => Err("must be a string, in quotes; it is a number".to_owned()),
+        Raw::Integer(_) | Raw::Float(_) => {
+            Err("must be a string, in quotes; it is a number".to_owned())
+        }
         Raw::List(_) => Err("must be a string; it is an array".to_owned()),
         Raw::Other(kind) => Err(format!("must be a string; it is {kind}")),
     }
@@ -89,6 +97,38 @@ where
                     range.end()
                 )
             })
+    }
+}
+
+/// A part of the whole, as a number from 0 to 1.
+pub(super) fn ratio(raw: &Raw) -> Result<Ratio, String> {
+    let number = match raw {
+        Raw::Float(number) => Some(*number),
+        Raw::Integer(0) => Some(0.0),
+        Raw::Integer(1) => Some(1.0),
+        Raw::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number
+        .and_then(Ratio::new)
+        .ok_or_else(|| "must be a number from 0.0 to 1.0".to_owned())
+}
+
+/// The base URL of a collector.
+pub(super) fn collector(raw: &Raw) -> Result<Option<String>, String> {
+    let given = text(raw)?;
+    let wrong = "must be the collector's base URL for OTLP over HTTP, such as http://127.0.0.1:4318; \
+                 a key that it asks for goes into OTEL_EXPORTER_OTLP_HEADERS";
+    let url = Url::parse(&given).map_err(|_| wrong.to_owned())?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let sound = plain && url.has_host() && ["http", "https"].contains(&url.scheme());
+    if sound {
+        Ok(Some(given.trim_end_matches('/').to_owned()))
+    } else {
+        Err(wrong.to_owned())
     }
 }
 

@@ -16,6 +16,7 @@ pub mod oauth_error;
 pub mod page_error;
 pub mod pages;
 pub mod redirect;
+mod routes;
 pub mod server;
 pub mod signals;
 pub mod state;

@@ -2,6 +2,7 @@
 
 use super::error::StoreError;
 use super::sqlite_file::{lock, prepare_file, sqlite_path};
+use super::trace::traced;
 use super::tx::Tx;
 use super::values::{Param, Row, bind};
 use sqlx::ConnectOptions as _;
@@ -26,6 +27,16 @@ pub enum Backend {
     Sqlite,
     /// For many nodes.
     Postgres,
+}
+
+impl Backend {
+    /// As OpenTelemetry calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgresql",
+        }
+    }
 }
 
 /// How to open a database.
@@ -143,16 +154,19 @@ impl Store {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Option<T>, StoreError> {
-        on!(
-            self,
-            params,
-            |pool, arguments| {
-                Ok(sqlx::query_as_with(sql, arguments)
-                    .fetch_optional(pool)
-                    .await?)
-            },
-            read
-        )
+        traced(self.backend(), sql, async {
+            on!(
+                self,
+                params,
+                |pool, arguments| {
+                    Ok(sqlx::query_as_with(sql, arguments)
+                        .fetch_optional(pool)
+                        .await?)
+                },
+                read
+            )
+        })
+        .await
     }
 
     /// The only row of a reading statement.
@@ -178,12 +192,15 @@ impl Store {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Vec<T>, StoreError> {
-        on!(
-            self,
-            params,
-            |pool, arguments| Ok(sqlx::query_as_with(sql, arguments).fetch_all(pool).await?),
-            read
-        )
+        traced(self.backend(), sql, async {
+            on!(
+                self,
+                params,
+                |pool, arguments| Ok(sqlx::query_as_with(sql, arguments).fetch_all(pool).await?),
+                read
+            )
+        })
+        .await
     }
 
     /// One writing statement, a transaction of its own. Returns the rows affected.
@@ -191,17 +208,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn execute(&self, sql: &'static str, params: Vec<Param>) -> Result<u64, StoreError> {
-        on!(
-            self,
-            params,
-            |pool, arguments| {
-                Ok(sqlx::query_with(sql, arguments)
-                    .execute(pool)
-                    .await?
-                    .rows_affected())
-            },
-            write
-        )
+        traced(self.backend(), sql, async {
+            on!(
+                self,
+                params,
+                |pool, arguments| {
+                    Ok(sqlx::query_with(sql, arguments)
+                        .execute(pool)
+                        .await?
+                        .rows_affected())
+                },
+                write
+            )
+        })
+        .await
     }
 
     /// One writing statement with `RETURNING`, a transaction of its own.
@@ -224,7 +244,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Tx::begin(self).await
+        traced(self.backend(), "BEGIN", Tx::begin(self)).await
     }
 
     /// Prepares a statement without running it: for the test that every statement suits both databases.

@@ -16,6 +16,18 @@ pub enum StoreError {
     Internal(String),
 }
 
+impl StoreError {
+    /// A word for the kind, of a fixed few.
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Busy(_) => "busy",
+            Self::Unavailable(_) => "unavailable",
+            Self::Conflict => "conflict",
+            Self::Internal(_) => "other",
+        }
+    }
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,8 +1,9 @@
 //! Write transactions on either database.
 
-use super::backend::Store;
+use super::backend::{Backend, Store};
 use super::error::StoreError;
 use super::events::{self, Recorder};
+use super::trace::traced;
 use super::values::{Param, Row, bind};
 use crate::domain::event::Event;
 use sqlx::postgres::PgArguments;
@@ -72,11 +73,14 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Option<T>, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments)
-                .fetch_optional(connection)
-                .await?)
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_as_with(sql, arguments)
+                    .fetch_optional(connection)
+                    .await?)
+            })
         })
+        .await
     }
 
     /// Every row of a statement.
@@ -88,11 +92,14 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Vec<T>, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments)
-                .fetch_all(connection)
-                .await?)
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_as_with(sql, arguments)
+                    .fetch_all(connection)
+                    .await?)
+            })
         })
+        .await
     }
 
     /// Runs a statement. Returns the rows affected.
@@ -104,12 +111,22 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<u64, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_with(sql, arguments)
-                .execute(connection)
-                .await?
-                .rows_affected())
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_with(sql, arguments)
+                    .execute(connection)
+                    .await?
+                    .rows_affected())
+            })
         })
+        .await
+    }
+
+    fn backend(&self) -> Backend {
+        match self.open {
+            Open::Sqlite(_) => Backend::Sqlite,
+            Open::Postgres(_) => Backend::Postgres,
+        }
     }
 
     /// Keeps an event to be written at the end.
@@ -130,10 +147,15 @@ impl Tx {
         if let Some(recorder) = &recorder {
             events::append(&mut self, recorder, &events).await?;
         }
-        match self.open {
-            Open::Sqlite(transaction) => transaction.commit().await?,
-            Open::Postgres(transaction) => transaction.commit().await?,
-        }
+        let backend = self.backend();
+        traced(backend, "COMMIT", async {
+            match self.open {
+                Open::Sqlite(transaction) => transaction.commit().await?,
+                Open::Postgres(transaction) => transaction.commit().await?,
+            }
+            Ok(())
+        })
+        .await?;
         if let Some(recorder) = &recorder {
             for event in &events {
                 recorder.tell(event);

@@ -25,3 +25,4 @@ mod property;
 mod readme;
 mod store;
 mod support;
+mod traces;

@@ -14,12 +14,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, context_of_token, refused_context};
+use crate::answer::{Answer, CallIds, context_of_token, refused_context};
 use crate::credentials::Credentials;
 use crate::event::presented;
 use crate::policy::{Decision, Policy, Request, Target};
 use crate::reason::Reason;
 use crate::token::AccessToken;
+use crate::trace::{TRACEPARENT, TraceId, TraceParent, X_AMZN_TRACE_ID};
 use graphql::RootField;
 
 /// Longest that an answer may be kept, in seconds.
@@ -34,6 +35,8 @@ pub struct GraphQlCall<'e> {
     pub account: &'e str,
     /// `AppSync`'s id of the request.
     pub request_id: Option<&'e str>,
+    /// The trace that the call belongs to, by its headers.
+    pub trace_id: Option<TraceId>,
     /// The name of the operation, for the log.
     pub operation: Option<&'e str>,
     /// The document, which is anybody's until the token has been verified.
@@ -86,11 +89,18 @@ impl<'e> GraphQlCall<'e> {
             api,
             account,
             request_id: text("requestId"),
+            trace_id: trace_id(event.get("requestHeaders")),
             operation: text("operationName").filter(|name| is_name(name)),
             document: text("queryString")?,
             credentials,
         })
     }
+}
+
+fn trace_id(headers: Option<&Value>) -> Option<TraceId> {
+    let only = |name: &str| presented::only_value(headers, name).ok().flatten();
+    let parent = TraceParent::from_either(only(TRACEPARENT), only(X_AMZN_TRACE_ID))?;
+    Some(parent.trace_id)
 }
 
 /// Fit for the log.
@@ -115,7 +125,7 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
     let request = Request::graphql().at(now);
     let fields = call.fields();
     let decision = policy.judge_target(token, Target::Fields(fields.as_ref()), &request);
-    let context = context_of_token(policy, token, &decision);
+    let context = context_of_token(policy, ids(call), false, token, &decision);
     if !decision.is_allow() {
         return answer(decision, &context, &[], 0);
     }
@@ -126,10 +136,17 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
 }
 
 /// Denies a call without a valid token.
-pub fn to_refused_token(reason: Reason) -> Answer {
+pub fn to_refused_token(call: &GraphQlCall<'_>, reason: Reason) -> Answer {
     let decision = Decision::refused_before_judging(reason);
-    let context = refused_context(&decision);
+    let context = refused_context(ids(call), &decision);
     answer(decision, &context, &[], 0)
+}
+
+fn ids<'e>(call: &GraphQlCall<'e>) -> CallIds<'e> {
+    CallIds {
+        request_id: call.request_id,
+        trace_id: call.trace_id,
+    }
 }
 
 fn answer(

@@ -163,7 +163,8 @@ fn the_bootstrap_answers_good_and_bad_tokens() {
         .collect();
     assert_eq!(decisions.len(), 4);
     assert!(decisions[0]["fields"]["us"].as_u64().is_some());
-    let trace = "1-5bef4de7-ad49b0e87f6ef6c87fc2e700";
+    let trace = "5bef4de7ad49b0e87f6ef6c87fc2e700";
+    assert_eq!(answers[0].1["context"]["trace_id"], trace);
     assert!(
         decisions
             .iter()

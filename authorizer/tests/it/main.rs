@@ -47,6 +47,7 @@ mod paths;
 mod policy_file;
 mod policy_properties;
 mod readme;
+mod trace;
 mod vectors;
 mod web_socket;
 mod whole_rights;

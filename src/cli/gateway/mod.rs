@@ -2,7 +2,7 @@
 
 mod bootstrap;
 
-use super::args::{ConfigArgs, read_file};
+use super::args::{ConfigArgs, read_file, settings_of};
 use super::error::CliError;
 use super::{out, runtime};
 use crate::config::Config;
@@ -35,7 +35,7 @@ const QUIET: [&str; 2] = ["gatewright::access", "gatewright::decision"];
         Example:\n  gatewright gateway --policy policy.toml --upstream http://127.0.0.1:3000\n  \
         curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8081/orders/7\n\n\
         It stands for an API with one route that takes every method and path. Paths have no stage in front.\n\
-        WebSocket connections are not passed on."
+        WebSocket connections are not passed on. Traces are set by the variables GATEWRIGHT_TRACES_…."
 )]
 pub struct GatewayArgs {
     /// The policy file.
@@ -123,12 +123,12 @@ pub fn run(args: &GatewayArgs, config: &ConfigArgs) -> Result<ExitCode, CliError
             "--listen {listen}: write an address and a port, such as {LISTEN}"
         ))
     })?;
-    let config = Config {
-        listen,
-        ..Config::default()
-    };
-    let _log = crate::telemetry::init_without(&config.log, &QUIET)
-        .map_err(|error| CliError::failed(error.to_string()))?;
+    let config = settings_of(
+        "gatewright-gateway",
+        &["TRACES_"],
+        &[("listen", listen.to_string())],
+    )?;
+    let _telemetry = runtime::telemetry(&config, &QUIET)?;
     let kind = args.kind()?;
     let (ttl, stage) = (args.ttl(kind)?, args.stage(kind)?);
     let sources = args.sources(kind)?;

@@ -216,6 +216,7 @@ impl TestApp {
                 .collect(),
             hsts: options.issuer.starts_with("https"),
             relayed: false,
+            traces: None,
         };
         let (told, at) = (Arc::clone(&issuer), Arc::clone(&clock));
         let on_failure = Arc::new(move |cause, words: &str| {
