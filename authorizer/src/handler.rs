@@ -1,14 +1,10 @@
 //! Event in, answer out.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 
 use serde_json::Value;
 
@@ -18,6 +14,8 @@ use crate::credentials::Credentials;
 use crate::decision_log::DecisionLine;
 use crate::event::Call;
 use crate::jwks::{Clock, JwksState};
+use crate::observer::{Decided, Observer};
+use crate::panics::{catching, panic_message};
 use crate::policy::{Coverage, Policy, RestFailure};
 use crate::reason::Reason;
 use crate::token::AccessToken;
@@ -29,6 +27,7 @@ pub struct Authorizer {
     policy: Policy,
     verifier: Verifier,
     stopwatch: Option<Arc<dyn Clock>>,
+    observer: Option<Arc<dyn Observer>>,
     /// Whether it has been asked before.
     warm: Arc<AtomicBool>,
 }
@@ -70,6 +69,7 @@ impl Authorizer {
             policy,
             verifier,
             stopwatch: None,
+            observer: None,
             warm: Arc::default(),
         }
     }
@@ -78,6 +78,14 @@ impl Authorizer {
     #[must_use]
     pub fn timed_by(mut self, clock: Arc<dyn Clock>) -> Self {
         self.stopwatch = Some(clock);
+        self
+    }
+
+    /// Tells `observer` of every decision, and of every fetch of an issuer's keys.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.verifier.tell(&observer);
+        self.observer = Some(observer);
         self
     }
 
@@ -112,21 +120,29 @@ impl Authorizer {
     ) -> Result<Value, AuthorizerError> {
         let (outcome, took_us) = self.supervised(self.decide(event, now)).await;
         let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
-        DecisionLine {
+        self.record(DecisionLine {
             trace_id,
             took_us,
-            ..self.line(outcome.line())
-        }
-        .write();
+            ..outcome.line()
+        });
         outcome.result
     }
 
-    /// What every line has: which policy decided, and whether the process is new.
-    pub(crate) fn line<'l>(&'l self, line: DecisionLine<'l>) -> DecisionLine<'l> {
-        DecisionLine {
+    /// Writes the line of a decision, with what every line has: which policy decided, and whether the process is new.
+    pub(crate) fn record(&self, line: DecisionLine<'_>) {
+        let line = DecisionLine {
             cold: !self.warm.swap(true, Ordering::Relaxed),
             config: Some(self.policy.digest()),
             ..line
+        };
+        line.write();
+        if let Some(observer) = &self.observer {
+            observer.decided(&Decided {
+                decision: line.decision,
+                reason: line.reason,
+                took_us: line.took_us,
+                cold: line.cold,
+            });
         }
     }
 
@@ -374,23 +390,4 @@ fn policy_bytes(answer: &Value) -> Option<usize> {
     let mut length = Length(0);
     serde_json::to_writer(&mut length, answer.get("policyDocument")?).ok()?;
     Some(length.0)
-}
-
-/// Runs a future and gives back the panic, if it panics.
-async fn catching<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    std::future::poll_fn(move |context| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }
