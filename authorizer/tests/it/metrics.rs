@@ -1,4 +1,4 @@
-//! What is counted of decisions and fetches, and the lines that CloudWatch makes metrics of.
+//! What is counted of decisions and fetches, and the lines that `CloudWatch` makes metrics of.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

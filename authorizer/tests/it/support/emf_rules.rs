@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-/// Largest line that CloudWatch Logs takes everywhere.
+/// Largest line that `CloudWatch` Logs takes everywhere.
 const MAX_LINE: usize = 256 * 1024;
 const MAX_METRICS: usize = 100;
 const MAX_DIMENSIONS: usize = 30;
@@ -14,7 +14,7 @@ const UNITS: &str = "Seconds Microseconds Milliseconds Bytes Kilobytes Megabytes
      Megabits Gigabits Terabits Percent Count Bytes/Second Kilobytes/Second Megabytes/Second Gigabytes/Second \
      Terabytes/Second Bits/Second Kilobits/Second Megabits/Second Gigabits/Second Terabits/Second Count/Second None";
 
-/// Reads one line as CloudWatch would, and gives what its root holds.
+/// Reads one line as `CloudWatch` would, and gives what its root holds.
 ///
 /// # Panics
 /// If it breaks a rule.
