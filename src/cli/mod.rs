@@ -15,6 +15,7 @@ pub mod error;
 mod files;
 mod gateway;
 mod key;
+pub mod metrics;
 mod migrate;
 pub mod open;
 pub mod out;

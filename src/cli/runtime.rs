@@ -3,11 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "the clock enters here")]
 
 use super::error::CliError;
+use super::metrics;
 use super::open::Opened;
 use crate::config::Config;
 use crate::flows::clients::ClientCache;
 use crate::flows::scopes::ScopeDirectory;
 use crate::flows::{Issuer, Settings, SharedIssuer, keys};
+use crate::http::endpoints::Counted;
 use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings, Tls};
 use crate::http::state::Clock;
@@ -101,7 +103,7 @@ pub async fn issuer(
     let issuer = Arc::new(Issuer {
         url: config.issuer.clone(),
         settings: settings(config),
-        passwords,
+        passwords: metrics::watched(passwords, store.metrics()),
         keyring: ArcSwap::from_pointee(keyring),
         clients: ClientCache::default(),
         scopes,
@@ -172,13 +174,15 @@ pub async fn run(
             .map_err(failed)?;
     }
     let issuer = Arc::clone(&app.issuer);
-    let work = background(&issuer);
+    let mut work = background(&issuer);
+    work.push(metrics::watch_keys(&issuer));
+    let counted = Counted::issuer(&issuer.store.metrics().requests, &app.base_path);
     let leaving = async move {
         signal.await;
         app.leave();
         tracing::info!("shutting down: not ready from now on, requests in flight complete");
     };
-    let guarded = guard::layer(GuardSettings::new(config), router);
+    let guarded = guard::layer(GuardSettings::new(config), router).counted_by(counted);
     let report = server::serve(listener, guarded, server_settings, leaving)
         .await
         .map_err(failed)?;
@@ -231,10 +235,12 @@ fn background(issuer: &SharedIssuer) -> Vec<tokio::task::JoinHandle<()>> {
 }
 
 async fn sweep_all(issuer: &SharedIssuer) {
+    let upkeep = &issuer.store.metrics().upkeep;
     loop {
         match sweep::batch(&issuer.store, unix_now()).await {
-            Ok(0) => return,
+            Ok(0) => return upkeep.cleaned(unix_now()),
             Ok(removed) => {
+                upkeep.removed(removed);
                 tracing::debug!(removed, "expired rows removed");
                 tokio::task::yield_now().await;
             }

@@ -4,7 +4,7 @@ use std::{fmt::Display, path::Path};
 
 use serde_json::Value;
 
-use super::{Config, LogFormat, MasterKeySource, TlsConfig, read, read::Raw};
+use super::{Config, LogFormat, MasterKeySource, MetricsFormat, TlsConfig, read, read::Raw};
 
 /// One setting.
 pub(super) struct Key {
@@ -125,6 +125,9 @@ pub(super) const KEYS: &[Key] = &[
     key!("log.format", log.format, read::log_format, "human or json, one event a line, on standard error."),
     key!("log.level", log.level, read::level, "off, error, warn, info, debug or trace."),
 
+    key!("metrics.listen", metrics.listen, read::address_or_off, "Where Prometheus finds the metrics, at /metrics; off for nowhere. They name clients and load: keep it to\nyour own networks."),
+    key!("metrics.format", metrics.format, read::metrics_format, "prometheus, or emf: a line a minute on standard output for CloudWatch Logs, and metrics.listen only if it's set."),
+
     key!("cors.origins", cors.origins, read::origins, "Web origins that may call the token, userinfo and revocation endpoints. Exact: no wildcard, no null."),
 
     special!("policy.file", |c, raw| { c.policy.file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.policy.file.as_deref()), "policy.toml", "The authorizer's policy, so that the issuer knows its audiences and scopes."),
@@ -196,7 +199,13 @@ macro_rules! shown_bare {
     )+};
 }
 
-shown_quoted!(String, std::net::SocketAddr, ipnet::IpNet, LogFormat);
+shown_quoted!(
+    String,
+    std::net::SocketAddr,
+    ipnet::IpNet,
+    LogFormat,
+    MetricsFormat
+);
 shown_bare!(i64, u64, u32, usize);
 
 impl<T: Shown> Shown for Vec<T> {
@@ -211,6 +220,24 @@ impl<T: Shown> Shown for Vec<T> {
             return "(none)".to_owned();
         }
         self.iter().map(Shown::plain).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Shown for Option<std::net::SocketAddr> {
+    fn toml(&self) -> String {
+        toml::Value::String(self.plain()).to_string()
+    }
+    fn plain(&self) -> String {
+        self.map_or_else(|| "off".to_owned(), |address| address.to_string())
+    }
+}
+
+impl Display for MetricsFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Prometheus => "prometheus",
+            Self::Emf => "emf",
+        })
     }
 }
 

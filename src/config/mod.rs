@@ -23,8 +23,8 @@ pub use example::example_toml;
 pub use master_key::{Announcement, MasterKey, MasterKeyError};
 pub use values::{
     Config, CorsConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, LogFormat,
-    MasterKeySource, PasswordConfig, PolicyConfig, SecretText, SessionConfig, ThrottleConfig,
-    TlsConfig, TokensConfig,
+    MasterKeySource, MetricsConfig, MetricsFormat, PasswordConfig, PolicyConfig, SecretText,
+    SessionConfig, ThrottleConfig, TlsConfig, TokensConfig,
 };
 
 pub use read::network;
@@ -110,6 +110,11 @@ impl Loaded {
             value_masked,
             source,
         }
+    }
+
+    /// Whether somebody set the key, as against its default.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.provenance.contains_key(key)
     }
 
     /// The configuration file, if a secret stands in it: the master key, or a password in the database's URL.

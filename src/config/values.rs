@@ -66,6 +66,8 @@ pub struct Config {
     pub throttle: ThrottleConfig,
     /// The log on standard error.
     pub log: LogConfig,
+    /// Metrics.
+    pub metrics: MetricsConfig,
     /// Cross-origin requests.
     pub cors: CorsConfig,
     /// The authorizer's policy.
@@ -242,6 +244,24 @@ pub struct LogConfig {
     pub level: String,
 }
 
+/// How metrics are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsFormat {
+    /// Prometheus asks for them.
+    Prometheus,
+    /// A line a minute on standard output, which `CloudWatch Logs` makes metrics of.
+    Emf,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Where they can be asked for; `None` for nowhere.
+    pub listen: Option<SocketAddr>,
+    /// How they are read.
+    pub format: MetricsFormat,
+}
+
 /// `[cors]`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CorsConfig {
@@ -321,6 +341,10 @@ impl Default for Config {
             log: LogConfig {
                 format: LogFormat::Human,
                 level: "info".to_owned(),
+            },
+            metrics: MetricsConfig {
+                listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+                format: MetricsFormat::Prometheus,
             },
             cors: CorsConfig::default(),
             policy: PolicyConfig::default(),

@@ -16,6 +16,7 @@ pub mod error;
 pub mod interaction;
 pub mod introspect;
 mod issue;
+pub mod key_times;
 pub mod keys;
 pub mod login;
 pub mod logout;

@@ -27,6 +27,7 @@ use ipnet::IpNet;
 use tower::Service;
 use tracing::Instrument as _;
 
+use super::endpoints::Counted;
 use super::server::{PeerAddr, Refused};
 use crate::config::Config;
 use catch_panic::CatchPanic;
@@ -122,6 +123,8 @@ pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
     Guarded {
         settings: Arc::new(settings),
         router,
+        counted: None,
+        logs: true,
     }
 }
 
@@ -131,16 +134,37 @@ pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
 pub struct Guarded {
     settings: Arc<GuardSettings>,
     router: Router,
+    counted: Option<Counted>,
+    logs: bool,
 }
 
 impl Guarded {
+    /// Counts every request, by endpoint.
+    #[must_use]
+    pub fn counted_by(mut self, counted: Counted) -> Self {
+        self.counted = Some(counted);
+        self
+    }
+
+    /// Leaves requests that went well out of the access log: a scrape comes every few seconds.
+    #[must_use]
+    pub fn without_access_log(mut self) -> Self {
+        self.logs = false;
+        self
+    }
+
     /// Answers one request.
     #[expect(
         clippy::disallowed_methods,
         reason = "measures how long the answer took"
     )]
     pub async fn answer(self, mut request: Request) -> Response {
-        let Self { settings, router } = self;
+        let Self {
+            settings,
+            router,
+            counted,
+            logs,
+        } = self;
         let began = Instant::now();
         let id = RequestId::random();
         let version = request.version();
@@ -174,7 +198,14 @@ impl Guarded {
         } else {
             (method.as_str(), uri.path())
         };
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = began.elapsed();
+        if let Some(counted) = &counted {
+            counted.answered(path, response.status(), took);
+        }
+        if !logs && response.status().is_success() {
+            return response;
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         tracing::info!(target: "gatewright::access", method, path, status = response.status().as_u16(), micros, %client, "answered");
         response
     }

@@ -1,19 +1,23 @@
 //! Write transactions on either database.
 
-use super::backend::Store;
+use super::backend::{Pools, Store};
 use super::error::StoreError;
 use super::events::log;
 use super::values::{Param, Row, bind};
 use crate::domain::event::Event;
+use crate::metrics::{Metrics, Operation};
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Postgres, Sqlite, Transaction};
+use std::pin::pin;
+use std::sync::Arc;
 
 /// A write transaction. Dropped without `commit`, it never happened.
 pub struct Tx {
     open: Open,
     /// What is recorded in it: logged once it has happened.
     events: Vec<Event>,
+    metrics: Arc<Metrics>,
 }
 
 enum Open {
@@ -25,20 +29,27 @@ enum Open {
 
 /// Runs one body on whichever database it is; `$arguments` becomes the bound parameters of that database.
 macro_rules! on_tx {
-    ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr) => {
-        match &mut $self.open {
-            Open::Sqlite(transaction) => {
-                let $executor = &mut **transaction;
-                let $arguments = bind::<SqliteArguments>($params)?;
-                $body
+    ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr) => {{
+        let open = &mut $self.open;
+        let statement = async {
+            match open {
+                Open::Sqlite(transaction) => {
+                    let $executor = &mut **transaction;
+                    let $arguments = bind::<SqliteArguments>($params)?;
+                    $body
+                }
+                Open::Postgres(transaction) => {
+                    let $executor = &mut **transaction;
+                    let $arguments = bind::<PgArguments>($params)?;
+                    $body
+                }
             }
-            Open::Postgres(transaction) => {
-                let $executor = &mut **transaction;
-                let $arguments = bind::<PgArguments>($params)?;
-                $body
-            }
-        }
-    };
+        };
+        let database = &$self.metrics.database;
+        database
+            .observe(Operation::Write, pin!(statement), StoreError::class)
+            .await
+    }};
 }
 
 impl Tx {
@@ -47,17 +58,22 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]
     pub(super) async fn begin(store: &Store) -> Result<Self, StoreError> {
-        let open = match store {
-            Store::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            // Said aloud, for the database may have another default, in which losers of a race fail.
-            Store::Postgres(pool) => Open::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-                    .await?,
-            ),
+        let begin = async {
+            Ok(match &store.pools {
+                Pools::Sqlite { write, .. } => {
+                    Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)
+                }
+                // Said aloud, for the database may have another default, in which losers of a race fail.
+                Pools::Postgres(pool) => Open::Postgres(
+                    pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+                        .await?,
+                ),
+            })
         };
         Ok(Self {
-            open,
+            open: store.observed(Operation::Write, pin!(begin)).await?,
             events: Vec::new(),
+            metrics: Arc::clone(store.metrics()),
         })
     }
 
@@ -120,10 +136,16 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]: then it is unknown whether it happened, and the caller must not assume that it did.
     pub async fn commit(self) -> Result<(), StoreError> {
-        match self.open {
-            Open::Sqlite(transaction) => transaction.commit().await?,
-            Open::Postgres(transaction) => transaction.commit().await?,
-        }
+        let commit = async {
+            match self.open {
+                Open::Sqlite(transaction) => Ok(transaction.commit().await?),
+                Open::Postgres(transaction) => Ok(transaction.commit().await?),
+            }
+        };
+        let database = &self.metrics.database;
+        database
+            .observe(Operation::Commit, pin!(commit), StoreError::class)
+            .await?;
         self.events.iter().for_each(log);
         Ok(())
     }

@@ -20,6 +20,7 @@ mod endpoint;
 mod forward_auth;
 mod http_server;
 mod journey;
+mod metrics;
 mod property;
 mod readme;
 mod store;

@@ -3,12 +3,14 @@
 use super::database::{self, EPOCH, TempDir};
 use axum::body::Body;
 use axum::extract::Request;
+use gatewright::cli::metrics::watched;
 use gatewright::crypto::Entropy;
 use gatewright::crypto::password::{HashSettings, PasswordHasher};
 use gatewright::domain::form::encode;
 use gatewright::flows::clients::ClientCache;
 use gatewright::flows::scopes::ScopeDirectory;
 use gatewright::flows::{Issuer, Settings, SharedIssuer, keys};
+use gatewright::http::endpoints::Counted;
 use gatewright::http::guard::{self, GuardSettings, Guarded};
 use gatewright::http::server::PeerAddr;
 use gatewright::http::{App, router};
@@ -178,7 +180,10 @@ impl TestApp {
         let issuer = Arc::new(Issuer {
             url: options.issuer.clone(),
             settings: options.settings.clone(),
-            passwords: PasswordHasher::new(options.hashing, entropy.clone()).unwrap(),
+            passwords: watched(
+                PasswordHasher::new(options.hashing, entropy.clone()).unwrap(),
+                store.metrics(),
+            ),
             keyring: arc_swap::ArcSwap::from_pointee(keyring),
             clients: ClientCache::default(),
             scopes: options.scopes.clone(),
@@ -204,8 +209,9 @@ impl TestApp {
             hsts: options.issuer.starts_with("https"),
             relayed: false,
         };
+        let counted = Counted::issuer(&issuer.store.metrics().requests, &state.base_path);
         Self {
-            router: guard::layer(guard, router(state.clone())),
+            router: guard::layer(guard, router(state.clone())).counted_by(counted),
             issuer,
             state,
             url,
