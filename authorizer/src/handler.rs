@@ -13,6 +13,7 @@ use crate::credentials::Credentials;
 use crate::decision_log::{DecisionLine, policy_bytes};
 use crate::event::Call;
 use crate::jwks::{Clock, JwksState};
+use crate::observer::{Decided, Observer};
 use crate::panics::{catching, panic_message};
 use crate::policy::{Coverage, Decision, Policy, RestFailure};
 use crate::reason::Reason;
@@ -26,6 +27,7 @@ pub struct Authorizer {
     policy: Policy,
     verifier: Verifier,
     stopwatch: Option<Arc<dyn Clock>>,
+    observer: Option<Arc<dyn Observer>>,
     /// Whether it has been asked before.
     warm: Arc<AtomicBool>,
 }
@@ -67,6 +69,7 @@ impl Authorizer {
             policy,
             verifier,
             stopwatch: None,
+            observer: None,
             warm: Arc::default(),
         }
     }
@@ -75,6 +78,14 @@ impl Authorizer {
     #[must_use]
     pub fn timed_by(mut self, clock: Arc<dyn Clock>) -> Self {
         self.stopwatch = Some(clock);
+        self
+    }
+
+    /// Tells `observer` of every decision, and of every fetch of an issuer's keys.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.verifier.tell(&observer);
+        self.observer = Some(observer);
         self
     }
 
@@ -110,12 +121,11 @@ impl Authorizer {
     ) -> Result<Value, AuthorizerError> {
         let (outcome, took_us) = self.outcome(event, now, trace_id).await;
         let line = outcome.line();
-        DecisionLine {
+        self.record(DecisionLine {
             trace_id: line.trace_id.or(trace_id),
             took_us,
-            ..self.line(line)
-        }
-        .write();
+            ..line
+        });
         outcome.result
     }
 
@@ -131,12 +141,21 @@ impl Authorizer {
         (outcome, took_us)
     }
 
-    /// What every line has: which policy decided, and whether the process is new.
-    pub(crate) fn line<'l>(&'l self, line: DecisionLine<'l>) -> DecisionLine<'l> {
-        DecisionLine {
+    /// Writes the line of a decision, with what every line has: which policy decided, and whether the process is new.
+    pub(crate) fn record(&self, line: DecisionLine<'_>) {
+        let line = DecisionLine {
             cold: !self.warm.swap(true, Ordering::Relaxed),
             config: Some(self.policy.digest()),
             ..line
+        };
+        line.write();
+        if let Some(observer) = &self.observer {
+            observer.decided(&Decided {
+                decision: line.decision,
+                reason: line.reason,
+                took_us: line.took_us,
+                cold: line.cold,
+            });
         }
     }
 

@@ -119,7 +119,7 @@ impl Authorizer {
             .clone()
             .filter(|_| decision.verdict == Verdict::Allow)
             .ok_or_else(|| Refusal::of(&decision, call.scheme(), call.url.is_some()));
-        DecisionLine {
+        self.record(DecisionLine {
             decision: admitted.as_ref().map_or_else(Refusal::as_str, |_| "allow"),
             reason: decision.reason,
             rule: decision.rule.as_deref(),
@@ -127,9 +127,8 @@ impl Authorizer {
             jwks: verification.jwks,
             known: verification.known,
             took_us,
-            ..self.line(call.line())
-        }
-        .write();
+            ..call.line()
+        });
         admitted.map(|token| Admission {
             token,
             rule: decision.rule,
@@ -139,12 +138,11 @@ impl Authorizer {
     /// Refuses a call of which it's not known what it is; of `call` only what is known is filled in.
     pub fn refuse(&self, call: &HttpCall<'_>, reason: Reason) -> Refusal {
         let refusal = Refusal::because_of(reason);
-        DecisionLine {
+        self.record(DecisionLine {
             decision: refusal.as_str(),
             reason: Some(reason),
-            ..self.line(call.line())
-        }
-        .write();
+            ..call.line()
+        });
         refusal
     }
 

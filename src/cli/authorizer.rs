@@ -2,12 +2,14 @@
 
 use super::args::{ConfigArgs, read_file, settings_of};
 use super::error::CliError;
-use super::runtime;
+use super::{metrics, runtime};
 use crate::config::{self, Config};
+use crate::http::endpoints::Counted;
 use crate::http::forward_auth::{self, ClaimHeaders, ENDPOINT, ForwardAuth, ProxyKind, Settings};
 use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings};
 use crate::http::signals;
+use crate::metrics::{Metrics, Of};
 use clap::builder::PossibleValue;
 use gatewright_authorizer::fetch::SystemClock;
 use gatewright_authorizer::jwks::Clock;
@@ -73,6 +75,9 @@ pub struct ServeArgs {
     /// Scheme and host under which callers know the API; needed for tokens bound by DPoP
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// Address and port where metrics can be read, at /metrics, such as 127.0.0.1:9465; nowhere if not given
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
 impl clap::ValueEnum for ProxyKind {
@@ -158,6 +163,9 @@ async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Res
         public_url: args.public_url.clone(),
         claims,
     };
+    let counts = Arc::new(Metrics::new(Of::Authorizer));
+    let authorizer = authorizer.observed_by(Arc::new(counts.authorizer.clone()));
+    let _exposed = metrics::expose_at(args.metrics, &counts).await?;
     let listener = runtime::bind(config).await?;
     let listen: SocketAddr = listener.local_addr().map_err(failed)?;
     let door = ForwardAuth::new(authorizer, settings, runtime::system_clock());
@@ -167,7 +175,8 @@ async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Res
         relayed: true,
         ..GuardSettings::new(config)
     };
-    let guarded = guard::layer(guard, forward_auth::router(door.clone()));
+    let guarded = guard::layer(guard, forward_auth::router(door.clone()))
+        .counted_by(Counted::forward_auth(&counts.requests));
     signals::on_hangup(|| tracing::info!("SIGHUP: restart it to read another policy file"))
         .map_err(failed)?;
     let leaving = async move {

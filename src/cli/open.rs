@@ -11,6 +11,7 @@ use crate::flows::events::{AddressPrivacy, EventSettings, EventStream};
 use crate::flows::keys;
 use crate::store::events::{Recorder, verify};
 use crate::store::{Backend, Store, StoreOptions};
+use std::sync::Arc;
 
 /// Which databases may be migrated on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +111,7 @@ pub async fn open_migrating(
     keys::check_master_key(&store, &master).await?;
     let entropy = Entropy::system();
     let passwords = hasher(config, &entropy)?;
-    let events = event_stream(config, &master, &entropy);
+    let events = event_stream(config, &store, &master, &entropy);
     verify::begin(&store, events.recorder(), now()).await?;
     let announcements = match announcement {
         Announcement::Quiet => Vec::new(),
@@ -165,9 +166,16 @@ pub fn derive(key: &master_key::MasterKey) -> Result<MasterKeys, CliError> {
 }
 
 /// The stream of events of a node as configured.
-pub fn event_stream(config: &Config, master: &MasterKeys, entropy: &Entropy) -> EventStream {
+pub fn event_stream(
+    config: &Config,
+    store: &Store,
+    master: &MasterKeys,
+    entropy: &Entropy,
+) -> EventStream {
     let node = config.node.clone().unwrap_or_else(host_name);
-    let recorder = Recorder::new(&node, master.events.clone());
+    let metrics = Arc::clone(store.metrics());
+    let recorder = Recorder::new(&node, master.events.clone())
+        .watched_by(Arc::new(move |event| metrics.saw(event)));
     let settings = EventSettings {
         addresses: match config.events.addresses {
             KeptAddress::Full => AddressPrivacy::Full,

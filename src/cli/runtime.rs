@@ -3,12 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "the clock enters here")]
 
 use super::error::CliError;
+use super::metrics;
 use super::open::Opened;
 use crate::config::Config;
 use crate::domain::event::Happening;
 use crate::flows::clients::ClientCache;
 use crate::flows::scopes::ScopeDirectory;
 use crate::flows::{Issuer, Settings, SharedIssuer, keys};
+use crate::http::endpoints::Counted;
 use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings, Tls};
 use crate::http::state::Clock;
@@ -23,7 +25,7 @@ use gatewright_authorizer::policy::Policy;
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// How often a node looks for changed keys.
@@ -110,7 +112,7 @@ pub async fn issuer(
     let issuer = Arc::new(Issuer {
         url: config.issuer.clone(),
         settings: settings(config),
-        passwords,
+        passwords: metrics::watched(passwords, store.metrics()),
         keyring: ArcSwap::from_pointee(keyring),
         clients: ClientCache::default(),
         scopes,
@@ -204,7 +206,16 @@ pub async fn run(
         };
         issuer.events.note(loaded, unix_now());
     }
-    let work = background(&issuer, config.events.retention_days);
+    let mut work = background(&issuer, config.events.retention_days);
+    work.push(metrics::watch_keys(&issuer));
+    // The store holds the metrics, and they what is looked at.
+    let waiting = Arc::downgrade(&issuer);
+    issuer.store.metrics().before_scrape(move |metrics| {
+        if let Some(issuer) = waiting.upgrade() {
+            metrics.events.queue_depth(issuer.events.waiting());
+        }
+    });
+    let counted = Counted::issuer(&issuer.store.metrics().requests, &app.base_path);
     let leaving = async move {
         signal.await;
         app.leave();
@@ -216,7 +227,9 @@ pub async fn run(
         told.events
             .note(Happening::RequestFailed { cause, words }, unix_now());
     };
-    let guarded = guard::layer(GuardSettings::new(config), router).telling(Arc::new(on_failure));
+    let guarded = guard::layer(GuardSettings::new(config), router)
+        .counted_by(counted)
+        .telling(Arc::new(on_failure));
     let report = server::serve(listener, guarded, server_settings, leaving)
         .await
         .map_err(failed)?;
@@ -263,8 +276,15 @@ fn background(issuer: &SharedIssuer, retention_days: u32) -> Vec<tokio::task::Jo
             loop {
                 events_interval.tick().await;
                 let events = &events_issuer.events;
+                let began = Instant::now();
                 match events.write(&events_issuer.store, unix_now()).await {
-                    Ok(_) => failing = false,
+                    Ok(written) => {
+                        failing = false;
+                        if written > 0 {
+                            let metrics = events_issuer.store.metrics();
+                            metrics.events.written(began.elapsed());
+                        }
+                    }
                     // Told once, not four times a second.
                     Err(_) if failing => {}
                     Err(error) => {
@@ -302,10 +322,12 @@ fn background(issuer: &SharedIssuer, retention_days: u32) -> Vec<tokio::task::Jo
 }
 
 async fn sweep_all(issuer: &SharedIssuer) {
+    let upkeep = &issuer.store.metrics().upkeep;
     loop {
         match sweep::batch(&issuer.store, unix_now()).await {
-            Ok(0) => return,
+            Ok(0) => return upkeep.cleaned(unix_now()),
             Ok(removed) => {
+                upkeep.removed(removed);
                 tracing::debug!(removed, "expired rows removed");
                 tokio::task::yield_now().await;
             }

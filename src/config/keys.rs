@@ -4,7 +4,10 @@ use std::{fmt::Display, path::Path};
 
 use serde_json::Value;
 
-use super::{Config, KeptAddress, LogFormat, MasterKeySource, Ratio, TlsConfig, read, read::Raw};
+use super::{
+    Config, KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, TlsConfig, read,
+    read::Raw,
+};
 
 /// One setting.
 pub(super) struct Key {
@@ -135,6 +138,8 @@ pub(super) const KEYS: &[Key] = &[
     special!("traces.endpoint", |c, raw| { c.traces.endpoint = read::collector(raw)?; Ok(()) }, |c| c.traces.endpoint.clone().unwrap_or_else(|| NOT_SET.to_owned()), "http://127.0.0.1:4318", "Records traces for this OpenTelemetry collector: the base URL of OTLP over HTTP. Off without it."),
     key!("traces.sample", traces.sample, read::ratio, "How many of the traces that begin here are recorded, from 0.0 to 1.0."),
     key!("traces.service_name", traces.service_name, read::text, "What the spans call this service."),
+    key!("metrics.listen", metrics.listen, read::address_or_off, "Where Prometheus finds the metrics, at /metrics; off for nowhere. They name clients and load: keep it to\nyour own networks."),
+    key!("metrics.format", metrics.format, read::metrics_format, "prometheus, or emf: a line a minute on standard output for CloudWatch Logs, and metrics.listen only if it's set."),
 
     key!("cors.origins", cors.origins, read::origins, "Web origins that may call the token, userinfo and revocation endpoints. Exact: no wildcard, no null."),
 
@@ -212,7 +217,8 @@ shown_quoted!(
     std::net::SocketAddr,
     ipnet::IpNet,
     LogFormat,
-    KeptAddress
+    KeptAddress,
+    MetricsFormat
 );
 shown_bare!(i64, u64, u32, usize, Ratio);
 
@@ -228,6 +234,24 @@ impl<T: Shown> Shown for Vec<T> {
             return "(none)".to_owned();
         }
         self.iter().map(Shown::plain).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Shown for Option<std::net::SocketAddr> {
+    fn toml(&self) -> String {
+        toml::Value::String(self.plain()).to_string()
+    }
+    fn plain(&self) -> String {
+        self.map_or_else(|| "off".to_owned(), |address| address.to_string())
+    }
+}
+
+impl Display for MetricsFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Prometheus => "prometheus",
+            Self::Emf => "emf",
+        })
     }
 }
 

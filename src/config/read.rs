@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 use url::Url;
 
-use super::{KeptAddress, LogFormat, MasterKeySource, Ratio, SecretText};
+use super::{KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, SecretText};
 
 /// A value before its key has read it.
 #[derive(Debug, Clone)]
@@ -144,6 +144,25 @@ pub(super) fn address(raw: &Raw) -> Result<SocketAddr, String> {
     text(raw)?.parse().map_err(|_| {
         "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8443".to_owned()
     })
+}
+
+pub(super) fn address_or_off(raw: &Raw) -> Result<Option<SocketAddr>, String> {
+    if text(raw)? == "off" {
+        return Ok(None);
+    }
+    address(raw)
+        .map(Some)
+        .map_err(|what| format!("{what}, or off"))
+}
+
+pub(super) fn metrics_format(raw: &Raw) -> Result<MetricsFormat, String> {
+    one_of(
+        raw,
+        &[
+            ("prometheus", MetricsFormat::Prometheus),
+            ("emf", MetricsFormat::Emf),
+        ],
+    )
 }
 
 pub(super) fn level(raw: &Raw) -> Result<String, String> {

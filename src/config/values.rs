@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::EventsConfig;
+use super::{EventsConfig, MetricsConfig, TracesConfig};
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
@@ -73,6 +73,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Traces for an OpenTelemetry collector.
     pub traces: TracesConfig,
+    /// Metrics.
+    pub metrics: MetricsConfig,
     /// Cross-origin requests.
     pub cors: CorsConfig,
     /// The authorizer's policy.
@@ -249,50 +251,6 @@ pub struct LogConfig {
     pub level: String,
 }
 
-/// `[traces]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TracesConfig {
-    /// The collector's base URL for OTLP over HTTP; `None` records nothing.
-    pub endpoint: Option<String>,
-    /// How many of the traces that begin here are recorded.
-    pub sample: Ratio,
-    /// `service.name` of the spans.
-    pub service_name: String,
-}
-
-/// A part of the whole, in millionths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ratio(u32);
-
-impl Ratio {
-    /// All of it.
-    pub const ALL: Self = Self(1_000_000);
-
-    /// From a number between 0 and 1; what is beyond millionths is rounded.
-    pub fn new(part: f64) -> Option<Self> {
-        let millionths = (part * 1e6).round();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and a million"
-        )]
-        (0.0..=1e6)
-            .contains(&millionths)
-            .then_some(Self(millionths as u32))
-    }
-
-    /// In millionths.
-    pub fn millionths(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Ratio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", f64::from(self.0) / 1e6)
-    }
-}
-
 /// `[cors]`
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CorsConfig {
@@ -375,11 +333,8 @@ impl Default for Config {
                 format: LogFormat::Human,
                 level: "info".to_owned(),
             },
-            traces: TracesConfig {
-                endpoint: None,
-                sample: Ratio::ALL,
-                service_name: "gatewright".to_owned(),
-            },
+            traces: TracesConfig::default(),
+            metrics: MetricsConfig::default(),
             cors: CorsConfig::default(),
             policy: PolicyConfig::default(),
             http: HttpConfig {

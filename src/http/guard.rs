@@ -28,6 +28,7 @@ use ipnet::IpNet;
 use tower::Service;
 use tracing::{Instrument as _, Span};
 
+use super::endpoints::Counted;
 use super::server::{PeerAddr, Refused};
 use crate::config::Config;
 use crate::domain::device::DeviceClass;
@@ -159,6 +160,8 @@ pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
         settings: Arc::new(settings),
         router,
         on_failure: None,
+        counted: None,
+        logs: true,
     }
 }
 
@@ -169,16 +172,30 @@ pub struct Guarded {
     settings: Arc<GuardSettings>,
     router: Router,
     on_failure: Option<OnFailure>,
+    counted: Option<Counted>,
+    logs: bool,
 }
 
 impl Guarded {
     /// Tells of failures, on behalf of the request that each belongs to.
     #[must_use]
-    pub fn telling(self, on_failure: OnFailure) -> Self {
-        Self {
-            on_failure: Some(on_failure),
-            ..self
-        }
+    pub fn telling(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = Some(on_failure);
+        self
+    }
+
+    /// Counts every request, by endpoint.
+    #[must_use]
+    pub fn counted_by(mut self, counted: Counted) -> Self {
+        self.counted = Some(counted);
+        self
+    }
+
+    /// Leaves requests that went well out of the access log: a scrape comes every few seconds.
+    #[must_use]
+    pub fn without_access_log(mut self) -> Self {
+        self.logs = false;
+        self
     }
 
     /// Answers one request.
@@ -191,6 +208,8 @@ impl Guarded {
             settings,
             router,
             on_failure,
+            counted,
+            logs,
         } = self;
         let began = Instant::now();
         let id = RequestId::random();
@@ -249,7 +268,14 @@ impl Guarded {
         } else {
             (method.as_str(), uri.path())
         };
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = began.elapsed();
+        if let Some(counted) = &counted {
+            counted.answered(path, response.status(), took);
+        }
+        if !logs && response.status().is_success() {
+            return response;
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         tracing::info!(target: "gatewright::access", method, path, status = response.status().as_u16(), micros, %client, "answered");
         response
     }

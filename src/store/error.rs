@@ -1,5 +1,6 @@
 //! What can go wrong below, sorted by what the caller should do.
 
+use crate::metrics::ErrorClass;
 use sqlx::error::DatabaseError;
 use std::fmt;
 
@@ -14,18 +15,6 @@ pub enum StoreError {
     Conflict,
     /// Anything else: a defect or a damaged row.
     Internal(String),
-}
-
-impl StoreError {
-    /// A word for the kind, of a fixed few.
-    pub fn class(&self) -> &'static str {
-        match self {
-            Self::Busy(_) => "busy",
-            Self::Unavailable(_) => "unavailable",
-            Self::Conflict => "conflict",
-            Self::Internal(_) => "other",
-        }
-    }
 }
 
 impl fmt::Display for StoreError {
@@ -47,6 +36,17 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+impl StoreError {
+    pub(super) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Busy(_) => ErrorClass::Busy,
+            Self::Unavailable(_) => ErrorClass::Unavailable,
+            Self::Conflict => ErrorClass::Conflict,
+            Self::Internal(_) => ErrorClass::Other,
+        }
+    }
+}
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {

@@ -27,7 +27,7 @@ pub(super) async fn traced<T>(
     }
     let outcome = call.instrument(span.clone()).await;
     if let Err(error) = &outcome {
-        span.record("error.type", error.class());
+        span.record("error.type", error.class().as_str());
     }
     outcome
 }

@@ -1,14 +1,17 @@
 //! Write transactions on either database.
 
-use super::backend::{Backend, Store};
+use super::backend::{Backend, Pools, Store};
 use super::error::StoreError;
 use super::events::{self, Recorder};
 use super::trace::traced;
 use super::values::{Param, Row, bind};
 use crate::domain::event::Event;
+use crate::metrics::{Metrics, Operation};
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Postgres, Sqlite, Transaction};
+use std::pin::pin;
+use std::sync::Arc;
 
 /// A write transaction. Dropped without `commit`, it never happened.
 pub struct Tx {
@@ -16,6 +19,7 @@ pub struct Tx {
     /// What is recorded in it, by whom: written at its very end, told once it has happened.
     events: Vec<Event>,
     recorder: Option<Recorder>,
+    metrics: Arc<Metrics>,
 }
 
 enum Open {
@@ -27,20 +31,27 @@ enum Open {
 
 /// Runs one body on whichever database it is; `$arguments` becomes the bound parameters of that database.
 macro_rules! on_tx {
-    ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr) => {
-        match &mut $self.open {
-            Open::Sqlite(transaction) => {
-                let $executor = &mut **transaction;
-                let $arguments = bind::<SqliteArguments>($params)?;
-                $body
+    ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr) => {{
+        let open = &mut $self.open;
+        let statement = async {
+            match open {
+                Open::Sqlite(transaction) => {
+                    let $executor = &mut **transaction;
+                    let $arguments = bind::<SqliteArguments>($params)?;
+                    $body
+                }
+                Open::Postgres(transaction) => {
+                    let $executor = &mut **transaction;
+                    let $arguments = bind::<PgArguments>($params)?;
+                    $body
+                }
             }
-            Open::Postgres(transaction) => {
-                let $executor = &mut **transaction;
-                let $arguments = bind::<PgArguments>($params)?;
-                $body
-            }
-        }
-    };
+        };
+        let database = &$self.metrics.database;
+        database
+            .observe(Operation::Write, pin!(statement), StoreError::class)
+            .await
+    }};
 }
 
 impl Tx {
@@ -49,18 +60,23 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]
     pub(super) async fn begin(store: &Store) -> Result<Self, StoreError> {
-        let open = match store {
-            Store::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            // Said aloud, for the database may have another default, in which losers of a race fail.
-            Store::Postgres(pool) => Open::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-                    .await?,
-            ),
+        let begin = async {
+            Ok(match &store.pools {
+                Pools::Sqlite { write, .. } => {
+                    Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)
+                }
+                // Said aloud, for the database may have another default, in which losers of a race fail.
+                Pools::Postgres(pool) => Open::Postgres(
+                    pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+                        .await?,
+                ),
+            })
         };
         Ok(Self {
-            open,
+            open: store.observed(Operation::Write, pin!(begin)).await?,
             events: Vec::new(),
             recorder: None,
+            metrics: Arc::clone(store.metrics()),
         })
     }
 
@@ -148,14 +164,16 @@ impl Tx {
             events::append(&mut self, recorder, &events).await?;
         }
         let backend = self.backend();
-        traced(backend, "COMMIT", async {
+        let commit = traced(backend, "COMMIT", async {
             match self.open {
-                Open::Sqlite(transaction) => transaction.commit().await?,
-                Open::Postgres(transaction) => transaction.commit().await?,
+                Open::Sqlite(transaction) => Ok(transaction.commit().await?),
+                Open::Postgres(transaction) => Ok(transaction.commit().await?),
             }
-            Ok(())
-        })
-        .await?;
+        });
+        let database = &self.metrics.database;
+        database
+            .observe(Operation::Commit, pin!(commit), StoreError::class)
+            .await?;
         if let Some(recorder) = &recorder {
             for event in &events {
                 recorder.tell(event);

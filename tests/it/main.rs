@@ -21,6 +21,7 @@ mod events;
 mod forward_auth;
 mod http_server;
 mod journey;
+mod metrics;
 mod property;
 mod readme;
 mod store;

@@ -43,6 +43,7 @@ mod jwt_header;
 mod known_tokens;
 #[cfg(feature = "axum")]
 mod layer;
+mod metrics;
 mod paths;
 mod policy_file;
 mod policy_properties;

@@ -135,6 +135,8 @@ impl Function {
             .env("AWS_REGION", "local-1")
             .env("LAMBDA_TASK_ROOT", folder)
             .env("_HANDLER", "bootstrap")
+            // Its standard output is a log that people read.
+            .env("GATEWRIGHT_METRICS", "off")
             .stdin(Stdio::null())
             .stdout(log.map_or_else(|_| Stdio::null(), Stdio::from))
             .kill_on_drop(true);
