@@ -1,14 +1,10 @@
 //! Event in, answer out.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 
 use serde_json::Value;
 
@@ -18,6 +14,7 @@ use crate::credentials::Credentials;
 use crate::decision_log::DecisionLine;
 use crate::event::Call;
 use crate::jwks::{Clock, JwksState};
+use crate::panics;
 use crate::policy::{Coverage, Decision, Policy, RestFailure};
 use crate::reason::Reason;
 use crate::token::AccessToken;
@@ -127,8 +124,8 @@ impl Authorizer {
         now: i64,
     ) -> (Outcome<'e>, Option<u64>) {
         let (outcome, took_us) = self.supervised(self.decide(event, now)).await;
-        let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
-        (outcome, took_us)
+        let failed = |reason| Outcome::failed(None, reason);
+        (outcome.unwrap_or_else(failed), took_us)
     }
 
     /// What every line has: which policy decided, and whether the process is new.
@@ -146,9 +143,9 @@ impl Authorizer {
         deciding: impl Future<Output = T>,
     ) -> (Result<T, Reason>, Option<u64>) {
         let started = self.stopwatch.as_ref().map(|clock| clock.now_us());
-        let outcome = catching(deciding).await.map_err(|panic| {
+        let outcome = panics::catching(deciding).await.map_err(|panic| {
             tracing::error!(
-                panic = panic_message(panic.as_ref()),
+                panic = panics::message(panic.as_ref()),
                 "the authorizer panicked"
             );
             Reason::Internal
@@ -306,7 +303,10 @@ impl<'e> Outcome<'e> {
 
     fn line(&self) -> DecisionLine<'_> {
         let call = self.call.as_ref();
-        let whole = |coverage: &Coverage| *coverage == Coverage::Whole;
+        let cache = |coverage: &Coverage| match coverage {
+            Coverage::Whole => "whole",
+            Coverage::Exact { .. } => "exact",
+        };
         DecisionLine {
             decision: self.verdict,
             reason: self.decision.reason,
@@ -320,10 +320,7 @@ impl<'e> Outcome<'e> {
             token: self.token.as_deref(),
             jwks: self.jwks,
             known: self.known,
-            cache: self
-                .coverage
-                .as_ref()
-                .map(|coverage| if whole(coverage) { "whole" } else { "exact" }),
+            cache: self.coverage.as_ref().map(cache),
             policy_bytes: self.result.as_ref().ok().and_then(policy_bytes),
             ..DecisionLine::default()
         }
@@ -379,23 +376,4 @@ fn policy_bytes(answer: &Value) -> Option<usize> {
     let mut length = Length(0);
     serde_json::to_writer(&mut length, answer.get("policyDocument")?).ok()?;
     Some(length.0)
-}
-
-/// Runs a future and gives back the panic, if it panics.
-async fn catching<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    std::future::poll_fn(move |context| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

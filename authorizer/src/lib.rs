@@ -32,6 +32,7 @@ pub mod jose;
 pub mod jwks;
 #[cfg(feature = "tower")]
 pub mod layer;
+mod panics;
 pub mod policy;
 pub mod possession;
 pub mod reason;
