@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use apollo_parser::cst::{
     CstNode as _, Definition, Document, Name, OperationType, Selection, SelectionSet,
 };
-use apollo_parser::{Parser, SyntaxKind};
+use apollo_parser::{Parser, SyntaxElement, SyntaxKind};
 
 /// Longest document, in bytes.
 pub const MAX_DOCUMENT: usize = 64 * 1024;
@@ -37,11 +37,14 @@ pub fn root_fields(document: &str) -> Option<BTreeSet<RootField<'_>>> {
     for definition in tree.document().definitions() {
         match definition {
             Definition::OperationDefinition(operation) => {
-                let root = operation.operation_type().map_or(Some("Query"), root_of)?;
+                let root = match operation.operation_type() {
+                    None => "Query",
+                    Some(named) => root_of(&named)?,
+                };
                 operations.push((root, operation.selection_set()?));
             }
             Definition::FragmentDefinition(fragment) => {
-                let name = source.text(fragment.fragment_name()?.name()?)?;
+                let name = source.text(&fragment.fragment_name()?.name()?)?;
                 if fragments.insert(name, fragment.selection_set()?).is_some() {
                     return None;
                 }
@@ -60,7 +63,7 @@ pub fn root_fields(document: &str) -> Option<BTreeSet<RootField<'_>>> {
 /// ended the string there would read on in another place.
 fn has_broken_string(document: &Document) -> bool {
     let elements = document.syntax().descendants_with_tokens();
-    let mut tokens = elements.filter_map(|element| element.into_token());
+    let mut tokens = elements.filter_map(SyntaxElement::into_token);
     tokens.any(|token| {
         let text = token.text();
         token.kind() == SyntaxKind::STRING
@@ -69,7 +72,7 @@ fn has_broken_string(document: &Document) -> bool {
     })
 }
 
-fn root_of(operation: OperationType) -> Option<&'static str> {
+fn root_of(operation: &OperationType) -> Option<&'static str> {
     let is = |token: Option<_>, root| token.map(|_| root);
     is(operation.query_token(), "Query")
         .or_else(|| is(operation.mutation_token(), "Mutation"))
@@ -90,10 +93,10 @@ fn collect<'d>(
         for selection in selections.selections() {
             match selection {
                 Selection::Field(field) => {
-                    found.insert((root, source.text(field.name()?)?));
+                    found.insert((root, source.text(&field.name()?)?));
                 }
                 Selection::FragmentSpread(spread) => {
-                    let name = source.text(spread.fragment_name()?.name()?)?;
+                    let name = source.text(&spread.fragment_name()?.name()?)?;
                     let inner = fragments.get(name)?;
                     if entered.insert(name) {
                         open.push(inner.clone());
@@ -111,7 +114,7 @@ struct Source<'d>(&'d str);
 
 impl<'d> Source<'d> {
     /// A name as it stands, whatever the tree puts around it.
-    fn text(&self, name: Name) -> Option<&'d str> {
+    fn text(&self, name: &Name) -> Option<&'d str> {
         let range = name.ident_token()?.text_range();
         self.0.get(range.start().into()..range.end().into())
     }

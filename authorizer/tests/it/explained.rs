@@ -32,7 +32,7 @@ scopes = ["cards"]
 "#;
 
 fn web_socket(authorization: &str) -> Value {
-    events::web_socket(&json!({"Authorization": authorization}), &json!(null))
+    events::web_socket(&json!({"Authorization": authorization}), &json!({}))
 }
 
 fn every_event(authorization: &str) -> Vec<Value> {

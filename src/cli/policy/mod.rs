@@ -43,7 +43,7 @@ pub enum PolicyCommand {
         gatewright policy explain --policy policy.toml --event event.json\n  \
         gatewright policy explain --reason proof_replayed\n\n\
         Exit codes: 0 for any verdict, 1 if the issuer's keys can't be fetched, 2 for a wrong policy file.")]
-    Explain(explain::ExplainArgs),
+    Explain(Box<explain::ExplainArgs>),
     /// Run a table of calls with the verdicts that they should have
     #[command(after_help = cases::HELP)]
     Test(cases::TestArgs),
