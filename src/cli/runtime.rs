@@ -175,7 +175,7 @@ pub async fn run(
     }
     let issuer = Arc::clone(&app.issuer);
     let mut work = background(&issuer);
-    work.push(metrics::watch_keys(&issuer));
+    work.push(metrics::watch_keys_and_clock(&issuer));
     let counted = Counted::issuer(&issuer.store.metrics().requests, &app.base_path);
     let leaving = async move {
         signal.await;
