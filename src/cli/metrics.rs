@@ -21,8 +21,8 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// How often the keys are read for their ages.
-const KEYS_EVERY: Duration = Duration::from_secs(15);
+/// How often the keys are read for their ages, and the database for its clock.
+const READ_EVERY: Duration = Duration::from_secs(15);
 /// How often a line of EMF is written.
 const LINE_EVERY: Duration = Duration::from_mins(1);
 /// Connections of the listener: a few collectors, and somebody who looks.
@@ -53,8 +53,9 @@ pub fn watched(passwords: PasswordHasher, metrics: &Metrics) -> PasswordHasher {
     passwords
 }
 
-/// Reads the keys now and then, and shows their ages at every scrape: also when the database is down.
-pub(super) fn watch_keys(issuer: &SharedIssuer) -> JoinHandle<()> {
+/// Reads the keys and the database's clock now and then, and shows the keys' ages at every scrape: also when the
+/// database is down.
+pub(super) fn watch_keys_and_clock(issuer: &SharedIssuer) -> JoinHandle<()> {
     let known = Arc::new(ArcSwap::from_pointee(Vec::new()));
     let shown = Arc::clone(&known);
     issuer.store.metrics().before_scrape(move |metrics| {
@@ -62,17 +63,31 @@ pub(super) fn watch_keys(issuer: &SharedIssuer) -> JoinHandle<()> {
         metrics.keys.keys(&ages, overdue);
     });
     let issuer = Arc::clone(issuer);
-    let mut interval = tokio::time::interval(KEYS_EVERY);
+    let mut interval = tokio::time::interval(READ_EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     tokio::spawn(async move {
         loop {
             interval.tick().await;
+            let asked_at = unix_now();
+            if let Ok(there) = issuer.store.clock().await {
+                let ahead = ahead_of(there, asked_at, unix_now());
+                issuer.store.metrics().upkeep.clock_skew(ahead);
+            }
             // Who looks after the keys logs what is wrong.
             if let Ok(keys) = key_times::read(&issuer.store, &issuer.settings).await {
                 known.store(Arc::new(keys));
             }
         }
     })
+}
+
+/// How far this clock is ahead of one that said `there` between two of this one's moments. Unix seconds.
+fn ahead_of(there: i64, asked_at: i64, answered_at: i64) -> f64 {
+    let nearest = there.clamp(asked_at, answered_at.max(asked_at));
+    // Clocks are not 2^53 seconds apart.
+    #[allow(clippy::cast_precision_loss)]
+    let ahead = (nearest - there) as f64;
+    ahead
 }
 
 /// Has the issuer's metrics read as configured.
@@ -181,4 +196,24 @@ fn write_lines(metrics: Arc<Metrics>) -> Running {
             }
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ahead_of;
+
+    #[test]
+    fn an_answer_that_took_long_is_no_skew() {
+        for (there, asked_at, answered_at, ahead) in [
+            (100, 100, 100, 0.0),
+            (103, 100, 105, 0.0),
+            (90, 100, 105, 10.0),
+            (125, 100, 105, -20.0),
+            // The clock was set back meanwhile.
+            (100, 100, 40, 0.0),
+        ] {
+            let found = ahead_of(there, asked_at, answered_at);
+            assert!((found - ahead).abs() < f64::EPSILON, "{there}: {found}");
+        }
+    }
 }

@@ -207,7 +207,7 @@ pub async fn run(
         issuer.events.note(loaded, unix_now());
     }
     let mut work = background(&issuer, config.events.retention_days);
-    work.push(metrics::watch_keys(&issuer));
+    work.push(metrics::watch_keys_and_clock(&issuer));
     // The store holds the metrics, and they what is looked at.
     let waiting = Arc::downgrade(&issuer);
     issuer.store.metrics().before_scrape(move |metrics| {
