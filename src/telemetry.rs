@@ -13,7 +13,7 @@ use std::{fmt, io, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, registry::LookupSpan,
+    Layer, filter::Targets, layer::SubscriberExt as _, registry::LookupSpan,
     util::SubscriberInitExt as _,
 };
 
@@ -82,11 +82,24 @@ pub fn init_traced(
 ) -> Result<Telemetry, TelemetryError> {
     let (lines, flush) = writer::start(io::stderr(), line::Format::from(log.format))
         .map_err(TelemetryError::Thread)?;
-    let subscriber = subscriber(log, lines, quiet)?;
+    let targets = targets(log, quiet)?;
     let started = traces::start(traces, patience).map_err(TelemetryError::Traces)?;
     let (installed, traces) = match started {
-        None => (subscriber.try_init(), None),
-        Some((layer, flush)) => (subscriber.with(layer).try_init(), Some(flush)),
+        None => {
+            let off = targets.with_target(traces::TARGET, LevelFilter::OFF);
+            let subscriber =
+                tracing_subscriber::registry().with(log_layer(log, lines).with_filter(off));
+            (subscriber.try_init(), None)
+        }
+        Some((spans, flush)) => {
+            // One filter for both: a filter for each would be asked at every line.
+            let on = targets.with_target(traces::TARGET, LevelFilter::INFO);
+            let subscriber = tracing_subscriber::registry()
+                .with(on)
+                .with(log_layer(log, lines))
+                .with(spans);
+            (subscriber.try_init(), Some(flush))
+        }
     };
     installed.map_err(|_| TelemetryError::Installed)?;
     panics::log_panics();
@@ -105,34 +118,33 @@ impl From<LogFormat> for line::Format {
     }
 }
 
-fn subscriber(
-    config: &LogConfig,
-    lines: writer::Lines,
-    quiet: &[&'static str],
-) -> Result<impl tracing::Subscriber + for<'a> LookupSpan<'a> + Send + Sync + use<>, TelemetryError>
-{
+/// What is logged at which level.
+fn targets(config: &LogConfig, quiet: &[&'static str]) -> Result<Targets, TelemetryError> {
     let level: LevelFilter = config
         .level
         .parse()
         .map_err(|_| TelemetryError::Level(config.level.clone()))?;
     // The prefix stands for the authorizer too.
-    let ours = Targets::new()
+    Ok(Targets::new()
         .with_target("gatewright", level)
-        .with_target(traces::TARGET, LevelFilter::OFF)
         .with_targets(
             quiet
                 .iter()
                 .map(|target| (*target, level.min(LevelFilter::WARN))),
         )
-        .with_default(level.min(LevelFilter::WARN));
+        .with_default(level.min(LevelFilter::WARN)))
+}
+
+fn log_layer<S>(config: &LogConfig, lines: writer::Lines) -> impl Layer<S> + Send + Sync + use<S>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
     let format = line::Format::from(config.format);
-    let layer = tracing_subscriber::fmt::layer()
+    tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .fmt_fields(format)
         .event_format(format)
         .with_writer(lines)
-        .with_filter(ours);
-    Ok(tracing_subscriber::registry().with(layer))
 }
 
 #[cfg(test)]

@@ -323,3 +323,61 @@ pub(super) fn master_key_file(raw: &Raw) -> Result<Option<MasterKeySource>, Stri
 pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> String {
     format!("cannot read {}: {error}", path.display())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Ratio, Raw, collector, ratio};
+
+    #[test]
+    fn a_ratio_is_a_part_of_the_whole() {
+        for (raw, millionths) in [
+            (Raw::Float(0.1), 100_000),
+            (Raw::Float(0.0), 0),
+            (Raw::Integer(0), 0),
+            (Raw::Integer(1), 1_000_000),
+            (Raw::Text("0.25".to_owned()), 250_000),
+            (Raw::Text(" 1 ".to_owned()), 1_000_000),
+        ] {
+            assert_eq!(
+                ratio(&raw).map(Ratio::millionths),
+                Ok(millionths),
+                "{raw:?}"
+            );
+        }
+        for raw in [
+            Raw::Float(1.1),
+            Raw::Float(-0.1),
+            Raw::Float(f64::NAN),
+            Raw::Float(f64::INFINITY),
+            Raw::Integer(2),
+            Raw::Text("10%".to_owned()),
+            Raw::String("0.1".to_owned()),
+        ] {
+            assert!(ratio(&raw).unwrap_err().contains("0.0 to 1.0"), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_a_base_url_without_secrets() {
+        for url in [
+            "http://127.0.0.1:4318",
+            "https://otel.example.com",
+            "http://collector:4318/prefix/",
+        ] {
+            let read = collector(&Raw::Text(url.to_owned()));
+            assert_eq!(read.unwrap().as_deref(), Some(url.trim_end_matches('/')));
+        }
+        for url in [
+            "",
+            "127.0.0.1:4318",
+            "grpc://127.0.0.1:4317",
+            "http://",
+            "http://key:secret@otel.example.com",
+            "https://otel.example.com?key=secret",
+            "https://otel.example.com#x",
+        ] {
+            let refused = collector(&Raw::Text(url.to_owned())).unwrap_err();
+            assert!(!refused.contains("secret"), "{refused}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! What every request passes and every response carries.
 //!
-//! Owns the request id, the trace that a request belongs to, the client's address, the limits of a request, the last resort for panics, the headers that
-//! belong on every response, and the access log. It wraps the whole router and knows none of its routes. The access
-//! log holds the path and never the query, a header or a body.
+//! Owns the request id, the trace that a request belongs to, the client's address, the limits of a request, the last
+//! resort for panics, the headers that belong on every response, and the access log. It wraps the whole router and knows
+//! nothing of its routes but their names. The access log holds the path and never the query, a header or a body.
 
 mod catch_panic;
 mod client_addr;
@@ -291,7 +291,9 @@ fn spans(settings: &GuardSettings, request: &mut Request, id: &RequestId) -> (Sp
         );
     };
     let span = tracing::error_span!("request", request_id = %id, trace_id = &*context.id);
-    let recorded = match tracing.filter(|_| context.is_recorded()) {
+    // What stands in for a refused request has no method of its own.
+    let refused = request.extensions().get::<Refused>().is_some();
+    let recorded = match tracing.filter(|_| context.is_recorded() && !refused) {
         None => Span::none(),
         Some(tracing) => {
             let route = tracing.route(settings, request.uri().path());

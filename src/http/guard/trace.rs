@@ -55,17 +55,12 @@ impl Tracing {
         }
     }
 
-    fn records(&self, asked: Option<bool>, now: i64) -> bool {
+    fn records(&self, asked: Option<bool>, now: i64, drawn: u32) -> bool {
         match asked {
             Some(false) => false,
             Some(true) if self.grants(now) => true,
-            _ => self.draws(),
+            _ => u64::from(drawn) * 1_000_000 < u64::from(self.sample.millionths()) << 32,
         }
-    }
-
-    fn draws(&self) -> bool {
-        let drawn = u64::from(u32::from_be_bytes(chance()));
-        drawn * 1_000_000 < u64::from(self.sample.millionths()) << 32
     }
 
     /// Whether one more may have its way in this second.
@@ -111,12 +106,13 @@ impl TraceContext {
             return caller.map(|caller| Self::new(caller, caller.span_id, false));
         };
         let now = unix_now();
+        let (span_id, drawn) = span_id_and_draw();
         let begun = || TraceId::new(now, chance());
         let trace_id = caller.map_or_else(begun, |caller| caller.trace_id);
         let here = TraceParent {
             trace_id,
-            span_id: Some(SpanId::new(chance())),
-            sampled: Some(tracing.records(caller.and_then(|caller| caller.sampled), now)),
+            span_id: Some(span_id),
+            sampled: Some(tracing.records(caller.and_then(|caller| caller.sampled), now, drawn)),
         };
         Some(Self::new(
             here,
@@ -242,6 +238,12 @@ impl TraceContext {
     }
 }
 
+/// Of one piece of chance.
+fn span_id_and_draw() -> (SpanId, u32) {
+    let [a, b, c, d, span_id @ ..]: [u8; 12] = chance();
+    (SpanId::new(span_id), u32::from_be_bytes([a, b, c, d]))
+}
+
 /// How it went.
 pub(super) fn ended(span: &Span, status: StatusCode) {
     span.record("http.response.status_code", status.as_u16());
@@ -285,7 +287,7 @@ mod tests {
 
     fn recorded(tracing: &Tracing, asked: Option<bool>, requests: u64, now: i64) -> u64 {
         (0..requests)
-            .map(|_| u64::from(tracing.records(asked, now)))
+            .map(|_| u64::from(tracing.records(asked, now, super::span_id_and_draw().1)))
             .sum()
     }
 

@@ -19,47 +19,19 @@ use opentelemetry_sdk::trace::{
     IdGenerator as _, RandomIdGenerator, SpanData, SpanEvents, SpanLinks, SpanProcessor,
 };
 use tracing::{
-    Metadata, Subscriber,
+    Subscriber,
     field::{Field, Visit},
     span::{Attributes, Id, Record},
-    subscriber::Interest,
 };
 use tracing_subscriber::{
-    layer::{Context, Filter, Layer},
+    layer::{Context, Layer},
     registry::LookupSpan,
 };
 
 use super::TARGET;
 
-/// The name in our code of a span that begins a request's part of a trace.
-const REQUEST: &str = "request";
-
-/// Lets through the spans of recorded requests, and what is inside them.
-pub(super) struct Traced;
-
-impl<S> Filter<S> for Traced
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    /// The context knows only spans that came through here: outside of a recorded request there is none.
-    fn enabled(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
-        is_ours(metadata) && (metadata.name() == REQUEST || context.lookup_current().is_some())
-    }
-
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match (is_ours(metadata), metadata.name() == REQUEST) {
-            (false, _) => Interest::never(),
-            (true, true) => Interest::always(),
-            (true, false) => Interest::sometimes(),
-        }
-    }
-}
-
-fn is_ours(metadata: &Metadata<'_>) -> bool {
-    metadata.is_span() && metadata.target() == TARGET
-}
-
-/// Hands every span to the processor when it ends.
+/// Hands every span of a trace to the processor when it ends. It filters nothing: filters of single layers would cost every
+/// line of the log.
 pub(super) struct SpanLayer<P> {
     processor: Arc<P>,
     scope: InstrumentationScope,
@@ -89,13 +61,14 @@ where
 {
     #[expect(clippy::disallowed_methods, reason = "a span says when it was")]
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        let Some(span) = context.span(id) else {
+        let ours = attributes.metadata().target() == TARGET;
+        let Some(span) = context.span(id).filter(|_| ours) else {
             return;
         };
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        let parent = span.parent().and_then(|parent| {
-            let extensions = parent.extensions();
+        let parent = span.scope().skip(1).find_map(|outer| {
+            let extensions = outer.extensions();
             Some(extensions.get::<Open>()?.span.span_context.clone())
         });
         let trace_id = match (fields.trace_id, &parent) {

@@ -21,7 +21,7 @@ use tracing_subscriber::{Layer, registry::LookupSpan};
 
 use crate::config::TracesConfig;
 use client::Collector;
-use layer::{SpanLayer, Traced};
+use layer::SpanLayer;
 
 /// The target of spans that are part of a trace.
 pub(super) const TARGET: &str = "gatewright::trace";
@@ -112,8 +112,5 @@ where
     let scope = InstrumentationScope::builder("gatewright")
         .with_version(version)
         .build();
-    Ok(Some((
-        SpanLayer::new(processor, scope).with_filter(Traced),
-        flush,
-    )))
+    Ok(Some((SpanLayer::new(processor, scope), flush)))
 }
