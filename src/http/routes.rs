@@ -3,23 +3,25 @@
 use super::pages;
 use crate::flows::discovery::paths;
 
-/// Below the issuer's path.
-const ENDPOINTS: [&str; 15] = [
-    paths::AUTHORIZATION,
-    paths::TOKEN,
-    paths::USERINFO,
-    paths::INTROSPECTION,
-    paths::REVOCATION,
-    paths::JWKS,
-    paths::END_SESSION,
-    paths::OPENID_CONFIGURATION,
-    paths::AUTHORIZATION_SERVER,
-    "/continue",
-    "/login",
-    "/consent",
-    "/health/live",
-    "/health/ready",
-    "/",
+/// A path below the issuer's own, and the name of its endpoint in metrics.
+pub(super) type Route = (&'static str, &'static str);
+
+/// Those of the issuer; the busiest first.
+pub(super) const ISSUER: &[Route] = &[
+    (paths::TOKEN, "token"),
+    (paths::JWKS, "jwks"),
+    (paths::AUTHORIZATION, "authorize"),
+    ("/login", "login"),
+    ("/consent", "consent"),
+    ("/continue", "continue"),
+    (paths::USERINFO, "userinfo"),
+    (paths::INTROSPECTION, "introspect"),
+    (paths::REVOCATION, "revoke"),
+    (paths::END_SESSION, "logout"),
+    (paths::OPENID_CONFIGURATION, "metadata"),
+    (paths::AUTHORIZATION_SERVER, "metadata"),
+    ("/health/live", "health"),
+    ("/health/ready", "health"),
 ];
 
 /// The route that a path of the issuer leads to; `base` is the path of the issuer's URL, without a slash at the end.
@@ -34,7 +36,8 @@ pub fn of(base: &str, path: &str) -> Option<&'static str> {
         return Some(paths::AUTHORIZATION_SERVER);
     }
     let below = path.strip_prefix(base)?;
-    ENDPOINTS.into_iter().find(|route| *route == below)
+    let mut known = ISSUER.iter().map(|(route, _)| *route).chain(["/"]);
+    known.find(|route| *route == below)
 }
 
 #[cfg(test)]

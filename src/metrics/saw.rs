@@ -1,6 +1,7 @@
 //! What the stream of events counts for.
 
 use super::Metrics;
+use crate::domain::ClientId;
 use crate::domain::event::{Event, Happening};
 
 impl Metrics {
@@ -24,7 +25,7 @@ impl Metrics {
                 error,
                 ..
             } => {
-                let client_id = client_id.as_ref().map(|client_id| client_id.as_str());
+                let client_id = client_id.as_ref().map(ClientId::as_str);
                 self.tokens.refused(*grant, client_id, *error);
             }
             Happening::EventsLost { count } => self.events.lost(*count),
