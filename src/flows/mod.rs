@@ -4,6 +4,7 @@
 //! `now`, Unix seconds; chance through [`Issuer::entropy`].
 
 pub mod admin;
+pub mod alerts;
 pub mod authorize;
 mod checks;
 pub mod client_auth;
