@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the clock enters here")]
 
+use super::alerting::{self, Alerting};
 use super::error::CliError;
 use super::open::Opened;
 use crate::config::Config;
@@ -13,6 +14,7 @@ use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings, Tls};
 use crate::http::state::Clock;
 use crate::http::{App, signals};
+use crate::notify::Notifiers;
 use crate::store::events::{retention, verify};
 use crate::store::sweep;
 use arc_swap::ArcSwap;
@@ -169,6 +171,7 @@ pub async fn run(
     router: Router,
     listener: TcpListener,
     signal: impl Future<Output = ()>,
+    notifiers: Notifiers,
 ) -> Result<(), CliError> {
     let mut server_settings = ServerSettings::new(&config.http);
     if let Some(tls) = tls {
@@ -186,7 +189,9 @@ pub async fn run(
         version: version.clone(),
     };
     issuer.events.note(started, unix_now());
-    let work = background(&issuer, config.events.retention_days);
+    let mut work = background(&issuer, config.events.retention_days);
+    let alerting = Alerting::new(config, notifiers, &issuer)?;
+    work.extend(alerting::background(&alerting, &issuer));
     let leaving = async move {
         signal.await;
         app.leave();
@@ -206,6 +211,7 @@ pub async fn run(
     for task in work {
         task.abort();
     }
+    alerting.leave(&issuer).await;
     if let Err(error) = issuer.clients.write_uses(&issuer.store).await {
         tracing::warn!(%error, "the last uses of client secrets are not written down");
     }
