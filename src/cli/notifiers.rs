@@ -43,11 +43,10 @@ pub fn load(config: &Config) -> Result<Notifiers, Vec<Fault>> {
     let alerts = &config.alerts;
     let mut faults = Vec::new();
     let mut keep = |setting: &'static str, what: String| faults.push((setting, what));
-    let ca = alerts.ca_file.as_deref().and_then(|path| {
-        read(path)
-            .map_err(|what| keep("alerts.ca_file", what))
-            .ok()
-    });
+    let ca = alerts
+        .ca_file
+        .as_deref()
+        .and_then(|path| read(path).map_err(|what| keep("alerts.ca_file", what)).ok());
     let webhook = alerts.webhook_url.as_ref().and_then(|url| {
         webhook(alerts, url.expose(), ca.as_deref())
             .map_err(|(setting, what)| keep(setting, what))
@@ -67,7 +66,10 @@ pub fn load(config: &Config) -> Result<Notifiers, Vec<Fault>> {
 
 fn webhook(alerts: &AlertsConfig, url: &str, ca: Option<&str>) -> Result<Webhook, Fault> {
     let at = |setting: &'static str| move |what: String| (setting, what);
-    let file = alerts.webhook_secret_file.as_deref().unwrap_or(Path::new(""));
+    let file = alerts
+        .webhook_secret_file
+        .as_deref()
+        .unwrap_or(Path::new(""));
     let secret = secret(file).map_err(at("alerts.webhook_secret_file"))?;
     if secret.len() < SECRET_MIN_BYTES {
         return Err((

@@ -134,9 +134,7 @@ impl FromStr for AlertStatus {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL
-            .into_iter()
-            .find(|status| status.as_str() == text);
+        let known = Self::ALL.into_iter().find(|status| status.as_str() == text);
         known.ok_or_else(|| format!("{text:?} is not one of: open, acknowledged, resolved"))
     }
 }

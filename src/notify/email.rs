@@ -38,9 +38,8 @@ impl Email {
     /// What is wrong with them.
     pub fn new(server: &MailServer, from: &str, to: &[String]) -> Result<Self, String> {
         let mailbox = |text: &str| -> Result<Mailbox, String> {
-            text.parse().map_err(|_| {
-                format!("{text:?} is not a mail address, such as alerts@example.com")
-            })
+            text.parse()
+                .map_err(|_| format!("{text:?} is not a mail address, such as alerts@example.com"))
         };
         Ok(Self {
             transport: transport(server)?,
@@ -109,7 +108,10 @@ fn transport(server: &MailServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, 
 }
 
 fn is_this_machine(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Whether TLS comes first, the host, the port.

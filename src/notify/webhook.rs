@@ -112,7 +112,10 @@ impl Webhook {
             .uri(self.path())
             .header(HOST, self.authority())
             .header(CONTENT_TYPE, "application/json")
-            .header(USER_AGENT, concat!("gatewright/", env!("CARGO_PKG_VERSION")))
+            .header(
+                USER_AGENT,
+                concat!("gatewright/", env!("CARGO_PKG_VERSION")),
+            )
             .header("gatewright-message-id", message_id)
             .header("gatewright-signature", self.secret.sign(now, body))
             .body(Full::new(Bytes::from(body.to_owned())))

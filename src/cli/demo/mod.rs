@@ -10,8 +10,8 @@ use super::open::open;
 use super::runtime;
 use crate::config::Config;
 use crate::flows::scopes::ScopeDirectory;
-use crate::notify::Notifiers;
 use crate::http::{App, router};
+use crate::notify::Notifiers;
 use axum::Router;
 use axum::routing::{any, get};
 use gatewright_authorizer::fetch::SystemClock;
@@ -152,7 +152,16 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
         .route("/api/{*path}", any(gateway::call))
         .with_state(demo.clone());
     let whole = own.fallback_service(demo.issuer_router.clone());
-    let outcome = runtime::run(&config, None, app, whole, listener, signal, Notifiers::default()).await;
+    let outcome = runtime::run(
+        &config,
+        None,
+        app,
+        whole,
+        listener,
+        signal,
+        Notifiers::default(),
+    )
+    .await;
     drop(dir);
     outcome
 }

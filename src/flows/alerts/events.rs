@@ -195,11 +195,7 @@ impl Watch<'_> {
     }
 
     /// What happened in the longest window of these rules; nothing if all are off.
-    async fn recent(
-        &self,
-        which: Which<'_>,
-        rules: &[Rule],
-    ) -> Result<Vec<Observed>, StoreError> {
+    async fn recent(&self, which: Which<'_>, rules: &[Rule]) -> Result<Vec<Observed>, StoreError> {
         let on = rules
             .iter()
             .filter(|rule| self.settings.limit(**rule).is_some());

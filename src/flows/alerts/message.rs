@@ -26,12 +26,7 @@ impl Change {
 }
 
 /// A message about an alert.
-pub fn of_alert(
-    change: Change,
-    issuer: &str,
-    settings: &AlertSettings,
-    alert: &AlertRow,
-) -> Value {
+pub fn of_alert(change: Change, issuer: &str, settings: &AlertSettings, alert: &AlertRow) -> Value {
     json!({"type": change.as_str(), "issuer": issuer, "alert": shown(settings, alert)})
 }
 
@@ -196,10 +191,7 @@ mod tests {
         assert_eq!(body["alert"]["since"], "2026-11-26T10:00:00Z");
         assert_eq!(body["alert"]["status"], "open");
         let (subject, text) = words(&body);
-        assert_eq!(
-            subject,
-            "[Gatewright] warning alert opened: login_failures"
-        );
+        assert_eq!(subject, "[Gatewright] warning alert opened: login_failures");
         for part in [
             "57 failed logins within 5 minutes; at this hour 3 are normal",
             "Since      2026-11-26T10:00:00Z",

@@ -103,7 +103,10 @@ pub async fn claim(
 /// # Errors
 /// [`StoreError`]
 pub async fn delivered(store: &Store, message_id: &str) -> Result<(), StoreError> {
-    store.execute(DELIVERED, params![message_id]).await.map(drop)
+    store
+        .execute(DELIVERED, params![message_id])
+        .await
+        .map(drop)
 }
 
 /// A message has not arrived, and is tried again at a time, Unix seconds.

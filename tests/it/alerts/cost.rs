@@ -1,6 +1,6 @@
 //! Looking for alerts costs what happened lately, not what ever happened.
 
-use crate::support::{TestApp, on_both_databases};
+use crate::support::on_both_databases;
 use gatewright::store::{Backend, Param, Store, alerts};
 
 const ROWS: i64 = 30_000;

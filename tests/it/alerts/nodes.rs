@@ -1,7 +1,7 @@
 //! Any number of nodes: one evaluates, one sends, and the others go on when it dies.
 
 use super::support::{Watcher, refresh_replayed};
-use crate::support::{TestApp, on_both_databases};
+use crate::support::on_both_databases;
 use gatewright::domain::alert::Rule;
 use gatewright::flows::alerts::{AlertSettings, outbox};
 use gatewright::store::alerts::{self, AlertRow, outbox as messages};

@@ -2,6 +2,7 @@
 //! configuration names it.
 
 use super::servers::{Pki, Receiver, answer};
+use gatewright::config::network;
 use gatewright::crypto::webhook::WebhookSecret;
 use gatewright::notify::webhook::{Resolve, Webhook, system_resolver};
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn webhook(pki: &Pki, url: &str, allowed: &[&str], resolve: Resolve) -> Result<Webhook, String> {
-    let allowed = allowed.iter().map(|net| net.parse().unwrap()).collect();
+    let allowed = allowed.iter().map(|net| network(net).unwrap()).collect();
     let secret = WebhookSecret::new(b"a secret of the test".to_vec());
     Webhook::new(url, secret, allowed, pki.client(), resolve)
 }
@@ -19,7 +20,9 @@ fn resolver(addresses: &'static [&'static str], looks: &Arc<AtomicUsize>) -> Res
     let looks = Arc::clone(looks);
     Arc::new(move |_, port| {
         let look = looks.fetch_add(1, Ordering::SeqCst);
-        let all = addresses.iter().map(|address| SocketAddr::new(address.parse().unwrap(), port));
+        let all = addresses
+            .iter()
+            .map(|address| SocketAddr::new(address.parse().unwrap(), port));
         let found: Vec<SocketAddr> = match look {
             0 => all.collect(),
             _ => vec![SocketAddr::new("127.0.0.1".parse().unwrap(), port)],
@@ -60,7 +63,10 @@ async fn no_packet_goes_to_an_address_that_is_not_public() {
             .send("m", "{}", 0)
             .await
             .unwrap_err();
-        assert!(refused.contains("alerts.outbound_allow"), "{host}: {refused}");
+        assert!(
+            refused.contains("alerts.outbound_allow"),
+            "{host}: {refused}"
+        );
     }
     for addresses in [
         &["127.0.0.1"] as &'static [&'static str],
@@ -76,8 +82,14 @@ async fn no_packet_goes_to_an_address_that_is_not_public() {
             .send("m", "{}", 0)
             .await
             .unwrap_err();
-        assert!(refused.contains("alerts.outbound_allow"), "{addresses:?}: {refused}");
-        assert!(!refused.contains("127.0.0.1"), "the error reveals nothing: {refused}");
+        assert!(
+            refused.contains("alerts.outbound_allow"),
+            "{addresses:?}: {refused}"
+        );
+        assert!(
+            !refused.contains("127.0.0.1"),
+            "the error reveals nothing: {refused}"
+        );
     }
     assert_eq!(receiver.connections(), 0);
 }
@@ -108,7 +120,10 @@ async fn the_address_that_was_looked_at_is_the_one_that_is_called() {
     let rebinding = webhook(&pki, &url, &["127.0.0.9"], resolver(&["127.0.0.9"], &looks)).unwrap();
     let failed = rebinding.send("m", "{}", 0).await.unwrap_err();
     assert!(failed.contains("no connection"), "{failed}");
-    assert_eq!((looks.load(Ordering::SeqCst), internal.connections()), (1, 0));
+    assert_eq!(
+        (looks.load(Ordering::SeqCst), internal.connections()),
+        (1, 0)
+    );
 }
 
 #[tokio::test]
@@ -118,7 +133,13 @@ async fn a_redirect_is_not_followed() {
     for status in ["301 Moved", "302 Found", "307 Temporary", "308 Permanent"] {
         let more = format!("location: {}\r\n", internal.url());
         let receiver = Receiver::start(&pki, vec![answer(status, &more)]).await;
-        let hook = webhook(&pki, &receiver.url(), &["127.0.0.1", "::1"], system_resolver()).unwrap();
+        let hook = webhook(
+            &pki,
+            &receiver.url(),
+            &["127.0.0.1", "::1"],
+            system_resolver(),
+        )
+        .unwrap();
         let failed = hook.send("m", "{}", 0).await.unwrap_err();
         assert!(failed.contains("redirects are not followed"), "{failed}");
         assert_eq!(receiver.connections(), 1);
@@ -148,7 +169,13 @@ async fn nothing_but_https_without_user_and_fragment_is_taken() {
 async fn a_server_with_a_certificate_that_nobody_vouches_for_gets_nothing() {
     let (pki, other) = (Pki::new(), Pki::new());
     let receiver = Receiver::start(&pki, vec![answer("200 OK", "")]).await;
-    let hook = webhook(&other, &receiver.url(), &["127.0.0.1", "::1"], system_resolver()).unwrap();
+    let hook = webhook(
+        &other,
+        &receiver.url(),
+        &["127.0.0.1", "::1"],
+        system_resolver(),
+    )
+    .unwrap();
     let failed = hook.send("m", "{}", 0).await.unwrap_err();
     assert!(failed.starts_with("TLS failed"), "{failed}");
     assert_eq!(receiver.received().len(), 0);
@@ -160,7 +187,13 @@ async fn an_answer_without_end_is_cut_off() {
     let body = "x".repeat(100_000);
     let long = format!("HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n{body}");
     let receiver = Receiver::start(&pki, vec![long]).await;
-    let hook = webhook(&pki, &receiver.url(), &["127.0.0.1", "::1"], system_resolver()).unwrap();
+    let hook = webhook(
+        &pki,
+        &receiver.url(),
+        &["127.0.0.1", "::1"],
+        system_resolver(),
+    )
+    .unwrap();
     let failed = hook.send("m", "{}", 0).await.unwrap_err();
     assert!(failed.contains("64 KB"), "{failed}");
 }
@@ -169,7 +202,13 @@ async fn an_answer_without_end_is_cut_off() {
 async fn a_server_that_never_answers_is_given_up() {
     let pki = Pki::new();
     let receiver = Receiver::start(&pki, vec![]).await;
-    let hook = webhook(&pki, &receiver.url(), &["127.0.0.1", "::1"], system_resolver()).unwrap();
+    let hook = webhook(
+        &pki,
+        &receiver.url(),
+        &["127.0.0.1", "::1"],
+        system_resolver(),
+    )
+    .unwrap();
     let failed = hook.send("m", "{}", 0).await.unwrap_err();
     assert_eq!(failed, "no answer within 5 seconds");
 }

@@ -71,22 +71,37 @@ on_either! {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_test_message_tells_whether_it_arrived() {
     let program = Program::sqlite();
-    program.run(&["alerts", "test"]).fails(2, &["no notifier is configured", "alerts.webhook_url"]);
+    program
+        .run(&["alerts", "test"])
+        .fails(2, &["no notifier is configured", "alerts.webhook_url"]);
     let pki = Pki::new();
-    let receiver = Receiver::start(&pki, vec![answer("200 OK", ""), answer("403 Forbidden", "")]).await;
+    let receiver = Receiver::start(
+        &pki,
+        vec![answer("200 OK", ""), answer("403 Forbidden", "")],
+    )
+    .await;
     let program = with_webhook(program, &pki, &receiver);
     let said = program.run(&["alerts", "test", "--json"]).json();
     assert_eq!(said["notifiers"][0]["delivered"], true);
     let body: Value = serde_json::from_str(&receiver.received()[0].body).unwrap();
-    assert_eq!((&body["type"], &body["issuer"]), (&"test".into(), &"http://127.0.0.1:8080".into()));
+    assert_eq!(
+        (&body["type"], &body["issuer"]),
+        (&"test".into(), &"http://127.0.0.1:8080".into())
+    );
     let failed = program.run(&["alerts", "test"]);
-    assert_eq!((failed.code, failed.stdout.as_str()), (1, "webhook: NOT delivered: it answered 403 Forbidden\n"));
+    assert_eq!(
+        (failed.code, failed.stdout.as_str()),
+        (1, "webhook: NOT delivered: it answered 403 Forbidden\n")
+    );
 }
 
 #[test]
 fn what_is_wrong_with_the_notifiers_is_said_at_once_and_nothing_of_their_secrets() {
     let program = Program::sqlite()
-        .with("GATEWRIGHT_ALERTS_WEBHOOK_URL", "https://alerts.example.com/a-secret-path")
+        .with(
+            "GATEWRIGHT_ALERTS_WEBHOOK_URL",
+            "https://alerts.example.com/a-secret-path",
+        )
         .with("GATEWRIGHT_ALERTS_EMAIL_SERVER", "smtps://mail.example.com");
     program.run(&["serve"]).fails(
         2,
@@ -104,10 +119,22 @@ fn what_is_wrong_with_the_notifiers_is_said_at_once_and_nothing_of_their_secrets
         .with("GATEWRIGHT_ALERTS_EMAIL_SERVER", "mail.example.com");
     for command in [&["serve"] as &[&str], &["alerts", "test"]] {
         let said = program.run(command);
-        said.fails(2, &["alerts.webhook_secret_file", "fewer than 16 bytes", "alerts.email_server", "smtps://HOST"]);
+        said.fails(
+            2,
+            &[
+                "alerts.webhook_secret_file",
+                "fewer than 16 bytes",
+                "alerts.email_server",
+                "smtps://HOST",
+            ],
+        );
     }
     let shown = program.run(&["config", "show"]);
-    assert!(!shown.succeeds().contains("a-secret-path"), "{}", shown.stdout);
+    assert!(
+        !shown.succeeds().contains("a-secret-path"),
+        "{}",
+        shown.stdout
+    );
 }
 
 /// Killed with the value.
@@ -136,10 +163,16 @@ async fn a_server_raises_an_alert_and_tells_of_it() {
     let replayed = "
         INSERT INTO event (event_id, kind, at, detail, severity, client_id)
         VALUES ('e', 'code_replayed', $1, '{\"client_id\":\"web\"}', 'warning', 'web')";
-    store.execute(replayed, vec![unix_now().into()]).await.unwrap();
+    store
+        .execute(replayed, vec![unix_now().into()])
+        .await
+        .unwrap();
     store.close().await;
     let mut command = program.command(env!("CARGO_BIN_EXE_gatewright"));
-    command.arg("serve").stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .arg("serve")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     let server = Server(command.spawn().unwrap());
     let deadline = Instant::now() + Duration::from_secs(60);
     while receiver.received().is_empty() {

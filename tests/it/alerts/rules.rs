@@ -1,13 +1,12 @@
 //! Each rule is raised by its incident; an hour of normal load raises none.
 
 use super::support::{
-    Watcher, code_replayed, decided, failed_client, failed_login, refresh_replayed,
-    succeeded_login,
+    Watcher, code_replayed, decided, failed_client, failed_login, refresh_replayed, succeeded_login,
 };
 use crate::support::{TestApp, on_both_databases};
+use gatewright::domain::Subject;
 use gatewright::domain::alert::{Rule, TopFive};
 use gatewright::domain::event::{Decision, FailureCause, Happening, LoginFailure};
-use gatewright::domain::Subject;
 use gatewright::flows::alerts::{AlertSettings, Surroundings};
 use gatewright::flows::keys;
 use gatewright::store::DiskSpace;
@@ -165,13 +164,23 @@ on_both_databases! {
         options.settings.rotate_every_days = 1;
         let app = app.reopened(options).await;
         let watcher = Watcher::on(&app);
-        app.advance(86_000);
+        // The keys sign since the epoch of the tests, 1000 seconds before now; a day and its limit of 60 seconds.
+        app.advance(86_400 - 1000 + 60);
         watcher.tick().await;
-        assert_eq!(watcher.raised().await, [], "not due");
-        app.advance(1000);
+        assert_eq!(watcher.raised().await, []);
+        app.advance(1);
+        watcher.tick().await;
+        let overdue: Vec<String> = watcher.raised().await.into_iter().map(|(_, target)| target).collect();
+        assert_eq!(overdue, ["key:ES256", "key:EdDSA", "key:RS256"]);
         app.tick().await;
+        app.advance(900);
         watcher.tick().await;
-        assert_eq!(watcher.raised().await, [], "a successor was made");
+        let late = watcher.open().await.iter().filter(|alert| alert.seen_at == app.now()).count();
+        assert_eq!(late, 3, "the successors are published, and late to sign");
+        app.tick().await;
+        app.advance(900);
+        watcher.tick().await;
+        assert_eq!(watcher.raised().await, [], "they sign");
     }
 
     async fn a_node_whose_clock_is_wrong(app: TestApp) {

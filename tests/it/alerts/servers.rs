@@ -99,7 +99,8 @@ impl Receiver {
                     let Ok(mut stream) = acceptor.accept(stream).await else {
                         return;
                     };
-                    received.lock().unwrap().push(read_request(&mut stream).await);
+                    let request = read_request(&mut stream).await;
+                    received.lock().unwrap().push(request);
                     match answer {
                         Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap_or(()),
                         // Never answers.

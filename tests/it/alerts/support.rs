@@ -2,9 +2,7 @@
 
 use crate::support::TestApp;
 use gatewright::domain::device::DeviceClass;
-use gatewright::domain::event::{
-    ClientAuthFailure, Decision, Happening, LoginFailure,
-};
+use gatewright::domain::event::{ClientAuthFailure, Decision, Happening, LoginFailure};
 use gatewright::domain::{ClientId, FamilyId, SessionId, Subject};
 use gatewright::flows::alerts::{AlertSettings, Alerts, Surroundings};
 use gatewright::flows::context::{self, CurrentRequest};

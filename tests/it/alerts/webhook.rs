@@ -3,6 +3,7 @@
 use super::servers::{Pki, Received, Receiver, answer};
 use super::support::{Watcher, refresh_replayed};
 use crate::support::{TestApp, on_both_databases};
+use gatewright::config::network;
 use gatewright::crypto::webhook::WebhookSecret;
 use gatewright::flows::alerts::AlertSettings;
 use gatewright::notify::Notifiers;
@@ -15,8 +16,16 @@ const SECRET: &str = "a secret of the test, shared with the receiver";
 
 fn notifiers(pki: &Pki, receiver: &Receiver) -> Notifiers {
     let secret = WebhookSecret::new(SECRET.as_bytes().to_vec());
-    let allowed = ["127.0.0.1", "::1"].map(|net| net.parse().unwrap()).to_vec();
-    let webhook = Webhook::new(&receiver.url(), secret, allowed, pki.client(), system_resolver());
+    let allowed = ["127.0.0.1", "::1"]
+        .map(|net| network(net).unwrap())
+        .to_vec();
+    let webhook = Webhook::new(
+        &receiver.url(),
+        secret,
+        allowed,
+        pki.client(),
+        system_resolver(),
+    );
     Notifiers {
         webhook: Some(webhook.unwrap()),
         email: None,
@@ -25,26 +34,53 @@ fn notifiers(pki: &Pki, receiver: &Receiver) -> Notifiers {
 
 fn watcher(app: &TestApp) -> Watcher {
     let notifiers = vec!["webhook".to_owned()];
-    Watcher::with(app, AlertSettings { notifiers, ..AlertSettings::default() })
+    Watcher::with(
+        app,
+        AlertSettings {
+            notifiers,
+            ..AlertSettings::default()
+        },
+    )
 }
 
 /// The receiver of `docs/alerts.md`, as it stands there. `None` where there is no Python.
 fn verified_by_the_documented_receiver(received: &Received, now: i64) -> Option<bool> {
-    let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap();
-    let code = docs.split("```python\n").nth(1).unwrap().split("```").next().unwrap();
+    let docs =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md")).unwrap();
+    let code = docs
+        .split("```python\n")
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     let script = format!(
         "{code}\nimport sys\nbody = sys.stdin.buffer.read()\nsys.exit(0 if verify(sys.argv[1], body, sys.argv[2].encode(), int(sys.argv[3])) else 1)\n"
     );
     let started = Command::new("python3")
-        .args(["-c", &script, received.header("gatewright-signature"), SECRET, &now.to_string()])
+        .args([
+            "-c",
+            &script,
+            received.header("gatewright-signature"),
+            SECRET,
+            &now.to_string(),
+        ])
         .stdin(Stdio::piped())
         .spawn();
     let Ok(mut python) = started else {
-        assert!(std::env::var_os("GATEWRIGHT_TEST_ALL").is_none(), "no python3");
+        assert!(
+            std::env::var_os("GATEWRIGHT_TEST_ALL").is_none(),
+            "no python3"
+        );
         eprintln!("left out: no python3");
         return None;
     };
-    python.stdin.take().unwrap().write_all(received.body.as_bytes()).unwrap();
+    python
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(received.body.as_bytes())
+        .unwrap();
     let code = python.wait().unwrap().code();
     assert!(matches!(code, Some(0 | 1)), "{code:?}");
     Some(code == Some(0))
