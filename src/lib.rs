@@ -1,6 +1,6 @@
 //! Gatewright's issuer: an OAuth 2.0 and OpenID Connect server.
 //!
-//! A value flows one way: `domain → crypto → metrics → store → flows → http → cli → main`. Each layer imports only from
+//! A value flows one way: `domain → crypto → metrics → store → flows → notify → http → cli → main`. Each layer imports only from
 //! its left; `tests/it/architecture.rs` enforces it.
 
 pub mod cli;
@@ -10,5 +10,6 @@ pub mod domain;
 pub mod flows;
 pub mod http;
 pub mod metrics;
+pub mod notify;
 pub mod store;
 pub mod telemetry;

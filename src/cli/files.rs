@@ -3,10 +3,11 @@
 use super::args::ConfigArgs;
 use super::error::CliError;
 use super::open::GivenKey;
-use super::runtime;
+use super::{notifiers, runtime};
 use crate::config::{ConfigError, Loaded, Problem, master_key};
 use crate::flows::scopes::ScopeDirectory;
 use crate::http::server::Tls;
+use crate::notify::Notifiers;
 use std::sync::Arc;
 
 /// What stood in them, so that nothing is read twice.
@@ -17,6 +18,8 @@ pub struct Files {
     pub scopes: ScopeDirectory,
     /// Certificate and key of the listener, where it speaks TLS.
     pub tls: Option<Arc<Tls>>,
+    /// Who is told of alerts.
+    pub notifiers: Notifiers,
 }
 
 /// The configuration with its files.
@@ -45,11 +48,17 @@ fn read(loaded: &Loaded) -> Result<Files, ConfigError> {
             .map_err(|error| problems.push(loaded.problem(error.setting(), error.to_string())))
             .ok()
     });
+    let notifiers = notifiers::load(config).unwrap_or_else(|faults| {
+        let told = faults.into_iter();
+        problems.extend(told.map(|(setting, what)| loaded.problem(setting, what)));
+        Notifiers::default()
+    });
     if problems.is_empty() {
         Ok(Files {
             master_key,
             scopes,
             tls,
+            notifiers,
         })
     } else {
         Err(ConfigError { problems })

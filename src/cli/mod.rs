@@ -3,6 +3,8 @@
 //! Owns arguments, printing and exit codes: 0 done, 2 wrong usage or configuration, 1 anything else. Results and
 //! secrets go to standard output, everything else to standard error. What is decided is decided in `flows`.
 
+mod alerting;
+mod alerts;
 pub mod args;
 mod authorizer;
 mod client;
@@ -18,6 +20,7 @@ mod gateway;
 mod key;
 pub mod metrics;
 mod migrate;
+mod notifiers;
 pub mod open;
 pub mod out;
 mod policy;
@@ -77,6 +80,9 @@ pub enum Command {
     /// See what happened, and whether the record of it is intact
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// See what is wrong, take notice of it, and try whether messages arrive
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Check a policy file, or explain what it decides
     Policy(policy::PolicyArgs),
     /// Guard what is behind a proxy: nginx, haproxy, Traefik, Caddy, Envoy, Apache
@@ -127,6 +133,7 @@ impl Cli {
             Command::User(command) => block_on(user::run(command, config)),
             Command::Key(command) => block_on(key::run(command, config)),
             Command::Events(command) => block_on(events::run(command, config)),
+            Command::Alerts(command) => block_on(alerts::run(command, config)),
             Command::Policy(args) => {
                 config.refuse_for("policy")?;
                 block_on(policy::run(args.command))

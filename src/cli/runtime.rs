@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the clock enters here")]
 
+use super::alerting::{self, Alerting};
 use super::error::CliError;
 use super::metrics;
 use super::open::Opened;
@@ -15,6 +16,7 @@ use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings, Tls};
 use crate::http::state::Clock;
 use crate::http::{App, signals};
+use crate::notify::Notifiers;
 use crate::store::events::{retention, verify};
 use crate::store::sweep;
 use crate::telemetry::{self, Telemetry};
@@ -182,6 +184,7 @@ pub async fn run(
     router: Router,
     listener: TcpListener,
     signal: impl Future<Output = ()>,
+    notifiers: Notifiers,
 ) -> Result<(), CliError> {
     let mut server_settings = ServerSettings::new(&config.http);
     if let Some(tls) = tls {
@@ -207,6 +210,8 @@ pub async fn run(
         issuer.events.note(loaded, unix_now());
     }
     let mut work = background(&issuer, config.events.retention_days);
+    let alerting = Alerting::new(config, notifiers, &issuer)?;
+    work.extend(alerting::background(&alerting, &issuer));
     work.push(metrics::watch_keys_and_clock(&issuer));
     // The store holds the metrics, and they what is looked at.
     let waiting = Arc::downgrade(&issuer);
@@ -237,6 +242,7 @@ pub async fn run(
     for task in work {
         task.abort();
     }
+    alerting.leave(&issuer).await;
     if let Err(error) = issuer.clients.write_uses(&issuer.store).await {
         tracing::warn!(%error, "the last uses of client secrets are not written down");
     }

@@ -62,6 +62,7 @@ async fn serve(args: &ServeArgs, loaded: &Loaded, files: Files) -> Result<(), Cl
         router(app),
         listener,
         signal,
+        files.notifiers,
     )
     .await
 }

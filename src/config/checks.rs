@@ -60,6 +60,7 @@ pub(super) fn check_together(
             "must be at least 8 times password.parallelism",
         );
     }
+    config.alert_faults(&mut refuse);
 }
 
 pub(super) fn master_key_missing() -> &'static str {

@@ -132,6 +132,36 @@ pub(super) const KEYS: &[Key] = &[
     key!("events.tokens_per_s", events.tokens_per_s, read::integer(0..=100_000), "Access tokens recorded one by one in a second; of more, a number for each client and minute."),
     key!("events.queue", events.queue, read::integer(100..=1_000_000), "Events that may wait to be written. What doesn't fit is counted and told."),
 
+    key!("alerts.every_s", alerts.every_s, read::integer(0..=300), "Seconds between two looks at what happened; one node looks for all. 0 turns alerts off."),
+    key!("alerts.quiet_s", alerts.quiet_s, read::integer(60..=86_400), "Seconds without a sign after which an alert resolves, and for which it isn't raised again."),
+    key!("alerts.unusual_times", alerts.unusual_times, read::integer(2..=100), "So many times what is normal at this hour is unusual."),
+    key!("alerts.login_failures", alerts.limits.login_failures, read::integer(0..=1_000_000), "Failed logins within 5 minutes, and unusual_times what is normal at this hour; like every rule: 0 turns it off."),
+    key!("alerts.login_failures_account", alerts.limits.login_failures_account, read::integer(0..=1_000_000), "Failed logins of one account within 15 minutes."),
+    key!("alerts.login_failures_address", alerts.limits.login_failures_address, read::integer(0..=1_000_000), "Failed logins from one address within 15 minutes."),
+    key!("alerts.password_spraying", alerts.limits.password_spraying, read::integer(0..=1_000_000), "Accounts on which one password was tried in vain within the hour."),
+    key!("alerts.client_secret_guessing", alerts.limits.client_secret_guessing, read::integer(0..=1_000_000), "Failed authentications of one client, or of unknown clients from one address, within 15 minutes."),
+    key!("alerts.refresh_replay", alerts.limits.refresh_replay, read::integer(0..=1_000_000), "Spent refresh tokens of one client that came again."),
+    key!("alerts.code_replay", alerts.limits.code_replay, read::integer(0..=1_000_000), "Spent codes of one client that came again."),
+    key!("alerts.unknown_kid_flood", alerts.limits.unknown_kid_flood, read::integer(0..=1_000_000), "Tokens within 5 minutes, at the authorizers, that name a key which nobody has."),
+    key!("alerts.denial_spike", alerts.limits.denial_spike, read::integer(0..=1_000_000), "Calls that the authorizers denied within 5 minutes, and unusual_times what is normal at this hour."),
+    key!("alerts.admin_new_device", alerts.limits.admin_new_device, read::integer(0..=1_000_000), "Logins of an administrator from a device that the account didn't know."),
+    key!("alerts.keys_overdue", alerts.limits.keys_overdue, read::integer(0..=1_000_000), "Seconds after which a key is late that should sign or have a successor."),
+    key!("alerts.clock_skew", alerts.limits.clock_skew, read::integer(0..=1_000_000), "Seconds between a node's clock and the database's. From 5 on it's noted."),
+    key!("alerts.event_loss", alerts.limits.event_loss, read::integer(0..=1_000_000), "Events that were lost."),
+    key!("alerts.database_trouble", alerts.limits.database_trouble, read::integer(0..=1_000_000), "Requests that failed for the database within 15 minutes."),
+    key!("alerts.disk_trouble", alerts.limits.disk_trouble, read::integer(0..=99), "Percent of an SQLite database's disk; fewer that are free are too few."),
+    key!("alerts.notifier_down", alerts.limits.notifier_down, read::integer(0..=1_000_000), "Seconds for which a message about an alert can't be delivered."),
+    key!("alerts.runbooks", alerts.runbooks, read::text, "Where the runbooks are that messages link to."),
+    key!("alerts.outbound_allow", alerts.outbound_allow, read::networks, "Networks or addresses that are not public, and that the webhook may be at all the same."),
+    special!("alerts.ca_file", |c, raw| { c.alerts.ca_file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.alerts.ca_file.as_deref()), "/etc/gatewright/ca.pem", "A certificate authority of your own for webhook and mail server, PEM, beside the public ones."),
+    special!("alerts.webhook_url", |c, raw| { c.alerts.webhook_url = read::secret_text(raw)?; Ok(()) }, |c| show_secret(c.alerts.webhook_url.is_some()), "https://alerts.example.com/gatewright", "Where alerts are posted to, as JSON; https only."),
+    special!("alerts.webhook_secret_file", |c, raw| { c.alerts.webhook_secret_file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.alerts.webhook_secret_file.as_deref()), "/run/secrets/gatewright-webhook", "The file with the secret that they are signed with: `openssl rand -base64 32`."),
+    special!("alerts.email_server", |c, raw| { c.alerts.email_server = Some(read::text(raw)?); Ok(()) }, |c| show_text(c.alerts.email_server.as_deref()), "smtps://mail.example.com", "The mail server: smtps://HOST, or smtp://HOST with STARTTLS (on a loopback address also without)."),
+    special!("alerts.email_from", |c, raw| { c.alerts.email_from = Some(read::text(raw)?); Ok(()) }, |c| show_text(c.alerts.email_from.as_deref()), "gatewright@example.com", "Who the mail is from."),
+    key!("alerts.email_to", alerts.email_to, read::texts, "Who it goes to."),
+    special!("alerts.email_user", |c, raw| { c.alerts.email_user = Some(read::text(raw)?); Ok(()) }, |c| show_text(c.alerts.email_user.as_deref()), "gatewright", "The user at the mail server, if it asks for one."),
+    special!("alerts.email_password_file", |c, raw| { c.alerts.email_password_file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.alerts.email_password_file.as_deref()), "/run/secrets/gatewright-smtp", "The file with the user's password."),
+
     key!("log.format", log.format, read::log_format, "human or json, one event a line, on standard error."),
     key!("log.level", log.level, read::level, "off, error, warn, info, debug or trace."),
 
@@ -173,6 +203,14 @@ fn show_master_key_file(config: &Config) -> String {
         Some(MasterKeySource::File(path)) => path.display().to_string(),
         _ => NOT_SET.to_owned(),
     }
+}
+
+fn show_text(text: Option<&str>) -> String {
+    text.unwrap_or(NOT_SET).to_owned()
+}
+
+fn show_secret(is_set: bool) -> String {
+    if is_set { "***" } else { NOT_SET }.to_owned()
 }
 
 fn show_path(path: Option<&Path>) -> String {

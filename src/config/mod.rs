@@ -4,6 +4,7 @@
 //! that parsing, variable names, `config show` and the example file are made of. The file system and the
 //! variables passed in are the only inputs; nothing here imports another layer.
 
+mod alerts;
 mod checks;
 mod error;
 mod example;
@@ -19,6 +20,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
 
+pub use alerts::{AlertLimits, AlertsConfig};
 pub use error::{ConfigError, Problem};
 pub use example::example_toml;
 pub use master_key::{Announcement, MasterKey, MasterKeyError};

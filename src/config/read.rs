@@ -257,7 +257,7 @@ pub fn network(item: &str) -> Result<IpNet, String> {
         })?;
     if network.prefix_len() == 0 {
         return Err(format!(
-            "{item:?} trusts everyone: name the addresses of your proxies"
+            "{item:?} trusts everyone: name the addresses that you mean"
         ));
     }
     Ok(network)
@@ -287,6 +287,16 @@ pub(super) fn database_url(raw: &Raw) -> Result<String, String> {
     let url = text(raw)?;
     check_database_url(&url)?;
     Ok(url)
+}
+
+/// A secret, or what may hold one.
+pub(super) fn secret_text(raw: &Raw) -> Result<Option<SecretText>, String> {
+    text(raw).map(|text| Some(SecretText::new(text)))
+}
+
+/// Each item as it stands.
+pub(super) fn texts(raw: &Raw) -> Result<Vec<String>, String> {
+    list(raw)
 }
 
 /// The content of a file that holds the URL.

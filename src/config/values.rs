@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::{EventsConfig, MetricsConfig, TracesConfig};
+use super::{AlertsConfig, EventsConfig, MetricsConfig, TracesConfig};
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
@@ -69,6 +69,8 @@ pub struct Config {
     pub node: Option<String>,
     /// What is recorded.
     pub events: EventsConfig,
+    /// What is warned of, and who is told.
+    pub alerts: AlertsConfig,
     /// The log on standard error.
     pub log: LogConfig,
     /// Traces for an OpenTelemetry collector.
@@ -329,6 +331,7 @@ impl Default for Config {
             },
             node: None,
             events: EventsConfig::default(),
+            alerts: AlertsConfig::default(),
             log: LogConfig {
                 format: LogFormat::Human,
                 level: "info".to_owned(),

@@ -10,6 +10,7 @@ pub mod password;
 pub mod seal;
 pub mod signing_key;
 pub mod token;
+pub mod webhook;
 
 pub use entropy::Entropy;
 pub use keyring::Keyring;

@@ -4,6 +4,7 @@
 //! layers, and knows no IO, SQL, HTTP, clock or chance.
 
 pub mod account;
+pub mod alert;
 pub mod authorization;
 pub mod claims;
 pub mod client;

@@ -4,6 +4,7 @@
 //! `now`, Unix seconds; chance through [`Issuer::entropy`].
 
 pub mod admin;
+pub mod alerts;
 mod authorization_response;
 pub mod authorize;
 mod checks;

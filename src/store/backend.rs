@@ -1,7 +1,7 @@
 //! The two databases behind one set of statements.
 
 use super::error::StoreError;
-use super::sqlite_file::{lock, prepare_file, sqlite_path};
+use super::sqlite_file::{DiskSpace, disk_space, lock, prepare_file, sqlite_path};
 use super::trace::traced;
 use super::tx::Tx;
 use super::values::{Param, Row, bind};
@@ -332,6 +332,14 @@ impl Store {
             Pools::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM now()) AS BIGINT)",
         };
         Ok(self.fetch_one::<(i64,)>(sql, vec![]).await?.0)
+    }
+
+    /// How much is free where an SQLite file is; `None` for PostgreSQL, which has a disk of its own.
+    pub fn disk_space(&self) -> Option<DiskSpace> {
+        match &self.pools {
+            Pools::Sqlite { path, .. } => disk_space(path),
+            Pools::Postgres(_) => None,
+        }
     }
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.

@@ -4,12 +4,14 @@
 //! `domain` and `crypto`. Times are Unix seconds and come from the caller.
 
 pub mod accounts;
+pub mod alerts;
 mod backend;
 pub mod clients;
 pub mod codes;
 pub mod consents;
 mod error;
 pub mod events;
+pub mod lease;
 mod migrate;
 pub mod refresh_tokens;
 pub mod revocations;
@@ -25,6 +27,7 @@ mod values;
 
 pub use backend::{Backend, Store, StoreOptions};
 pub use error::StoreError;
+pub use sqlite_file::DiskSpace;
 pub use tx::Tx;
 pub use values::Param;
 

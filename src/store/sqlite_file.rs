@@ -54,3 +54,23 @@ pub(super) async fn lock(path: &Path) -> Result<std::fs::File, StoreError> {
     .map_err(|error| StoreError::Internal(error.to_string()))?
     .map_err(|error: std::io::Error| StoreError::Unavailable(format!("migration lock: {error}")))
 }
+
+/// How much of a file system is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// Of all of it, percent, rounded down.
+    pub free_percent: i64,
+    /// Mebibytes, rounded down.
+    pub free_mib: u64,
+}
+
+/// How much is free where a file is; `None` if the system doesn't say.
+pub(super) fn disk_space(path: &Path) -> Option<DiskSpace> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    let state = rustix::fs::statvfs(folder.unwrap_or(Path::new("."))).ok()?;
+    let free_percent = (state.f_bavail.saturating_mul(100)).checked_div(state.f_blocks)?;
+    Some(DiskSpace {
+        free_percent: i64::try_from(free_percent).ok()?,
+        free_mib: state.f_bavail.saturating_mul(state.f_frsize) >> 20,
+    })
+}

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each imports from its left only.
-const LAYERS: [&str; 7] = [
-    "domain", "crypto", "metrics", "store", "flows", "http", "cli",
+const LAYERS: [&str; 8] = [
+    "domain", "crypto", "metrics", "store", "flows", "notify", "http", "cli",
 ];
 /// Used by http, cli and main; they use nothing but each other.
 const LEAVES: [&str; 2] = ["config", "telemetry"];

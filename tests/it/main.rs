@@ -12,6 +12,7 @@
     reason = "tests measure, and wait for other processes"
 )]
 
+mod alerts;
 mod architecture;
 mod attack;
 mod cli;

@@ -11,6 +11,7 @@ use super::{metrics, runtime};
 use crate::config::Config;
 use crate::flows::scopes::ScopeDirectory;
 use crate::http::{App, router};
+use crate::notify::Notifiers;
 use axum::Router;
 use axum::routing::{any, get};
 use gatewright_authorizer::fetch::SystemClock;
@@ -155,7 +156,16 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
         .with_state(demo.clone());
     let whole = own.fallback_service(demo.issuer_router.clone());
     let _exposed = metrics::expose_at(args.metrics, app.issuer.store.metrics()).await?;
-    let outcome = runtime::run(&config, None, app, whole, listener, signal).await;
+    let outcome = runtime::run(
+        &config,
+        None,
+        app,
+        whole,
+        listener,
+        signal,
+        Notifiers::default(),
+    )
+    .await;
     drop(dir);
     outcome
 }

@@ -2,13 +2,16 @@
 
 use crate::support::on_both_databases;
 use gatewright::store::{
-    accounts, clients, codes, consents, events, refresh_tokens, revocations, sessions, settings,
-    signing_keys, sweep, throttle,
+    accounts, alerts, clients, codes, consents, events, lease, refresh_tokens, revocations,
+    sessions, settings, signing_keys, sweep, throttle,
 };
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [(&str, &[&str]); 15] = [
+const FAMILIES: [(&str, &[&str]); 19] = [
     ("accounts", accounts::STATEMENTS),
+    ("alerts", alerts::STATEMENTS),
+    ("alerts/observed", alerts::observed::STATEMENTS),
+    ("alerts/outbox", alerts::outbox::STATEMENTS),
     ("clients", clients::STATEMENTS),
     ("codes", codes::STATEMENTS),
     ("consents", consents::STATEMENTS),
@@ -16,6 +19,7 @@ const FAMILIES: [(&str, &[&str]); 15] = [
     ("events/retention", events::retention::STATEMENTS),
     ("events/search", events::search::STATEMENTS),
     ("events/verify", events::verify::STATEMENTS),
+    ("lease", lease::STATEMENTS),
     ("refresh_tokens", refresh_tokens::STATEMENTS),
     ("revocations", revocations::STATEMENTS),
     ("sessions", sessions::STATEMENTS),

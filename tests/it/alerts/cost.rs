@@ -1,0 +1,48 @@
+//! Looking for alerts costs what happened lately, not what ever happened.
+
+use crate::support::on_both_databases;
+use gatewright::store::{Backend, Param, Store, alerts};
+
+const ROWS: i64 = 30_000;
+/// Rows of the table, most of them old, of two kinds.
+const FILL: &str = "
+    INSERT INTO event (event_id, kind, at, detail, severity, writer, seq, address, subject)
+    WITH RECURSIVE numbers (n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM numbers WHERE n < $1)
+    SELECT 'e' || CAST(n AS TEXT), CASE WHEN n % 3 = 0 THEN 'login_failed' ELSE 'token_issued' END, n,
+           '{\"reason\":\"wrong_password\"}', 'notice', 'filler', n, '198.51.100.9', 'person'
+      FROM numbers";
+
+async fn plan(store: &Store, sql: &str, params: Vec<Param>) -> String {
+    match store.backend() {
+        Backend::Sqlite => {
+            let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+            let rows: Vec<(i64, i64, i64, String)> = store.fetch_all(sql, params).await.unwrap();
+            rows.into_iter().map(|row| row.3 + "\n").collect()
+        }
+        Backend::Postgres => {
+            let sql: &'static str = Box::leak(format!("EXPLAIN {sql}").into_boxed_str());
+            let rows: Vec<(String,)> = store.fetch_all(sql, params).await.unwrap();
+            rows.into_iter().map(|row| row.0 + "\n").collect()
+        }
+    }
+}
+
+on_both_databases! {
+    async fn every_count_goes_by_an_index(app: TestApp) {
+        let store = &app.issuer.store;
+        store.execute(FILL, vec![ROWS.into()]).await.unwrap();
+        store.execute("ANALYZE event", vec![]).await.unwrap();
+        let text = |text: &str| Param::from(text);
+        let since = ROWS - 300;
+        for (sql, params) in alerts::observed::STATEMENTS.iter().zip([
+            vec![text("login_failed"), since.into(), 20_000.into(), text("%"), text("")],
+            vec![text("login_failed"), since.into(), 19_999.into()],
+            vec![text("login_failed"), since.into(), ROWS.into(), text("%"), text("")],
+            vec![],
+        ]) {
+            let plan = plan(store, sql, params).await;
+            assert!(plan.contains("event_kind") || plan.contains("event_time"), "{sql}\n{plan}");
+            assert!(!plan.contains("Seq Scan on event") && !plan.contains("SCAN event\n"), "{sql}\n{plan}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Mail that a real conversation of SMTP brings.
+
+use super::servers::{MailSink, Pki};
+use super::support::{Watcher, refresh_replayed};
+use crate::support::on_both_databases;
+use gatewright::flows::alerts::{AlertSettings, message};
+use gatewright::notify::Notifiers;
+use gatewright::notify::email::{Email, MailServer};
+use zeroize::Zeroizing;
+
+fn email(server: MailServer) -> Email {
+    let to = ["oncall@example.com", "Grace <grace@example.com>"].map(str::to_owned);
+    Email::new(&server, "Gatewright <alerts@example.com>", &to).unwrap()
+}
+
+on_both_databases! {
+    async fn an_alert_arrives_as_mail_that_a_person_can_read(app: TestApp) {
+        let sink = MailSink::start(None).await;
+        let url = format!("smtp://{}", sink.address);
+        let notifiers = Notifiers {
+            webhook: None,
+            email: Some(email(MailServer { url, login: None, ca: None })),
+        };
+        let settings = AlertSettings { notifiers: notifiers.names(), ..AlertSettings::default() };
+        let watcher = Watcher::with(&app, settings);
+        watcher.note_from("198.51.100.9", refresh_replayed("web")).await;
+        watcher.tick().await;
+        assert_eq!(notifiers.deliver(&app.issuer, app.now()).await.unwrap(), 1);
+        let mail = sink.mail().await;
+        for command in ["MAIL FROM:<alerts@example.com>", "RCPT TO:<oncall@example.com>", "RCPT TO:<grace@example.com>"] {
+            assert!(mail.commands.iter().any(|said| said.starts_with(command)), "{:?}", mail.commands);
+        }
+        // Quoted-printable breaks long lines (RFC 2045 §6.7).
+        let content = mail.content.replace("=\r\n", "");
+        for part in [
+            "Subject: [Gatewright] critical alert opened: refresh_replay\r\n",
+            "From: Gatewright <alerts@example.com>\r\n",
+            "(client web) within 60 minutes",
+            "Addresses  198.51.100.9 (1)",
+            "/docs/runbooks/refresh_replay.md",
+        ] {
+            assert!(content.contains(part), "{part}\n{content}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mail_server_with_tls_is_given_user_and_password_and_one_without_trust_nothing() {
+    let pki = Pki::new();
+    let sink = MailSink::start(Some(&pki)).await;
+    let server = |ca: Option<String>| MailServer {
+        url: format!("smtps://127.0.0.1:{}", sink.address.port()),
+        login: Some((
+            "gatewright".to_owned(),
+            Zeroizing::new("a mail password".to_owned()),
+        )),
+        ca,
+    };
+    let body = message::test("https://id.example.com", 0);
+    let refused = email(server(None)).send("m", &body, 0).await.unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
+    assert!(!refused.contains("a mail password"));
+    email(server(Some(pki.ca_pem.clone())))
+        .send("m", &body, 0)
+        .await
+        .unwrap();
+    let mail = sink.mail().await;
+    assert!(
+        mail.commands
+            .iter()
+            .any(|said| said.starts_with("AUTH PLAIN ")),
+        "{:?}",
+        mail.commands
+    );
+    assert!(mail.content.contains("This is a test"), "{}", mail.content);
+    assert!(sink.mails.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_server_that_is_not_there_is_told() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let server = MailServer {
+        url,
+        login: None,
+        ca: None,
+    };
+    let failed = email(server)
+        .send("m", &message::test("https://id.example.com", 0), 0)
+        .await
+        .unwrap_err();
+    assert!(
+        failed.starts_with("the mail server didn't take it"),
+        "{failed}"
+    );
+}
+
+#[test]
+fn addresses_that_are_none_are_refused() {
+    let server = MailServer {
+        url: "smtp://127.0.0.1".to_owned(),
+        login: None,
+        ca: None,
+    };
+    for (from, to) in [("alerts", "a@example.com"), ("a@example.com", "on call")] {
+        let refused = Email::new(&server, from, &[to.to_owned()]).err().unwrap();
+        assert!(refused.contains("is not a mail address"), "{refused}");
+    }
+}

@@ -1,0 +1,12 @@
+//! Alerts: raised by each incident and not by normal load, once for all nodes, told until somebody hears.
+
+mod cost;
+mod email;
+mod lifecycle;
+mod nodes;
+mod outbound;
+mod program;
+mod rules;
+mod servers;
+mod support;
+mod webhook;

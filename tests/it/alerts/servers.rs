@@ -1,0 +1,241 @@
+//! Receivers on loopback: an https server that answers by a script, and a mail server.
+
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+/// A certificate authority of the test, and a server's certificate for this machine.
+pub struct Pki {
+    pub ca_pem: String,
+    acceptor: TlsAcceptor,
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+impl Pki {
+    pub fn new() -> Self {
+        let names = ["localhost", "127.0.0.1", "::1", "receiver.example.com"].map(str::to_owned);
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        let chain = vec![made.cert.der().clone()];
+        let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        Self {
+            ca_pem: made.cert.pem(),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        }
+    }
+
+    /// What a client needs to believe the server.
+    pub fn client(&self) -> Arc<ClientConfig> {
+        use rustls::pki_types::pem::PemObject;
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).unwrap())
+            .unwrap();
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Arc::new(config)
+    }
+}
+
+/// One request as it came.
+#[derive(Clone, Debug)]
+pub struct Received {
+    pub head: String,
+    pub body: String,
+}
+
+impl Received {
+    pub fn header(&self, name: &str) -> &str {
+        let line = self.head.lines().find(|line| {
+            line.split_once(':')
+                .is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
+        });
+        line.and_then(|line| line.split_once(": ")).unwrap().1
+    }
+}
+
+/// An https server: the n-th request gets the n-th answer, the last one again and again.
+pub struct Receiver {
+    pub address: SocketAddr,
+    pub received: Arc<Mutex<Vec<Received>>>,
+    pub connections: Arc<AtomicUsize>,
+}
+
+impl Receiver {
+    pub async fn start(pki: &Pki, answers: Vec<String>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let receiver = Self {
+            address: listener.local_addr().unwrap(),
+            received: Arc::default(),
+            connections: Arc::default(),
+        };
+        let (received, connections) = (
+            Arc::clone(&receiver.received),
+            Arc::clone(&receiver.connections),
+        );
+        let acceptor = pki.acceptor.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let number = connections.fetch_add(1, Ordering::SeqCst);
+                let answer = answers.get(number).or(answers.last()).cloned();
+                let (acceptor, received) = (acceptor.clone(), Arc::clone(&received));
+                tokio::spawn(async move {
+                    let Ok(mut stream) = acceptor.accept(stream).await else {
+                        return;
+                    };
+                    let request = read_request(&mut stream).await;
+                    received.lock().unwrap().push(request);
+                    match answer {
+                        Some(answer) => stream.write_all(answer.as_bytes()).await.unwrap_or(()),
+                        // Never answers.
+                        None => std::future::pending().await,
+                    }
+                    let _ = stream.shutdown().await;
+                });
+            }
+        });
+        receiver
+    }
+
+    pub fn url(&self) -> String {
+        format!("https://localhost:{}/hook?team=a", self.address.port())
+    }
+
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+pub fn answer(status: &str, more: &str) -> String {
+    format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n{more}\r\n")
+}
+
+async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Received {
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line).await.unwrap();
+        if line == "\r\n" || line.is_empty() {
+            break;
+        }
+        head.push_str(&line);
+    }
+    let mut received = Received {
+        head,
+        body: String::new(),
+    };
+    let length: usize = received.header("content-length").parse().unwrap();
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await.unwrap();
+    received.body = String::from_utf8(body).unwrap();
+    received
+}
+
+/// What a mail server was told in one conversation.
+#[derive(Clone, Debug, Default)]
+pub struct Mail {
+    pub commands: Vec<String>,
+    pub content: String,
+}
+
+/// A mail server that takes everything (RFC 5321), with TLS from the start or without.
+pub struct MailSink {
+    pub address: SocketAddr,
+    pub mails: Arc<Mutex<Vec<Mail>>>,
+}
+
+impl MailSink {
+    pub async fn start(tls: Option<&Pki>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let sink = Self {
+            address: listener.local_addr().unwrap(),
+            mails: Arc::default(),
+        };
+        let mails = Arc::clone(&sink.mails);
+        let acceptor = tls.map(|pki| pki.acceptor.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, mails) = (acceptor.clone(), Arc::clone(&mails));
+                tokio::spawn(async move {
+                    let mail = match acceptor {
+                        None => converse(stream).await,
+                        Some(acceptor) => match acceptor.accept(stream).await {
+                            Ok(stream) => converse(stream).await,
+                            Err(_) => return,
+                        },
+                    };
+                    mails.lock().unwrap().push(mail);
+                });
+            }
+        });
+        sink
+    }
+
+    /// The mail, once the conversation about it has ended.
+    pub async fn mail(&self) -> Mail {
+        loop {
+            if let Some(mail) = self.mails.lock().unwrap().pop() {
+                return mail;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin) -> Mail {
+    let mut mail = Mail::default();
+    let mut stream = BufReader::new(stream);
+    let _ = stream.write_all(b"220 sink ESMTP\r\n").await;
+    loop {
+        let mut line = String::new();
+        if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
+            return mail;
+        }
+        let command = line.trim_end().to_owned();
+        let said = match command.split(' ').next().unwrap_or_default() {
+            "EHLO" => "250-sink\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n",
+            "AUTH" => "235 2.7.0 welcome\r\n",
+            "DATA" => "354 go on\r\n",
+            "QUIT" => "221 bye\r\n",
+            _ => "250 ok\r\n",
+        };
+        let _ = stream.write_all(said.as_bytes()).await;
+        let _ = stream.flush().await;
+        if command == "DATA" {
+            loop {
+                let mut line = String::new();
+                if stream.read_line(&mut line).await.unwrap_or(0) == 0 || line == ".\r\n" {
+                    break;
+                }
+                mail.content.push_str(&line);
+            }
+            let _ = stream.write_all(b"250 taken\r\n").await;
+            let _ = stream.flush().await;
+        }
+        mail.commands.push(command.clone());
+        if command == "QUIT" {
+            return mail;
+        }
+    }
+}
