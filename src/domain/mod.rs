@@ -21,6 +21,7 @@ pub mod resource;
 pub mod scope;
 pub mod secret;
 pub mod session;
+pub mod time;
 
 pub use account::Account;
 pub use client::Client;

@@ -80,6 +80,7 @@ impl<'a> Words<'a> {
             },
             error,
             reauthenticate_as: again,
+            is_application: true,
         };
         page.render().unwrap()
     }

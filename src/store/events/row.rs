@@ -36,6 +36,51 @@ pub struct EventRow {
     pub client_id: Option<String>,
     /// The fields of its kind, a JSON object.
     pub detail: String,
+    /// What events of its kind are counted by; out of the detail, and read only where that is verified.
+    #[sqlx(default)]
+    pub label: Option<String>,
+    /// The route, likewise.
+    #[sqlx(default)]
+    pub route: Option<String>,
+    /// How many it stands for if it isn't one, likewise.
+    #[sqlx(default)]
+    pub amount: Option<i64>,
+}
+
+/// The member of a kind's detail that its events are counted by.
+fn label_of(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "login_failed" | "client_authentication_failed" | "access_refused" | "access_decided" => {
+            "reason"
+        }
+        "token_issued" | "tokens_issued" => "grant",
+        "token_refused" | "authorization_refused" => "error",
+        "login_throttled" => "scope",
+        "request_failed" => "cause",
+        "administration" => "what",
+        "alert_opened" => "rule",
+        _ => return None,
+    })
+}
+
+/// Characters of a label or a route, at most: an index holds them, and a decision log may hold anything.
+const LABEL_MAX_CHARS: usize = 200;
+
+/// Label, route and amount of a kind's detail.
+fn counted(
+    kind: &str,
+    detail: &Map<String, Value>,
+) -> (Option<String>, Option<String>, Option<i64>) {
+    let text = |name: &str| {
+        let text = detail.get(name).and_then(Value::as_str)?;
+        Some(text.chars().take(LABEL_MAX_CHARS).collect())
+    };
+    let label = label_of(kind).and_then(text);
+    let route = (kind == "access_decided").then(|| text("route")).flatten();
+    let amount = (kind == "tokens_issued")
+        .then(|| detail.get("count").and_then(Value::as_i64))
+        .flatten();
+    (label, route, amount)
 }
 
 impl EventRow {
@@ -43,6 +88,7 @@ impl EventRow {
         let kind = event.happening.kind();
         let detail = event.happening.detail();
         let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (label, route, amount) = counted(kind.name, &detail);
         Self {
             event_id: event.id.clone(),
             kind: kind.name.to_owned(),
@@ -61,6 +107,9 @@ impl EventRow {
             subject: text("subject"),
             client_id: text("client_id"),
             detail: Value::Object(detail).to_string(),
+            label,
+            route,
+            amount,
         }
     }
 
@@ -92,6 +141,12 @@ impl EventRow {
                 &self.detail,
             ],
         )
+    }
+
+    /// Whether what it's counted by is what its detail says.
+    pub(super) fn is_counted_rightly(&self) -> bool {
+        let said = (self.label.clone(), self.route.clone(), self.amount);
+        said == counted(&self.kind, &self.fields())
     }
 
     /// What happened; `None` if another version wrote it.
@@ -128,6 +183,9 @@ impl EventRow {
             self.subject.clone(),
             self.client_id.clone(),
             &self.detail,
+            self.label.clone(),
+            self.route.clone(),
+            self.amount,
         ]
     }
 

@@ -7,12 +7,13 @@ use gatewright::store::{
 };
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [(&str, &[&str]); 15] = [
+const FAMILIES: [(&str, &[&str]); 16] = [
     ("accounts", accounts::STATEMENTS),
     ("clients", clients::STATEMENTS),
     ("codes", codes::STATEMENTS),
     ("consents", consents::STATEMENTS),
     ("events", events::STATEMENTS),
+    ("events/counts", events::counts::STATEMENTS),
     ("events/retention", events::retention::STATEMENTS),
     ("events/search", events::search::STATEMENTS),
     ("events/verify", events::verify::STATEMENTS),
