@@ -13,7 +13,7 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::line::Format;
+use super::line::{ECS_VERSION, Format};
 
 /// Lines that may wait. With [`LONGEST`] this bounds the memory that a blocked reader costs.
 const QUEUE: usize = 4_096;
