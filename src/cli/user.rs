@@ -2,7 +2,7 @@
 
 use super::args::{ConfigArgs, OutputArgs, claim, now};
 use super::error::CliError;
-use super::user_fields::{describe, password_from_stdin, record};
+use super::user_fields::{describe, nobody_administers, password_from_stdin, record};
 use super::{open, out};
 use crate::domain::{Account, Subject};
 use crate::flows::admin::users::{self, Ended, NewUser, UserChange};
@@ -277,13 +277,6 @@ async fn update(admin: Admin<'_>, args: UpdateArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-fn nobody_administers() {
-    out::note(
-        "nobody is an administrator now, so nobody can open /admin/activity: see 'gatewright user update --administrator \
-         true'",
-    );
-}
-
 async fn say(
     admin: Admin<'_>,
     what: &str,
@@ -347,7 +340,11 @@ async fn list(admin: Admin<'_>, json: bool) -> Result<(), CliError> {
                         }
                         .to_owned(),
                     ),
-                    ("ROLE", 13, if administrator { "administrator" } else { "-" }.to_owned()),
+                    (
+                        "ROLE",
+                        13,
+                        if administrator { "administrator" } else { "-" }.to_owned(),
+                    ),
                     ("SUB", 22, account.subject.to_string()),
                 ],
             )?;

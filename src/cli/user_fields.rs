@@ -94,3 +94,11 @@ pub fn describe(account: &Account, administrator: bool) -> String {
         ("updated", out::rfc3339(account.updated_at)),
     ])
 }
+
+/// Says that nobody is left who may see everything.
+pub fn nobody_administers() {
+    out::note(
+        "nobody is an administrator now, so nobody can open /admin/activity: see 'gatewright user update --administrator \
+         true'",
+    );
+}

@@ -91,12 +91,7 @@ pub fn status_of(error: &FlowError) -> (StatusCode, ErrorCode, &'static str) {
 }
 
 /// A bearer challenge (RFC 6750 §3), for what needs `scope`.
-pub fn bearer(
-    scope: &str,
-    status: StatusCode,
-    error: Option<ErrorCode>,
-    words: &str,
-) -> Response {
+pub fn bearer(scope: &str, status: StatusCode, error: Option<ErrorCode>, words: &str) -> Response {
     let challenge = match error {
         None => "Bearer".to_owned(),
         Some(code) => {

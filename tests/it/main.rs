@@ -17,6 +17,7 @@ mod attack;
 mod cli;
 mod dev_gateway;
 mod endpoint;
+mod event_kinds;
 mod forward_auth;
 mod http_server;
 mod journey;

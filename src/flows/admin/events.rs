@@ -109,7 +109,10 @@ impl Query {
             until,
         } = &self.filter;
         let user = self.user.as_ref().or(subject.as_ref());
-        let (since, until) = (since.map(|at| at.to_string()), until.map(|at| at.to_string()));
+        let (since, until) = (
+            since.map(|at| at.to_string()),
+            until.map(|at| at.to_string()),
+        );
         let pairs = [
             ("user", user),
             ("client", client_id.as_ref()),
@@ -292,7 +295,15 @@ mod tests {
         assert_eq!(query.parameters(), text);
         assert_eq!((query.filter.since, query.limit), (Some(5), 50));
         assert_eq!(read("user=&limit=7").unwrap().limit, 7);
-        for wrong in ["limit=0", "limit=1001", "limit=x", "since=x", "usr=ada", "kind=a&kind=b", &format!("user={}", "x".repeat(301))] {
+        for wrong in [
+            "limit=0",
+            "limit=1001",
+            "limit=x",
+            "since=x",
+            "usr=ada",
+            "kind=a&kind=b",
+            &format!("user={}", "x".repeat(301)),
+        ] {
             assert_eq!(read(wrong).unwrap_err().len(), 1, "{wrong}");
         }
     }

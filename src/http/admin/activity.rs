@@ -2,13 +2,13 @@
 
 use super::{admit, events_href, show, utc};
 use crate::domain::time::rfc3339;
-use crate::flows::activity::{Activity, GRANTS, Named, Range, Slice};
+use crate::flows::activity::{Activity, GRANTS, Range, Slice};
 use crate::flows::own_page::OwnPage;
 use crate::http::extract::Inbound;
 use crate::http::page_error::{self, MALFORMED};
 use crate::http::pages::{
-    ActivityPage, AlertLine, Cell, ChartRow, ChartSection, KeyLine, RangeLink, Ranking,
-    RankingLine, SeriesLine, number, stacked_bars,
+    ActivityPage, AlertLine, Cell, ChartRow, ChartSection, KeyLine, RangeLink, SeriesLine, number,
+    stacked_bars,
 };
 use crate::http::state::App;
 use crate::store::events::search::Filter;
@@ -42,9 +42,9 @@ pub async fn activity(State(app): State<App>, inbound: Inbound) -> Response {
 }
 
 /// The counts, and where each leads.
-struct Shown<'a> {
-    app: &'a App,
-    activity: &'a Activity,
+pub(super) struct Shown<'a> {
+    pub(super) app: &'a App,
+    pub(super) activity: &'a Activity,
 }
 
 /// A column of a chart: its name, the filter of its events, and its number in a slice.
@@ -56,7 +56,7 @@ struct Column<'a> {
     summed: Option<(Filter, &'a dyn Fn(&Slice) -> i64)>,
 }
 
-fn of_kind(kind: &str, label: Option<&str>) -> Filter {
+pub(super) fn of_kind(kind: &str, label: Option<&str>) -> Filter {
     Filter {
         kind: Some(kind.to_owned()),
         label: label.map(str::to_owned),
@@ -107,14 +107,25 @@ impl Shown<'_> {
                 summed: None,
             },
         ];
-        self.chart("logins", "Logins", "Passwords given, right and wrong.", &columns)
+        self.chart(
+            "logins",
+            "Logins",
+            "Passwords given, right and wrong.",
+            &columns,
+        )
     }
 
     fn tokens(&self) -> ChartSection {
         let counts: [(&dyn Fn(&Slice) -> i64, &dyn Fn(&Slice) -> i64); 3] = [
-            (&|slice| slice.tokens[0].single, &|slice| slice.tokens[0].summed),
-            (&|slice| slice.tokens[1].single, &|slice| slice.tokens[1].summed),
-            (&|slice| slice.tokens[2].single, &|slice| slice.tokens[2].summed),
+            (&|slice| slice.tokens[0].single, &|slice| {
+                slice.tokens[0].summed
+            }),
+            (&|slice| slice.tokens[1].single, &|slice| {
+                slice.tokens[1].summed
+            }),
+            (&|slice| slice.tokens[2].single, &|slice| {
+                slice.tokens[2].summed
+            }),
         ];
         let names = ["Code", "Refresh", "Client credentials"];
         let columns: Vec<Column<'_>> = GRANTS
@@ -142,7 +153,13 @@ impl Shown<'_> {
         self.chart("denials", "Denials", explain, &columns)
     }
 
-    fn chart(&self, id: &'static str, title: &'static str, explain: &'static str, columns: &[Column<'_>]) -> ChartSection {
+    fn chart(
+        &self,
+        id: &'static str,
+        title: &'static str,
+        explain: &'static str,
+        columns: &[Column<'_>],
+    ) -> ChartSection {
         let slices = &self.activity.slices;
         let total = |column: &Column<'_>, slice: &Slice| {
             let summed = column.summed.as_ref().map_or(0, |(_, count)| count(slice));
@@ -232,91 +249,6 @@ impl Shown<'_> {
             .collect()
     }
 
-    fn rankings(&self) -> Vec<Ranking> {
-        let activity = self.activity;
-        let failed = || of_kind("login_failed", None);
-        let with_label = |kind: &'static str| move |name: &str| of_kind(kind, Some(name));
-        let people: Vec<RankingLine> = activity
-            .accounts
-            .iter()
-            .map(|person| {
-                let filter = Filter { subject: Some(person.subject.clone()), ..failed() };
-                let name = person.username.as_ref().unwrap_or(&person.subject);
-                self.line(name, person.count, filter)
-            })
-            .collect();
-        let ranking = |id, title, column, lines| Ranking { id, title, column, lines };
-        vec![
-            ranking(
-                "failure-reasons",
-                "Why logins failed",
-                "Reason",
-                self.lines(&activity.failure_reasons, with_label("login_failed")),
-            ),
-            ranking("failed-accounts", "Accounts with the most failed logins", "Account", people),
-            ranking(
-                "failed-addresses",
-                "Addresses with the most failed logins",
-                "Address",
-                self.lines(&activity.addresses, |name| Filter { address: Some(name.to_owned()), ..failed() }),
-            ),
-            ranking(
-                "denial-reasons",
-                "Why calls were not allowed",
-                "Reason",
-                self.lines(&activity.denial_reasons, with_label("access_decided")),
-            ),
-            ranking(
-                "denied-routes",
-                "Routes where calls were not allowed",
-                "Route",
-                self.lines(&activity.denied_routes, |name| Filter {
-                    route: Some(name.to_owned()),
-                    ..of_kind("access_decided", Some("*"))
-                }),
-            ),
-            ranking(
-                "clients",
-                "Clients with the most tokens",
-                "Client",
-                self.lines(&activity.clients, Self::of_client),
-            ),
-            ranking(
-                "refused-clients",
-                "Clients that were refused most",
-                "Client",
-                self.lines(&activity.refused_clients, Self::of_client),
-            ),
-        ]
-    }
-
-    fn of_client(name: &str) -> Filter {
-        Filter {
-            client_id: Some(name.to_owned()),
-            ..Filter::default()
-        }
-    }
-
-    fn lines(&self, named: &[Named], filter: impl Fn(&str) -> Filter) -> Vec<RankingLine> {
-        named
-            .iter()
-            .map(|(name, count)| self.line(name, *count, filter(name)))
-            .collect()
-    }
-
-    fn line(&self, name: &str, count: i64, filter: Filter) -> RankingLine {
-        let filter = Filter {
-            since: Some(self.activity.since),
-            until: Some(self.activity.until),
-            ..filter
-        };
-        RankingLine {
-            name: name.to_owned(),
-            number: number(count),
-            href: events_href(self.app, filter),
-        }
-    }
-
     fn alerts(&self) -> Vec<AlertLine> {
         let alerts = self.activity.alerts.iter();
         alerts
@@ -339,7 +271,8 @@ impl Shown<'_> {
             state: key.state.clone(),
             made: utc(key.created_at),
             age: days(activity.counted_at - key.created_at),
-            is_overdue: key.state == "pending" && key.activates_at + OVERDUE_S < activity.counted_at,
+            is_overdue: key.state == "pending"
+                && key.activates_at + OVERDUE_S < activity.counted_at,
             href: events_href(self.app, of_kind("key_created", None)),
         })
         .collect()

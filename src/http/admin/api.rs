@@ -51,13 +51,7 @@ pub async fn events(State(app): State<App>, inbound: Inbound) -> Response {
         }
         Err(error) => return failed(&error, &inbound.request_id),
     };
-    let wrong = |words: &str| {
-        refusal(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::InvalidRequest,
-            words,
-        )
-    };
+    let wrong = |words: &str| refusal(StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, words);
     let query = match &inbound.query {
         Ok(form) => Query::read(form, LIMIT, inbound.now),
         Err(error) => return wrong(error.words()),

@@ -98,7 +98,9 @@ fn line(app: &App, row: &EventRow) -> EventLine {
         .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)))
         .collect();
     let fields = row.fields();
-    let words = ["reason", "error", "grant", "decision", "what", "rule", "route"];
+    let words = [
+        "reason", "error", "grant", "decision", "what", "rule", "route",
+    ];
     let words: Vec<&str> = words
         .iter()
         .filter_map(|name| fields.get(*name)?.as_str())
@@ -114,11 +116,7 @@ fn line(app: &App, row: &EventRow) -> EventLine {
 }
 
 /// One event, with all that is known of it.
-pub async fn event(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    inbound: Inbound,
-) -> Response {
+pub async fn event(State(app): State<App>, Path(id): Path<String>, inbound: Inbound) -> Response {
     let not_found = || page_error::show(&NOT_FOUND, &inbound.request_id);
     let Some(id) = EventId::parse(&id) else {
         return not_found();
@@ -176,11 +174,46 @@ fn facts(app: &App, row: &EventRow) -> Vec<Fact> {
         }
     };
     let none = Filter::default;
-    put("Client", &row.client_id, Some(Filter { client_id: row.client_id.clone(), ..none() }));
-    put("User", &row.subject, Some(Filter { subject: row.subject.clone(), ..none() }));
-    put("Address", &row.address, Some(Filter { address: row.address.clone(), ..none() }));
-    put("Request", &row.request_id, Some(Filter { request_id: row.request_id.clone(), ..none() }));
-    put("Trace", &row.trace_id, Some(Filter { trace_id: row.trace_id.clone(), ..none() }));
+    put(
+        "Client",
+        &row.client_id,
+        Some(Filter {
+            client_id: row.client_id.clone(),
+            ..none()
+        }),
+    );
+    put(
+        "User",
+        &row.subject,
+        Some(Filter {
+            subject: row.subject.clone(),
+            ..none()
+        }),
+    );
+    put(
+        "Address",
+        &row.address,
+        Some(Filter {
+            address: row.address.clone(),
+            ..none()
+        }),
+    );
+    put(
+        "Request",
+        &row.request_id,
+        Some(Filter {
+            request_id: row.request_id.clone(),
+            ..none()
+        }),
+    );
+    put(
+        "Trace",
+        &row.trace_id,
+        Some(Filter {
+            trace_id: row.trace_id.clone(),
+            ..none()
+        }),
+    );
     put("Device", &row.device, None);
     put("Event", &Some(row.event_id.clone()), None);
     put("Written by", &row.writer, None);

@@ -3,6 +3,7 @@
 mod activity;
 pub mod api;
 mod events;
+mod rankings;
 
 use super::authorize::{LoginForm, session_of, show_login};
 use super::extract::Inbound;

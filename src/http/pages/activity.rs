@@ -156,7 +156,10 @@ pub struct KeyLine {
     ext = "html",
     source = r#"{% extends "src/http/pages/templates/events.html" %}"#
 )]
-#[expect(missing_docs, reason = "the fields of the form are named as its parameters")]
+#[expect(
+    missing_docs,
+    reason = "the fields of the form are named as its parameters"
+)]
 pub struct EventsPage<'a> {
     pub activity_href: &'a str,
     pub events_href: &'a str,

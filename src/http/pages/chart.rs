@@ -16,6 +16,9 @@ const FONT: (&str, i32) = ("sans-serif", 13);
 /// What is free beside a bar, of the room that it has.
 const GAP: f64 = 0.12;
 
+/// More than this nobody counts; an axis has to have room above it.
+const HIGHEST: i64 = 1_000_000_000_000_000;
+
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 /// A stack of bars for each place, each series on the one before; `marks` stand below their places. Empty if it can't
@@ -31,7 +34,8 @@ pub fn stacked_bars(series: &[Vec<i64>], marks: &[(usize, String)]) -> String {
 #[expect(clippy::cast_precision_loss, reason = "a place among a few bars")]
 fn draw(svg: &mut String, series: &[Vec<i64>], marks: &[(usize, String)]) -> Drawn {
     let places = series.iter().map(Vec::len).max().unwrap_or(0);
-    let at = |values: &Vec<i64>, place: usize| values.get(place).copied().unwrap_or(0).max(0);
+    let at =
+        |values: &Vec<i64>, place: usize| values.get(place).copied().unwrap_or(0).clamp(0, HIGHEST);
     let stack = |place| series.iter().map(|values| at(values, place)).sum::<i64>();
     let highest = (0..places).map(stack).max().unwrap_or(0);
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
@@ -44,7 +48,9 @@ fn draw(svg: &mut String, series: &[Vec<i64>], marks: &[(usize, String)]) -> Dra
     chart
         .configure_mesh()
         .disable_x_mesh()
-        .max_light_lines(0)
+        // Where the bold ones are: with none at all it would count for ever.
+        .max_light_lines(1)
+        .light_line_style(GRID)
         .bold_line_style(GRID)
         .axis_style(GRID)
         .set_all_tick_mark_size(0)
@@ -113,7 +119,12 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped_and_shortened() {
-        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "-1,234,567")] {
+        for (value, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-1_234_567, "-1,234,567"),
+        ] {
             assert_eq!(number(value), text);
         }
         for (value, text) in [(9999, "9,999"), (12_500, "12.5k"), (2_000_000, "2M")] {
@@ -129,7 +140,12 @@ mod tests {
         assert_eq!(svg.matches("fill=\"#B4542A\"").count(), 1, "{svg}");
         assert!(svg.contains("&lt;b&gt;") && !svg.contains("<b>"), "{svg}");
         assert!(!svg.contains("style="), "{svg}");
-        for empty in [vec![], vec![vec![]], vec![vec![0, 0]], vec![vec![i64::MAX / 4, -5]]] {
+        for empty in [
+            vec![],
+            vec![vec![]],
+            vec![vec![0, 0]],
+            vec![vec![i64::MAX / 4, -5]],
+        ] {
             assert!(stacked_bars(&empty, &[]).contains("</svg>"), "{empty:?}");
         }
     }

@@ -19,13 +19,15 @@ mod sign_out;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod samples_admin;
+#[cfg(test)]
 mod tests;
 
 use std::sync::LazyLock;
 
 pub use activity::{
-    ActivityPage, AlertLine, Cell, ChartRow, ChartSection, EventLine, EventPage, EventsPage, Fact, KeyLine, RangeLink,
-    Ranking, RankingLine, SeriesLine,
+    ActivityPage, AlertLine, Cell, ChartRow, ChartSection, EventLine, EventPage, EventsPage, Fact,
+    KeyLine, RangeLink, Ranking, RankingLine, SeriesLine,
 };
 pub use chart::{number, stacked_bars};
 pub use consent::{ConsentPage, ScopeLine, describe_scope};

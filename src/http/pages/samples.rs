@@ -10,11 +10,11 @@ use super::*;
 pub(super) struct Words<'a>(pub(super) Option<&'a str>);
 
 impl<'a> Words<'a> {
-    fn say(&self, sample: &'a str) -> &'a str {
+    pub(super) fn say(&self, sample: &'a str) -> &'a str {
         self.0.unwrap_or(sample)
     }
 
-    fn own(&self, sample: &'a str) -> String {
+    pub(super) fn own(&self, sample: &'a str) -> String {
         self.say(sample).to_owned()
     }
 
@@ -259,6 +259,18 @@ impl<'a> Words<'a> {
                 self.start(),
             ),
             ("result", vec!["demo-result"], self.result()),
+            (
+                "activity",
+                vec!["activity", "alerts", "logins", "failed-accounts", "keys"],
+                self.activity(),
+            ),
+            ("events", vec!["events", "search-form"], self.events(None)),
+            (
+                "events-refused",
+                vec!["search-error"],
+                self.events(Some(self.say("kind is not one"))),
+            ),
+            ("event", vec!["event"], self.event()),
         ]
     }
 }

@@ -47,22 +47,6 @@ pub struct EventRow {
     pub amount: Option<i64>,
 }
 
-/// The member of a kind's detail that its events are counted by.
-fn label_of(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "login_failed" | "client_authentication_failed" | "access_refused" | "access_decided" => {
-            "reason"
-        }
-        "token_issued" | "tokens_issued" => "grant",
-        "token_refused" | "authorization_refused" => "error",
-        "login_throttled" => "scope",
-        "request_failed" => "cause",
-        "administration" => "what",
-        "alert_opened" => "rule",
-        _ => return None,
-    })
-}
-
 /// Characters of a label or a route, at most: an index holds them, and a decision log may hold anything.
 const LABEL_MAX_CHARS: usize = 200;
 
@@ -75,7 +59,8 @@ fn counted(
         let text = detail.get(name).and_then(Value::as_str)?;
         Some(text.chars().take(LABEL_MAX_CHARS).collect())
     };
-    let label = label_of(kind).and_then(text);
+    let known = Happening::KINDS.iter().find(|known| known.name == kind);
+    let label = known.and_then(|kind| kind.counted_by()).and_then(text);
     let route = (kind == "access_decided").then(|| text("route")).flatten();
     let amount = (kind == "tokens_issued")
         .then(|| detail.get("count").and_then(Value::as_i64))

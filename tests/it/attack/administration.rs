@@ -1,7 +1,9 @@
 //! Getting at what only administrators may see (security cases 93, 95, 96, 107).
 
 use super::page_injection::is_protected;
-use super::steps::{OWN_PAGE, asks_for_login, browser_of, give_password, hidden, session_cookie, sessions_of};
+use super::steps::{
+    OWN_PAGE, asks_for_login, browser_of, give_password, hidden, session_cookie, sessions_of,
+};
 use crate::support::administration::{administrator, make_administrator, open, recorded_at};
 use crate::support::app::ISSUER;
 use crate::support::browser::form_of;
@@ -29,7 +31,11 @@ fn is_refused(answer: &Answer) {
 
 async fn call(app: &TestApp, query: &str, token: &str) -> Answer {
     let bearer = format!("Bearer {token}");
-    app.get_with(&format!("/admin/api/events{query}"), &[("authorization", &bearer)]).await
+    app.get_with(
+        &format!("/admin/api/events{query}"),
+        &[("authorization", &bearer)],
+    )
+    .await
 }
 
 /// A client that may ask for tokens of the admin API.
@@ -37,7 +43,10 @@ fn for_events(client: Client) -> Client {
     let scope = format!("{} gatewright:events", client.scope);
     Client {
         scope: Scope::parse(&scope).unwrap(),
-        audiences: vec![Audience::parse(API).unwrap(), Audience::parse(ISSUER).unwrap()],
+        audiences: vec![
+            Audience::parse(API).unwrap(),
+            Audience::parse(ISSUER).unwrap(),
+        ],
         ..client
     }
 }
@@ -207,6 +216,7 @@ on_both_databases! {
         };
         recorded_at(&app, app.now(), act);
         app.write_events().await;
+        app.advance(60);
         let id = |rows: &[gatewright::store::events::EventRow]| format!("/admin/events/{}", rows[0].event_id);
         let search = format!("/admin/events?user={0}&client={0}&label={0}&kind={0}&since={0}", encode(HOSTILE));
         let pages = [

@@ -10,7 +10,9 @@ use gatewright::domain::{ClientId, Subject};
 /// The text between two marks.
 #[track_caller]
 fn part<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
-    let at = page.find(from).unwrap_or_else(|| panic!("no {from}: {page}"));
+    let at = page
+        .find(from)
+        .unwrap_or_else(|| panic!("no {from}: {page}"));
     let rest = &page[at..];
     &rest[..rest.find(to).unwrap_or_else(|| panic!("no {to}"))]
 }
@@ -19,7 +21,11 @@ fn part<'p>(page: &'p str, from: &str, to: &str) -> &'p str {
 fn links(html: &str) -> Vec<String> {
     html.split(" href=\"")
         .skip(1)
-        .map(|rest| rest[..rest.find('"').unwrap()].replace("&#38;", "&").replace("&amp;", "&"))
+        .map(|rest| {
+            rest[..rest.find('"').unwrap()]
+                .replace("&#38;", "&")
+                .replace("&amp;", "&")
+        })
         .collect()
 }
 
@@ -57,8 +63,22 @@ async fn a_day_of(app: &TestApp) -> Subject {
         app.machine_token("worker", &[]).await.json();
     }
     let browser = Browser::new(app);
-    browser.log_in(&authorize_url("web", "openid", &[]), "ada", "wrong password").await;
-    app.post("/token", &[("grant_type", "client_credentials"), ("client_id", "worker"), ("client_secret", "no")]).await;
+    browser
+        .log_in(
+            &authorize_url("web", "openid", &[]),
+            "ada",
+            "wrong password",
+        )
+        .await;
+    app.post(
+        "/token",
+        &[
+            ("grant_type", "client_credentials"),
+            ("client_id", "worker"),
+            ("client_secret", "no"),
+        ],
+    )
+    .await;
     let now = app.now();
     recorded_at(app, now, denied("insufficient_scope", "GET /orders/{id}"));
     recorded_at(app, now, denied("insufficient_scope", "GET /orders/{id}"));
@@ -174,6 +194,7 @@ on_both_databases! {
         let resolved = Happening::AlertResolved { alert_id: "two".to_owned(), rule: "disk_trouble".to_owned() };
         recorded_at(&app, app.now() + 1, resolved);
         app.write_events().await;
+        app.advance(60);
         let page = open(&browser, "/admin/activity").await;
         let section = part(&page, "id=\"alerts\"", "</section>");
         assert!(section.contains("login_failures") && section.contains("40 logins failed"), "{section}");
