@@ -107,12 +107,8 @@ impl Shown<'_> {
                 summed: None,
             },
         ];
-        self.chart(
-            "logins",
-            "Logins",
-            "Passwords given, right and wrong.",
-            &columns,
-        )
+        let head = ("logins", "Logins", "Passwords given, right and wrong.");
+        self.chart(head, 0, &columns)
     }
 
     fn tokens(&self) -> ChartSection {
@@ -139,7 +135,11 @@ impl Shown<'_> {
                 summed: Some((of_kind("tokens_issued", Some(grant)), summed)),
             })
             .collect();
-        self.chart("tokens", "Access tokens", "Issued, by grant.", &columns)
+        self.chart(
+            ("tokens", "Access tokens", "Issued, by grant."),
+            0,
+            &columns,
+        )
     }
 
     fn denials(&self) -> ChartSection {
@@ -150,14 +150,13 @@ impl Shown<'_> {
             summed: None,
         }];
         let explain = "Calls of APIs that an authorizer did not allow, from its decision log.";
-        self.chart("denials", "Denials", explain, &columns)
+        self.chart(("denials", "Denials", explain), 1, &columns)
     }
 
     fn chart(
         &self,
-        id: &'static str,
-        title: &'static str,
-        explain: &'static str,
+        (id, title, explain): (&'static str, &'static str, &'static str),
+        first: usize,
         columns: &[Column<'_>],
     ) -> ChartSection {
         let slices = &self.activity.slices;
@@ -195,7 +194,8 @@ impl Shown<'_> {
             id,
             title,
             explain,
-            svg: stacked_bars(&values, &self.marks()),
+            first,
+            svg: stacked_bars(&values, first, &self.marks()),
             is_empty: values.iter().flatten().all(|value| *value == 0),
             series,
             rows,

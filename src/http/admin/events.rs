@@ -1,7 +1,9 @@
 //! `GET /admin/events` and `/admin/events/{id}`: the events behind the numbers.
 
 use super::{admit, events_href, show, utc};
+use crate::domain::Subject;
 use crate::domain::event::Happening;
+use crate::flows::FlowError;
 use crate::flows::admin::AdminError;
 use crate::flows::admin::events::{self as search, Query};
 use crate::flows::own_page::{EventId, OwnPage};
@@ -9,6 +11,7 @@ use crate::http::extract::Inbound;
 use crate::http::page_error::{self, MALFORMED, NOT_FOUND};
 use crate::http::pages::{EventLine, EventPage, EventsPage, Fact};
 use crate::http::state::App;
+use crate::store::accounts;
 use crate::store::events::EventRow;
 use crate::store::events::search::{Filter, by_id};
 use askama::Template;
@@ -16,6 +19,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
+use std::collections::HashMap;
 
 /// Events of one page.
 const LIMIT: i64 = 50;
@@ -50,12 +54,16 @@ pub async fn events(State(app): State<App>, inbound: Inbound) -> Response {
         };
         app.path(&format!("/admin/events?{}", further.parameters()))
     });
+    let names = match names_of(&app, rows).await {
+        Ok(names) => names,
+        Err(error) => return page_error::failed(&error, &inbound.request_id),
+    };
     let typed = |name: &str| form.get(name).unwrap_or_default().to_owned();
     let shown = EventsPage {
         activity_href: &app.path("/admin/activity"),
         events_href: &app.path("/admin/events"),
         sign_out_href: &app.path("/logout"),
-        lines: rows.iter().map(|row| line(&app, row)).collect(),
+        lines: rows.iter().map(|row| line(&app, row, &names)).collect(),
         is_first: query.cursor.is_none(),
         next_href,
         fault: fault.as_deref(),
@@ -87,10 +95,11 @@ fn moment(typed: Option<&str>, at: Option<i64>) -> String {
     }
 }
 
-fn line(app: &App, row: &EventRow) -> EventLine {
+fn line(app: &App, row: &EventRow, names: &Names) -> EventLine {
+    let person = row.subject.as_ref().map(|subject| name(names, subject));
     let about = [
         ("client", &row.client_id),
-        ("user", &row.subject),
+        ("user", &person),
         ("address", &row.address),
     ];
     let about: Vec<String> = about
@@ -99,7 +108,20 @@ fn line(app: &App, row: &EventRow) -> EventLine {
         .collect();
     let fields = row.fields();
     let words = [
-        "reason", "error", "grant", "decision", "what", "rule", "route",
+        "reason",
+        "error",
+        "grant",
+        "decision",
+        "what",
+        "rule",
+        "summary",
+        "route",
+        "alg",
+        "state",
+        "method",
+        "endpoint",
+        "unverified",
+        "cause",
     ];
     let words: Vec<&str> = words
         .iter()
@@ -113,6 +135,28 @@ fn line(app: &App, row: &EventRow) -> EventLine {
         words: words.join(", "),
         about: about.join(", "),
     }
+}
+
+/// The names of people, by `sub`, as far as their accounts are.
+type Names = HashMap<String, String>;
+
+async fn names_of(app: &App, rows: &[EventRow]) -> Result<Names, FlowError> {
+    let mut names = Names::new();
+    for subject in rows.iter().filter_map(|row| row.subject.as_ref()) {
+        if names.contains_key(subject) {
+            continue;
+        }
+        let account = accounts::by_subject(&app.issuer.store, &Subject::new(subject)).await?;
+        let name = account.map_or_else(|| subject.clone(), |account| account.username);
+        names.insert(subject.clone(), name);
+    }
+    Ok(names)
+}
+
+fn name(names: &Names, subject: &str) -> String {
+    names
+        .get(subject)
+        .map_or_else(|| subject.to_owned(), Clone::clone)
 }
 
 /// One event, with all that is known of it.
@@ -130,6 +174,10 @@ pub async fn event(State(app): State<App>, Path(id): Path<String>, inbound: Inbo
         Err(error) => return page_error::failed(&error.into(), &inbound.request_id),
     };
     let kind = Happening::KINDS.iter().find(|kind| kind.name == row.kind);
+    let names = match names_of(&app, std::slice::from_ref(&row)).await {
+        Ok(names) => names,
+        Err(error) => return page_error::failed(&error, &inbound.request_id),
+    };
     let page = EventPage {
         activity_href: &app.path("/admin/activity"),
         events_href: &app.path("/admin/events"),
@@ -137,7 +185,7 @@ pub async fn event(State(app): State<App>, Path(id): Path<String>, inbound: Inbo
         kind: &row.kind,
         severity: row.severity().as_str(),
         when: kind.map_or("", |kind| kind.when.trim()),
-        facts: facts(&app, &row),
+        facts: facts(&app, &row, &names),
         detail: row
             .fields()
             .into_iter()
@@ -158,7 +206,7 @@ fn plain(value: &Value) -> String {
 }
 
 /// What every event has, each with where others like it are.
-fn facts(app: &App, row: &EventRow) -> Vec<Fact> {
+fn facts(app: &App, row: &EventRow, names: &Names) -> Vec<Fact> {
     let mut facts = vec![Fact {
         name: "Time (UTC)".to_owned(),
         value: utc(row.at),
@@ -184,7 +232,7 @@ fn facts(app: &App, row: &EventRow) -> Vec<Fact> {
     );
     put(
         "User",
-        &row.subject,
+        &row.subject.as_ref().map(|subject| name(names, subject)),
         Some(Filter {
             subject: row.subject.clone(),
             ..none()
@@ -214,6 +262,7 @@ fn facts(app: &App, row: &EventRow) -> Vec<Fact> {
             ..none()
         }),
     );
+    put("sub", &row.subject, None);
     put("Device", &row.device, None);
     put("Event", &Some(row.event_id.clone()), None);
     put("Written by", &row.writer, None);

@@ -68,6 +68,8 @@ pub struct ChartSection {
     pub title: &'static str,
     /// In a sentence.
     pub explain: &'static str,
+    /// The colour of its first series: 0 for what is well, 1 for what is not.
+    pub first: usize,
     /// The chart, which only this server wrote.
     pub svg: String,
     /// Whether all is 0.

@@ -12,7 +12,7 @@ const SERIES: [RGBColor; 3] = [
 ];
 const GRID: RGBColor = RGBColor(0xdc, 0xda, 0xd1);
 const INK: RGBColor = RGBColor(0x55, 0x62, 0x5b);
-const FONT: (&str, i32) = ("sans-serif", 13);
+const FONT: (&str, i32) = ("sans-serif", 17);
 /// What is free beside a bar, of the room that it has.
 const GAP: f64 = 0.12;
 
@@ -21,18 +21,18 @@ const HIGHEST: i64 = 1_000_000_000_000_000;
 
 type Drawn = Result<(), Box<dyn std::error::Error>>;
 
-/// A stack of bars for each place, each series on the one before; `marks` stand below their places. Empty if it can't
-/// be drawn: the numbers are in a table as well.
-pub fn stacked_bars(series: &[Vec<i64>], marks: &[(usize, String)]) -> String {
+/// A stack of bars for each place, each series on the one before, beginning with the colour `first`; `marks` stand
+/// below their places. Empty if it can't be drawn: the numbers are in a table as well.
+pub fn stacked_bars(series: &[Vec<i64>], first: usize, marks: &[(usize, String)]) -> String {
     let mut svg = String::new();
-    match draw(&mut svg, series, marks) {
+    match draw(&mut svg, series, first, marks) {
         Ok(()) => svg,
         Err(_) => String::new(),
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a place among a few bars")]
-fn draw(svg: &mut String, series: &[Vec<i64>], marks: &[(usize, String)]) -> Drawn {
+fn draw(svg: &mut String, series: &[Vec<i64>], first: usize, marks: &[(usize, String)]) -> Drawn {
     let places = series.iter().map(Vec::len).max().unwrap_or(0);
     let at =
         |values: &Vec<i64>, place: usize| values.get(place).copied().unwrap_or(0).clamp(0, HIGHEST);
@@ -42,8 +42,8 @@ fn draw(svg: &mut String, series: &[Vec<i64>], marks: &[(usize, String)]) -> Dra
     let mut chart = ChartBuilder::on(&area)
         .margin_top(10)
         .margin_right(6)
-        .set_label_area_size(LabelAreaPosition::Left, 46)
-        .set_label_area_size(LabelAreaPosition::Bottom, 24)
+        .set_label_area_size(LabelAreaPosition::Left, 52)
+        .set_label_area_size(LabelAreaPosition::Bottom, 26)
         .build_cartesian_2d(0.0..places.max(1) as f64, 0..highest.max(4) + highest / 20)?;
     chart
         .configure_mesh()
@@ -54,15 +54,16 @@ fn draw(svg: &mut String, series: &[Vec<i64>], marks: &[(usize, String)]) -> Dra
         .bold_line_style(GRID)
         .axis_style(GRID)
         .set_all_tick_mark_size(0)
+        .set_tick_mark_size(LabelAreaPosition::Left, 6)
         .x_labels(0)
-        .y_labels(4)
+        .y_labels(6)
         .y_label_formatter(&|value| short(*value))
         .label_style(FONT.into_font().color(&INK))
         .draw()?;
     for place in 0..places {
         let (left, right) = (place as f64 + GAP, (place + 1) as f64 - GAP);
         let mut floor = 0;
-        for (values, colour) in series.iter().zip(SERIES) {
+        for (values, colour) in series.iter().zip(SERIES.into_iter().skip(first)) {
             let top = floor + at(values, place);
             if top > floor {
                 let bar = Rectangle::new([(left, top), (right, floor)], colour.filled());
@@ -135,7 +136,7 @@ mod tests {
     #[test]
     fn a_bar_is_drawn_for_each_number_that_is_not_0() {
         let marks = [(0, "<b>&\"".to_owned())];
-        let svg = stacked_bars(&[vec![1, 0, 5], vec![0, 0, 2]], &marks);
+        let svg = stacked_bars(&[vec![1, 0, 5], vec![0, 0, 2]], 0, &marks);
         assert_eq!(svg.matches("fill=\"#0A6650\"").count(), 2, "{svg}");
         assert_eq!(svg.matches("fill=\"#B4542A\"").count(), 1, "{svg}");
         assert!(svg.contains("&lt;b&gt;") && !svg.contains("<b>"), "{svg}");
@@ -146,7 +147,7 @@ mod tests {
             vec![vec![0, 0]],
             vec![vec![i64::MAX / 4, -5]],
         ] {
-            assert!(stacked_bars(&empty, &[]).contains("</svg>"), "{empty:?}");
+            assert!(stacked_bars(&empty, 0, &[]).contains("</svg>"), "{empty:?}");
         }
     }
 }

@@ -22,7 +22,8 @@ impl<'a> Words<'a> {
             id: "logins",
             title: "Logins",
             explain: "Passwords given, right and wrong.",
-            svg: stacked_bars(&[vec![3, 4], vec![0, 1]], &[(0, self.own("10:00"))]),
+            first: 1,
+            svg: stacked_bars(&[vec![3, 4], vec![0, 1]], 1, &[(0, self.own("10:00"))]),
             is_empty: false,
             series: vec![SeriesLine {
                 name: self.own("Failed"),
