@@ -51,6 +51,7 @@ pub enum UserCommand {
 }
 
 /// Arguments of `user create`.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 #[derive(Debug, clap::Args)]
 pub struct CreateArgs {
     /// The name to log in with
@@ -262,7 +263,7 @@ async fn update(admin: Admin<'_>, args: UpdateArgs) -> Result<(), CliError> {
     if !nothing {
         let account = users::update(admin, &name, &change, now()).await?;
         // By the name that it has from now on, whichever that is.
-        name = account.subject.as_str().to_owned();
+        account.subject.as_str().clone_into(&mut name);
     }
     let Some(administrator) = args.administrator else {
         let account = users::find(admin, &name).await?;

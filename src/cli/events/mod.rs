@@ -23,7 +23,7 @@ pub enum EventsCommand {
         gatewright events search --kind login_failed --address 203.0.113.7 --json\n\n\
         docs/events.md has every kind and its fields."
     )]
-    Search(search::SearchArgs),
+    Search(Box<search::SearchArgs>),
     /// Follow events as they are written, until interrupted
     Tail(tail::TailArgs),
     /// Find events that were altered, removed or inserted
@@ -50,7 +50,7 @@ pub async fn run(command: EventsCommand, config: &ConfigArgs) -> Result<ExitCode
     let config = config.load()?.config;
     let opened = open::for_command(&config, false).await?;
     match command {
-        EventsCommand::Search(args) => search::run(&opened, args).await,
+        EventsCommand::Search(args) => search::run(&opened, *args).await,
         EventsCommand::Tail(args) => tail::run(&opened, &args).await,
         EventsCommand::Verify(args) => verify::run(&opened, &args).await,
         EventsCommand::Export(args) => export::run(&opened, &args).await,

@@ -20,9 +20,9 @@ const NAMED: i64 = 10;
 const ALERTS_MAX: i64 = 200;
 
 pub(super) async fn count(issuer: &Issuer, range: Range, now: i64) -> Result<Activity, FlowError> {
-    let (stretch_s, stretches) = range.stretches();
+    let (stretch_s, number) = range.stretches();
     let until = (now.div_euclid(stretch_s) + 1) * stretch_s;
-    let since = until - stretch_s * stretches;
+    let since = until - stretch_s * number;
     let window = Window {
         issuer,
         since,
@@ -47,7 +47,7 @@ pub(super) async fn count(issuer: &Issuer, range: Range, now: i64) -> Result<Act
         .filter(|stretch| stretch.label.is_some())
         .collect();
 
-    let slices = (0..stretches)
+    let slices = (0..number)
         .map(|number| Slice {
             since: since + number * stretch_s,
             until: since + (number + 1) * stretch_s,

@@ -51,10 +51,13 @@ pub(super) struct Shown<'a> {
 struct Column<'a> {
     name: &'a str,
     filter: Filter,
-    count: &'a dyn Fn(&Slice) -> i64,
+    count: Count<'a>,
     /// Events that stand for many, and how many they stand for.
-    summed: Option<(Filter, &'a dyn Fn(&Slice) -> i64)>,
+    summed: Option<(Filter, Count<'a>)>,
 }
+
+/// A number of a slice.
+type Count<'a> = &'a dyn Fn(&Slice) -> i64;
 
 pub(super) fn of_kind(kind: &str, label: Option<&str>) -> Filter {
     Filter {
@@ -112,7 +115,7 @@ impl Shown<'_> {
     }
 
     fn tokens(&self) -> ChartSection {
-        let counts: [(&dyn Fn(&Slice) -> i64, &dyn Fn(&Slice) -> i64); 3] = [
+        let counts: [(Count<'_>, Count<'_>); 3] = [
             (&|slice| slice.tokens[0].single, &|slice| {
                 slice.tokens[0].summed
             }),

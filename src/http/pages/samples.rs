@@ -198,7 +198,7 @@ impl<'a> Words<'a> {
             discovery_href: self.say("/.well-known/openid-configuration"),
         };
         let signed_out = |continue_to| LoggedOutPage { continue_to }.render().unwrap();
-        vec![
+        let mut pages = vec![
             ("login", login.clone(), self.login(None, None)),
             (
                 "login-refused",
@@ -259,18 +259,8 @@ impl<'a> Words<'a> {
                 self.start(),
             ),
             ("result", vec!["demo-result"], self.result()),
-            (
-                "activity",
-                vec!["activity", "alerts", "logins", "failed-accounts", "keys"],
-                self.activity(),
-            ),
-            ("events", vec!["events", "search-form"], self.events(None)),
-            (
-                "events-refused",
-                vec!["search-error"],
-                self.events(Some(self.say("kind is not one"))),
-            ),
-            ("event", vec!["event"], self.event()),
-        ]
+        ];
+        pages.extend(self.admin_pages());
+        pages
     }
 }

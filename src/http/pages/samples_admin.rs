@@ -130,4 +130,21 @@ impl<'a> Words<'a> {
         .render()
         .unwrap()
     }
+
+    pub(super) fn admin_pages(&self) -> Vec<(&'static str, Vec<&'static str>, String)> {
+        vec![
+            (
+                "activity",
+                vec!["activity", "alerts", "logins", "failed-accounts", "keys"],
+                self.activity(),
+            ),
+            ("events", vec!["events", "search-form"], self.events(None)),
+            (
+                "events-refused",
+                vec!["search-error"],
+                self.events(Some(self.say("kind is not one"))),
+            ),
+            ("event", vec!["event"], self.event()),
+        ]
+    }
 }

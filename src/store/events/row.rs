@@ -1,7 +1,7 @@
 //! One row of the table of events.
 
 use crate::crypto::chain::ChainKey;
-use crate::domain::event::{Event, Happening, Severity};
+use crate::domain::event::{Event, Happening, Kind, Severity};
 use crate::store::{Param, params};
 use serde_json::{Map, Value};
 
@@ -60,7 +60,7 @@ fn counted(
         Some(text.chars().take(LABEL_MAX_CHARS).collect())
     };
     let known = Happening::KINDS.iter().find(|known| known.name == kind);
-    let label = known.and_then(|kind| kind.counted_by()).and_then(text);
+    let label = known.and_then(Kind::counted_by).and_then(text);
     let route = (kind == "access_decided").then(|| text("route")).flatten();
     let amount = (kind == "tokens_issued")
         .then(|| detail.get("count").and_then(Value::as_i64))
