@@ -2,13 +2,15 @@
 """Measures the issuer on SQLite: start-up, idle memory, and CPU per request beside an axum hello-world.
 
     cargo build --release --bin gatewright --example hello
-    python3 benches/issuer.py [--seconds N] [--connections N] [--runs N]
+    python3 benches/issuer.py [--seconds N] [--connections N] [--runs N] [--traces RATIO]
 
 CPU is the server process's own user and system time over the requests it answered (wrk, keep-alive). Each run
 measures every endpoint and the floor one after another, so that figures of one run can be compared; the table
-gives the median over the runs. Needs wrk.
+gives the median over the runs. With --traces the issuer records that part of its requests for a collector that takes
+everything. Needs wrk.
 """
 import argparse
+import http.server
 import json
 import os
 import pathlib
@@ -19,6 +21,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -85,12 +88,35 @@ def lua(folder, name, body):
     return str(path)
 
 
+class Collector(http.server.BaseHTTPRequestHandler):
+    """Takes what is exported over OTLP, and counts the bytes."""
+
+    protocol_version = "HTTP/1.1"
+    taken = 0
+
+    def do_POST(self):  # noqa: N802, the name that the base class looks for
+        Collector.taken += len(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def collector():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--target", default=os.environ.get("CARGO_TARGET_DIR", str(ROOT / "target")))
     arguments.add_argument("--seconds", type=int, default=5)
     arguments.add_argument("--connections", type=int, default=16)
     arguments.add_argument("--runs", type=int, default=3)
+    arguments.add_argument("--traces", metavar="RATIO", help="record this part of the requests, 0.0 to 1.0")
     options = arguments.parse_args()
     if not shutil.which("wrk"):
         sys.exit("wrk is needed: install it (apt-get install wrk)")
@@ -110,6 +136,8 @@ def main():
             "GATEWRIGHT_ISSUER": url,
             "GATEWRIGHT_LISTEN": f"127.0.0.1:{port}",
         }
+        if options.traces:
+            env |= {"GATEWRIGHT_TRACES_ENDPOINT": collector(), "GATEWRIGHT_TRACES_SAMPLE": options.traces}
 
         def serve():
             log = open(folder / "log", "ab")
@@ -168,6 +196,8 @@ def main():
 
     print(f"start-up to ready: {statistics.median(starts):.0f} ms (first start, with schema and keys: {first_ms:.0f} ms)")
     print(f"idle memory: {idle:.1f} MB resident; after the load: {loaded:.1f} MB")
+    if options.traces:
+        print(f"spans taken by the collector: {Collector.taken:,} bytes")
     print("\n| request | CPU per request | requests/s |\n|---|---|---|")
     for label, results in figures.items():
         cpu = statistics.median(result[0] for result in results)

@@ -1,6 +1,6 @@
 //! Gatewright's issuer: an OAuth 2.0 and OpenID Connect server.
 //!
-//! A value flows one way: `domain → crypto → store → flows → http → cli → main`. Each layer imports only from
+//! A value flows one way: `domain → crypto → metrics → store → flows → http → cli → main`. Each layer imports only from
 //! its left; `tests/it/architecture.rs` enforces it.
 
 pub mod cli;
@@ -9,5 +9,6 @@ pub mod crypto;
 pub mod domain;
 pub mod flows;
 pub mod http;
+pub mod metrics;
 pub mod store;
 pub mod telemetry;

@@ -1,23 +1,26 @@
-//! The log: one event, one line, on standard error, human or JSON.
+//! The log: one event, one line, on standard error, human or JSON. And traces, where a collector takes them.
 //!
-//! Owns the subscriber, the line formats and the thread that writes. A line never breaks, whatever a value holds,
+//! Owns the subscriber, the line formats and the thread that writes, and beside them the export of spans. A line never breaks, whatever a value holds,
 //! and whoever logs never waits for the reader of the log. Headers, queries and bodies are not for logging: nothing
 //! here prints them, and dependencies (which would, at `debug`) are held at `warn`.
 
 mod line;
 mod panics;
+mod traces;
 mod writer;
 
-use std::{fmt, io};
+use std::{fmt, io, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
-    Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    Layer, filter::Targets, layer::SubscriberExt as _, registry::LookupSpan,
+    util::SubscriberInitExt as _,
 };
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{Config, LogConfig, LogFormat, TracesConfig};
 
-pub use writer::Flush;
+pub use traces::TracesError;
+use writer::Flush;
 
 /// Logging could not be started.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub enum TelemetryError {
     Thread(io::Error),
     /// A subscriber is installed already.
     Installed,
+    /// Spans can't be exported.
+    Traces(TracesError),
 }
 
 impl fmt::Display for TelemetryError {
@@ -39,33 +44,69 @@ impl fmt::Display for TelemetryError {
             ),
             Self::Thread(error) => write!(f, "the log thread does not start: {error}"),
             Self::Installed => f.write_str("logging is set up already"),
+            Self::Traces(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for TelemetryError {}
 
-/// Logs to standard error from here on, panics included. Hold the result to the end of `main`: dropping it writes
-/// what is waiting (for a second at most, should nobody read).
+/// The log, and the traces if there are any. Hold it to the end of `main`: dropping it writes what is waiting (for a second
+/// at most, should nobody read).
+#[must_use = "log and traces end when this is dropped"]
+pub struct Telemetry {
+    // First, for it may have something to log.
+    _traces: Option<traces::Flush>,
+    _log: Flush,
+}
+
+/// Logs to standard error from here on, panics included.
 ///
 /// # Errors
 /// If the level is not valid or logging is set up already.
-pub fn init(config: &LogConfig) -> Result<Flush, TelemetryError> {
-    init_without(config, &[])
+pub fn init(log: &LogConfig) -> Result<Telemetry, TelemetryError> {
+    let off = &Config::default().traces;
+    init_traced(log, off, Duration::ZERO, &[])
 }
 
-/// The same, with these targets held at `warn`: for a command whose own lines tell all that theirs would.
+/// Logs, and records traces if a collector is configured. At the end it has `patience` to take what waits. These targets
+/// are held at `warn`: for a command whose own lines tell all that theirs would.
 ///
 /// # Errors
-/// As [`init`].
-pub fn init_without(config: &LogConfig, quiet: &[&'static str]) -> Result<Flush, TelemetryError> {
-    let (lines, flush) = writer::start(io::stderr(), line::Format::from(config.format))
+/// As [`init`]; or if spans can't be exported as configured.
+pub fn init_traced(
+    log: &LogConfig,
+    traces: &TracesConfig,
+    patience: Duration,
+    quiet: &[&'static str],
+) -> Result<Telemetry, TelemetryError> {
+    let (lines, flush) = writer::start(io::stderr(), line::Format::from(log.format))
         .map_err(TelemetryError::Thread)?;
-    subscriber(config, lines, quiet)?
-        .try_init()
-        .map_err(|_| TelemetryError::Installed)?;
+    let targets = targets(log, quiet)?;
+    let started = traces::start(traces, patience).map_err(TelemetryError::Traces)?;
+    let (installed, traces) = match started {
+        None => {
+            let off = targets.with_target(traces::TARGET, LevelFilter::OFF);
+            let subscriber =
+                tracing_subscriber::registry().with(log_layer(log, lines).with_filter(off));
+            (subscriber.try_init(), None)
+        }
+        Some((spans, flush)) => {
+            // One filter for both: a filter for each would be asked at every line.
+            let on = targets.with_target(traces::TARGET, LevelFilter::INFO);
+            let subscriber = tracing_subscriber::registry()
+                .with(on)
+                .with(log_layer(log, lines))
+                .with(spans);
+            (subscriber.try_init(), Some(flush))
+        }
+    };
+    installed.map_err(|_| TelemetryError::Installed)?;
     panics::log_panics();
-    Ok(flush)
+    Ok(Telemetry {
+        _traces: traces,
+        _log: flush,
+    })
 }
 
 impl From<LogFormat> for line::Format {
@@ -77,32 +118,33 @@ impl From<LogFormat> for line::Format {
     }
 }
 
-fn subscriber(
-    config: &LogConfig,
-    lines: writer::Lines,
-    quiet: &[&'static str],
-) -> Result<impl tracing::Subscriber + Send + Sync + use<>, TelemetryError> {
+/// What is logged at which level.
+fn targets(config: &LogConfig, quiet: &[&'static str]) -> Result<Targets, TelemetryError> {
     let level: LevelFilter = config
         .level
         .parse()
         .map_err(|_| TelemetryError::Level(config.level.clone()))?;
     // The prefix stands for the authorizer too.
-    let ours = Targets::new()
+    Ok(Targets::new()
         .with_target("gatewright", level)
         .with_targets(
             quiet
                 .iter()
                 .map(|target| (*target, level.min(LevelFilter::WARN))),
         )
-        .with_default(level.min(LevelFilter::WARN));
+        .with_default(level.min(LevelFilter::WARN)))
+}
+
+fn log_layer<S>(config: &LogConfig, lines: writer::Lines) -> impl Layer<S> + Send + Sync + use<S>
+where
+    S: tracing::Subscriber + for<'a> LookupSpan<'a>,
+{
     let format = line::Format::from(config.format);
-    let layer = tracing_subscriber::fmt::layer()
+    tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .fmt_fields(format)
         .event_format(format)
         .with_writer(lines)
-        .with_filter(ours);
-    Ok(tracing_subscriber::registry().with(layer))
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! Builds exactly what each kind of call expects: no null members, flat string contexts, within the size limits.
 //!
 //! The context tells the API who calls: `sub`, `client_id`, `scope`, `iss`, `exp`, the claims that the policy file's
-//! `[context]` names (strings; lists and objects nested on payload 2.0, as JSON text elsewhere), and on a denial `reason`, `rule`
-//! and `missing` for the gateway's error page. API Gateway caches the context together with the policy, so the last
-//! three are those of the request that filled the cache.
+//! `[context]` names (strings; lists and objects nested on payload 2.0, as JSON text elsewhere), `request_id` and
+//! `trace_id` by which the decision is found in the log, and on a denial `reason`, `rule` and `missing` for the gateway's
+//! error page. API Gateway caches the context together with the policy, so the last five are those of the request that
+//! filled the cache.
 
 use serde_json::{Map, Value, json};
 
@@ -11,6 +12,7 @@ use crate::event::{Call, Kind};
 use crate::policy::{CONNECT, Coverage, Decision, HttpV2Answer, Policy, Rights};
 use crate::reason::Reason;
 use crate::token::AccessToken;
+use crate::trace::TraceId;
 
 /// Largest answer that API Gateway takes, in bytes.
 pub const MAX_ANSWER: usize = 8192;
@@ -30,16 +32,41 @@ pub struct Answer {
     pub coverage: Option<Coverage>,
 }
 
+/// What a call is called elsewhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct CallIds<'e> {
+    pub request_id: Option<&'e str>,
+    pub trace_id: Option<TraceId>,
+}
+
+impl<'e> CallIds<'e> {
+    fn of(call: &Call<'e>) -> Self {
+        Self {
+            request_id: call.request_id,
+            trace_id: call.trace_id,
+        }
+    }
+
+    fn put(self, context: &mut Map<String, Value>) {
+        if let Some(request_id) = self.request_id {
+            put(context, "request_id", request_id);
+        }
+        if let Some(trace_id) = self.trace_id {
+            put(context, "trace_id", &trace_id.to_string());
+        }
+    }
+}
+
 /// Answers a call of a valid token; `now` in Unix seconds.
 pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64) -> Answer {
     if call.kind == Kind::WebSocket {
         return to_connect(policy, call, token, now);
     }
     let request = call.request(now);
-    let decision = policy.judge(token, &request);
+    let decision = policy.judge_target(token, call.target(), &request);
     if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
         return simple(decision, |decision| {
-            context_of(policy, call.kind, token, decision)
+            context_of(policy, call, token, decision)
         });
     }
     let base = call.arn.base();
@@ -47,7 +74,7 @@ pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64)
     let present = decision
         .is_allow()
         .then_some((call.method, call.path.as_str()));
-    let context = context_of(policy, call.kind, token, &decision);
+    let context = context_of(policy, call, token, &decision);
     let frame = policy_answer(&token.subject, &Value::Null, &context);
     let budget = MAX_ANSWER.saturating_sub(frame.to_string().len());
 
@@ -75,10 +102,10 @@ pub fn to_token(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64)
 
 /// The answer to a `$connect` is for this connection and names it alone.
 fn to_connect(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64) -> Answer {
-    let decision = policy.judge_connect(token, &call.request(now));
+    let decision = policy.judge_target(token, call.target(), &call.request(now));
     let present = decision.is_allow().then_some((CONNECT, ""));
     let rights = policy.rights_for_one(&call.arn.base(), present);
-    let context = context_of(policy, call.kind, token, &decision);
+    let context = context_of(policy, call, token, &decision);
     Answer {
         body: policy_answer(&token.subject, &rights.document(), &context),
         decision,
@@ -90,9 +117,11 @@ fn to_connect(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64) -
 pub fn to_refused_token(policy: &Policy, call: &Call<'_>, reason: Reason) -> Answer {
     let decision = Decision::refused_before_judging(reason);
     if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
-        return simple(decision, |decision| context_of_denial(decision, Map::new()));
+        return simple(decision, |decision| {
+            refused_context(CallIds::of(call), decision)
+        });
     }
-    let context = context_of_denial(&decision, Map::new());
+    let context = refused_context(CallIds::of(call), &decision);
     let body = policy_answer(NOBODY, &Rights::none(&call.arn.base()).document(), &context);
     Answer {
         body,
@@ -105,7 +134,7 @@ pub fn to_refused_token(policy: &Policy, call: &Call<'_>, reason: Reason) -> Ans
 fn inexpressible(policy: &Policy, call: &Call<'_>, token: &AccessToken) -> Answer {
     let base = call.arn.base();
     let decision = Decision::refused_before_judging(Reason::PathRefused);
-    let context = context_of(policy, call.kind, token, &decision);
+    let context = context_of(policy, call, token, &decision);
     let body = policy_answer(&token.subject, &Rights::none(&base).document(), &context);
     Answer {
         body,
@@ -127,23 +156,28 @@ fn policy_answer(principal: &str, document: &Value, context: &Map<String, Value>
     json!({"principalId": principal, "policyDocument": document, "context": context})
 }
 
-/// The context of a valid token, all strings.
-pub(crate) fn context_of_token(
-    policy: &Policy,
-    token: &AccessToken,
-    decision: &Decision,
-) -> Map<String, Value> {
-    context_of(policy, Kind::RestRequest, token, decision)
-}
-
 /// The context of a denial that no token comes into.
-pub(crate) fn refused_context(decision: &Decision) -> Map<String, Value> {
-    context_of_denial(decision, Map::new())
+pub(crate) fn refused_context(ids: CallIds<'_>, decision: &Decision) -> Map<String, Value> {
+    let mut context = Map::new();
+    ids.put(&mut context);
+    context_of_denial(decision, context)
 }
 
 fn context_of(
     policy: &Policy,
-    kind: Kind,
+    call: &Call<'_>,
+    token: &AccessToken,
+    decision: &Decision,
+) -> Map<String, Value> {
+    let nests = call.kind == Kind::HttpV2;
+    context_of_token(policy, CallIds::of(call), nests, token, decision)
+}
+
+/// The context of a valid token, all strings unless the API takes nested values.
+pub(crate) fn context_of_token(
+    policy: &Policy,
+    ids: CallIds<'_>,
+    nests: bool,
     token: &AccessToken,
     decision: &Decision,
 ) -> Map<String, Value> {
@@ -158,7 +192,7 @@ fn context_of(
             None | Some(Value::Null) => {}
             Some(Value::String(text)) => put(&mut context, name, text),
             // Payload 2.0 takes what is nested; everything else takes text.
-            Some(nested @ (Value::Array(_) | Value::Object(_))) if kind == Kind::HttpV2 => {
+            Some(nested @ (Value::Array(_) | Value::Object(_))) if nests => {
                 if nested.to_string().len() <= MAX_CONTEXT_VALUE {
                     context.insert(name.clone(), nested.clone());
                 }
@@ -166,6 +200,7 @@ fn context_of(
             Some(other) => put(&mut context, name, &other.to_string()),
         }
     }
+    ids.put(&mut context);
     if decision.is_allow() {
         context
     } else {

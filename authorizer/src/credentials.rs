@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use crate::event::authorization;
+use crate::reason::Reason;
+
 /// The authentication scheme that the token came under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -50,6 +53,38 @@ impl<'e> Credentials<'e> {
             method: "",
             url: None,
         }
+    }
+}
+
+impl<'e> Credentials<'e> {
+    /// What headers say: every value of `Authorization`, and every value of `DPoP`. Certificate, method and URL are not
+    /// among them.
+    ///
+    /// # Errors
+    /// When there isn't exactly one credential that can be read in one way.
+    pub fn in_headers(authorization: &[&'e [u8]], proofs: &[&'e [u8]]) -> Result<Self, Reason> {
+        let value = only(authorization)?.ok_or(Reason::TokenMissing)?;
+        let (scheme, token) = self::authorization(value)?;
+        let proof = only(proofs)?;
+        if proof.is_some_and(|proof| proof.contains(',')) {
+            return Err(Reason::CredentialsAmbiguous);
+        }
+        Ok(Self {
+            scheme,
+            proof,
+            ..Self::bearer(token)
+        })
+    }
+}
+
+/// The only value of a header.
+fn only<'r>(values: &[&'r [u8]]) -> Result<Option<&'r str>, Reason> {
+    match values {
+        [] => Ok(None),
+        [value] => std::str::from_utf8(value)
+            .map(Some)
+            .map_err(|_| Reason::CredentialsAmbiguous),
+        _ => Err(Reason::CredentialsAmbiguous),
     }
 }
 

@@ -1,10 +1,14 @@
 //! The decision log: one line for each call, whatever door it came through, and never a token in it.
 
+use std::io;
+
 use aws_lc_rs::digest;
+use serde_json::Value;
 
 use crate::jwks::JwksState;
 use crate::reason::Reason;
 use crate::token::{AccessToken, Confirmation};
+use crate::trace::TraceId;
 
 /// One line. What a door doesn't know is left out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -15,7 +19,7 @@ pub(crate) struct DecisionLine<'l> {
     pub rule: Option<&'l str>,
     pub request_id: Option<&'l str>,
     /// The trace that the call belongs to.
-    pub trace_id: Option<&'l str>,
+    pub trace_id: Option<TraceId>,
     pub api: Option<&'l str>,
     pub stage: Option<&'l str>,
     pub kind: Option<&'l str>,
@@ -46,7 +50,7 @@ impl DecisionLine<'_> {
             reason = self.reason.map(Reason::as_str),
             rule = self.rule,
             request_id = self.request_id,
-            trace_id = self.trace_id,
+            trace_id = self.trace_id.map(tracing::field::display),
             api = self.api,
             stage = self.stage,
             kind = self.kind,
@@ -75,4 +79,21 @@ pub(crate) fn short_digest(text: &str) -> String {
     let digest = digest::digest(&digest::SHA256, text.as_bytes());
     let first = digest.as_ref().first_chunk().copied().unwrap_or_default();
     format!("{:016x}", u64::from_be_bytes(first))
+}
+
+/// The length of an answer's policy document, without writing it anywhere.
+pub(crate) fn policy_bytes(answer: &Value) -> Option<usize> {
+    struct Length(usize);
+    impl io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    serde_json::to_writer(&mut length, answer.get("policyDocument")?).ok()?;
+    Some(length.0)
 }

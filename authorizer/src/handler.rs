@@ -1,26 +1,24 @@
 //! Event in, answer out.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 
 use serde_json::Value;
 
 use crate::answer::{self, Answer};
 use crate::appsync::{self, GraphQlCall};
 use crate::credentials::Credentials;
-use crate::decision_log::DecisionLine;
+use crate::decision_log::{DecisionLine, policy_bytes};
 use crate::event::Call;
 use crate::jwks::{Clock, JwksState};
-use crate::policy::{Coverage, Policy, RestFailure};
+use crate::observer::{Decided, Observer};
+use crate::panics::{catching, panic_message};
+use crate::policy::{Coverage, Decision, Policy, RestFailure};
 use crate::reason::Reason;
 use crate::token::AccessToken;
+use crate::trace::TraceId;
 use crate::verifier::{Verification, Verifier};
 
 /// A policy with a verifier of its issuers' tokens: everything that answering needs.
@@ -29,6 +27,7 @@ pub struct Authorizer {
     policy: Policy,
     verifier: Verifier,
     stopwatch: Option<Arc<dyn Clock>>,
+    observer: Option<Arc<dyn Observer>>,
     /// Whether it has been asked before.
     warm: Arc<AtomicBool>,
 }
@@ -70,6 +69,7 @@ impl Authorizer {
             policy,
             verifier,
             stopwatch: None,
+            observer: None,
             warm: Arc::default(),
         }
     }
@@ -78,6 +78,14 @@ impl Authorizer {
     #[must_use]
     pub fn timed_by(mut self, clock: Arc<dyn Clock>) -> Self {
         self.stopwatch = Some(clock);
+        self
+    }
+
+    /// Tells `observer` of every decision, and of every fetch of an issuer's keys.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.verifier.tell(&observer);
+        self.observer = Some(observer);
         self
     }
 
@@ -100,7 +108,8 @@ impl Authorizer {
         self.answer_traced(event, now, None).await
     }
 
-    /// The same, with the trace that the call belongs to, for its log line.
+    /// The same, with the trace that the invocation belongs to: for its log line, and for the API. Without one the
+    /// event's headers tell it.
     ///
     /// # Errors
     /// As [`Self::answer`].
@@ -108,25 +117,45 @@ impl Authorizer {
         &self,
         event: &Value,
         now: i64,
-        trace_id: Option<&str>,
+        trace_id: Option<TraceId>,
     ) -> Result<Value, AuthorizerError> {
-        let (outcome, took_us) = self.supervised(self.decide(event, now)).await;
-        let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
-        DecisionLine {
-            trace_id,
+        let (outcome, took_us) = self.outcome(event, now, trace_id).await;
+        let line = outcome.line();
+        self.record(DecisionLine {
+            trace_id: line.trace_id.or(trace_id),
             took_us,
-            ..self.line(outcome.line())
-        }
-        .write();
+            ..line
+        });
         outcome.result
     }
 
-    /// What every line has: which policy decided, and whether the process is new.
-    pub(crate) fn line<'l>(&'l self, line: DecisionLine<'l>) -> DecisionLine<'l> {
-        DecisionLine {
+    /// What becomes of an event, and how long it took in microseconds.
+    pub(crate) async fn outcome<'e>(
+        &self,
+        event: &'e Value,
+        now: i64,
+        trace_id: Option<TraceId>,
+    ) -> (Outcome<'e>, Option<u64>) {
+        let (outcome, took_us) = self.supervised(self.decide(event, now, trace_id)).await;
+        let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
+        (outcome, took_us)
+    }
+
+    /// Writes the line of a decision, with what every line has: which policy decided, and whether the process is new.
+    pub(crate) fn record(&self, line: DecisionLine<'_>) {
+        let line = DecisionLine {
             cold: !self.warm.swap(true, Ordering::Relaxed),
             config: Some(self.policy.digest()),
             ..line
+        };
+        line.write();
+        if let Some(observer) = &self.observer {
+            observer.decided(&Decided {
+                decision: line.decision,
+                reason: line.reason,
+                took_us: line.took_us,
+                cold: line.cold,
+            });
         }
     }
 
@@ -151,14 +180,20 @@ impl Authorizer {
         (outcome, took_us)
     }
 
-    async fn decide<'e>(&self, event: &'e Value, now: i64) -> Outcome<'e> {
+    async fn decide<'e>(
+        &self,
+        event: &'e Value,
+        now: i64,
+        trace_id: Option<TraceId>,
+    ) -> Outcome<'e> {
         if appsync::is_one(event) {
-            return self.decide_on_graphql(event, now).await;
+            return self.decide_on_graphql(event, now, trace_id).await;
         }
-        let call = match Call::parse_with(event, self.policy.web_socket()) {
+        let mut call = match Call::parse_with(event, self.policy.web_socket()) {
             Ok(call) => call,
             Err(reason) => return Outcome::failed(None, reason),
         };
+        call.trace_id = trace_id.or(call.trace_id);
         let Verification {
             outcome,
             jwks,
@@ -171,11 +206,17 @@ impl Authorizer {
         }
     }
 
-    async fn decide_on_graphql<'e>(&self, event: &'e Value, now: i64) -> Outcome<'e> {
-        let call = match GraphQlCall::parse(event) {
+    async fn decide_on_graphql<'e>(
+        &self,
+        event: &'e Value,
+        now: i64,
+        trace_id: Option<TraceId>,
+    ) -> Outcome<'e> {
+        let mut call = match GraphQlCall::parse(event) {
             Ok(call) => call,
             Err(reason) => return Outcome::failed(None, reason),
         };
+        call.trace_id = trace_id.or(call.trace_id);
         let Verification {
             outcome,
             jwks,
@@ -188,7 +229,7 @@ impl Authorizer {
                 Outcome::answered(answer, seen, Some(token))
             }
             Err(reason) if reason.is_fault() => Outcome::failed(Some(seen), reason),
-            Err(reason) => Outcome::answered(appsync::to_refused_token(reason), seen, None),
+            Err(reason) => Outcome::answered(appsync::to_refused_token(&call, reason), seen, None),
         };
         Outcome {
             jwks,
@@ -238,14 +279,13 @@ impl Authorizer {
 }
 
 /// A result with all that its log line tells.
-struct Outcome<'e> {
-    result: Result<Value, AuthorizerError>,
+pub(crate) struct Outcome<'e> {
+    pub(crate) result: Result<Value, AuthorizerError>,
+    pub(crate) decision: Decision,
+    pub(crate) token: Option<Arc<AccessToken>>,
     verdict: &'static str,
-    reason: Option<Reason>,
-    rule: Option<String>,
     coverage: Option<Coverage>,
     call: Option<Seen<'e>>,
-    token: Option<Arc<AccessToken>>,
     jwks: Option<JwksState>,
     known: bool,
 }
@@ -258,15 +298,13 @@ impl<'e> Outcome<'e> {
             coverage,
         } = answer;
         let verdict = if decision.is_allow() { "allow" } else { "deny" };
-        let (reason, rule) = (decision.reason, decision.rule);
         Self {
             result: Ok(body),
+            decision,
+            token,
             verdict,
-            reason,
-            rule,
             coverage,
             call: Some(call),
-            token,
             jwks: None,
             known: false,
         }
@@ -285,15 +323,13 @@ impl<'e> Outcome<'e> {
     }
 
     fn error(call: Option<Seen<'e>>, error: AuthorizerError) -> Self {
-        let reason = Some(error.reason());
         Self {
             result: Err(error),
+            decision: Decision::refused_before_judging(error.reason()),
+            token: None,
             verdict: "fault",
-            reason,
-            rule: None,
             coverage: None,
             call,
-            token: None,
             jwks: None,
             known: false,
         }
@@ -304,9 +340,10 @@ impl<'e> Outcome<'e> {
         let whole = |coverage: &Coverage| *coverage == Coverage::Whole;
         DecisionLine {
             decision: self.verdict,
-            reason: self.reason,
-            rule: self.rule.as_deref(),
+            reason: self.decision.reason,
+            rule: self.decision.rule.as_deref(),
             request_id: call.and_then(|call| call.request_id),
+            trace_id: call.and_then(|call| call.trace_id),
             api: call.map(|call| call.api.as_str()),
             stage: call.and_then(|call| call.stage.as_deref()),
             kind: call.map(|call| call.kind),
@@ -332,6 +369,7 @@ struct Seen<'e> {
     stage: Option<String>,
     method: &'e str,
     request_id: Option<&'e str>,
+    trace_id: Option<TraceId>,
     route: Option<&'e str>,
 }
 
@@ -343,6 +381,7 @@ impl<'e> Seen<'e> {
             stage: Some(call.arn.stage.clone()),
             method: call.method,
             request_id: call.request_id,
+            trace_id: call.trace_id,
             route: call.route,
         }
     }
@@ -354,43 +393,8 @@ impl<'e> Seen<'e> {
             stage: None,
             method: "POST",
             request_id: call.request_id,
+            trace_id: call.trace_id,
             route: call.operation,
         }
     }
-}
-
-/// The length of an answer's policy document, without writing it anywhere.
-fn policy_bytes(answer: &Value) -> Option<usize> {
-    struct Length(usize);
-    impl io::Write for Length {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut length = Length(0);
-    serde_json::to_writer(&mut length, answer.get("policyDocument")?).ok()?;
-    Some(length.0)
-}
-
-/// Runs a future and gives back the panic, if it panics.
-async fn catching<T>(future: impl Future<Output = T>) -> Result<T, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    std::future::poll_fn(move |context| {
-        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    })
-    .await
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
 }

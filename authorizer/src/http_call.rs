@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use crate::credentials::{Credentials, Scheme};
 use crate::decision_log::DecisionLine;
-use crate::event::authorization;
 use crate::handler::Authorizer;
-use crate::policy::{Decision, Request, Verdict};
+use crate::policy::{Decision, Request, Target, Verdict};
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::token::AccessToken;
+use crate::trace::TraceId;
+#[cfg(feature = "fetch")]
+use crate::trace::TraceParent;
 use crate::verifier::Verification;
 
 /// One call.
@@ -37,7 +39,7 @@ pub struct HttpCall<'r> {
     /// The id under which the call is logged elsewhere.
     pub request_id: Option<&'r str>,
     /// The trace that the call belongs to.
-    pub trace_id: Option<&'r str>,
+    pub trace_id: Option<TraceId>,
 }
 
 /// A call that may go on.
@@ -51,7 +53,7 @@ pub struct Admission {
 
 #[cfg(feature = "fetch")]
 impl<'r> HttpCall<'r> {
-    /// With what the call's headers say: credentials, proofs of possession, and the trace (W3C Trace Context §3.2).
+    /// With what the call's headers say: credentials, proofs of possession, and the trace.
     #[must_use]
     pub fn with_headers(mut self, headers: &'r http::HeaderMap) -> Self {
         let values = |name: &str| {
@@ -60,28 +62,17 @@ impl<'r> HttpCall<'r> {
         };
         self.authorization = values("authorization");
         self.proofs = values("dpop");
-        self.trace_id = headers
-            .get("traceparent")
-            .and_then(|value| value.to_str().ok()?.split('-').nth(1))
-            .filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()));
+        self.trace_id = TraceParent::from_headers(headers).map(|parent| parent.trace_id);
         self
     }
 }
 
 impl HttpCall<'_> {
     fn credentials(&self) -> Result<Credentials<'_>, Reason> {
-        let value = only(&self.authorization)?.ok_or(Reason::TokenMissing)?;
-        let (scheme, token) = authorization(value)?;
-        let proof = only(&self.proofs)?;
-        if proof.is_some_and(|proof| proof.contains(',')) {
-            return Err(Reason::CredentialsAmbiguous);
-        }
         Ok(Credentials {
-            scheme,
-            proof,
             method: self.method,
             url: self.url.clone(),
-            ..Credentials::bearer(token)
+            ..Credentials::in_headers(&self.authorization, &self.proofs)?
         })
     }
 
@@ -110,17 +101,6 @@ impl HttpCall<'_> {
     }
 }
 
-/// The only value of a header.
-fn only<'r>(values: &[&'r [u8]]) -> Result<Option<&'r str>, Reason> {
-    match values {
-        [] => Ok(None),
-        [value] => std::str::from_utf8(value)
-            .map(Some)
-            .map_err(|_| Reason::CredentialsAmbiguous),
-        _ => Err(Reason::CredentialsAmbiguous),
-    }
-}
-
 impl Authorizer {
     /// Decides on one call; `now` in Unix seconds. A panic anywhere inside is a fault, never an admission.
     ///
@@ -139,7 +119,7 @@ impl Authorizer {
             .clone()
             .filter(|_| decision.verdict == Verdict::Allow)
             .ok_or_else(|| Refusal::of(&decision, call.scheme(), call.url.is_some()));
-        DecisionLine {
+        self.record(DecisionLine {
             decision: admitted.as_ref().map_or_else(Refusal::as_str, |_| "allow"),
             reason: decision.reason,
             rule: decision.rule.as_deref(),
@@ -147,9 +127,8 @@ impl Authorizer {
             jwks: verification.jwks,
             known: verification.known,
             took_us,
-            ..self.line(call.line())
-        }
-        .write();
+            ..call.line()
+        });
         admitted.map(|token| Admission {
             token,
             rule: decision.rule,
@@ -159,12 +138,11 @@ impl Authorizer {
     /// Refuses a call of which it's not known what it is; of `call` only what is known is filled in.
     pub fn refuse(&self, call: &HttpCall<'_>, reason: Reason) -> Refusal {
         let refusal = Refusal::because_of(reason);
-        DecisionLine {
+        self.record(DecisionLine {
             decision: refusal.as_str(),
             reason: Some(reason),
-            ..self.line(call.line())
-        }
-        .write();
+            ..call.line()
+        });
         refusal
     }
 
@@ -174,7 +152,9 @@ impl Authorizer {
             Err(reason) => Verification::refused(reason),
         };
         let decision = match &verification.outcome {
-            Ok(token) => self.policy().judge(token, &call.request(now)),
+            Ok(token) => self
+                .policy()
+                .judge_target(token, Target::Route, &call.request(now)),
             Err(reason) => Decision::refused_before_judging(*reason),
         };
         (verification, decision)

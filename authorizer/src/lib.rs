@@ -10,7 +10,8 @@
 //! - [`verifier::Verifier`] turns [`credentials`] into an [`token::AccessToken`] with the keys of [`jwks`], and a token
 //!   that is bound to a key only with proof of its [`possession`];
 //! - [`policy::Policy`] is the policy file: it judges one request and compiles a token's whole rights;
-//! - [`jose`] and [`reason`] are what everything above speaks.
+//! - an [`observer::Observer`] is told of every decision, to count it; [`emf`] writes such counts for `CloudWatch`;
+//! - [`jose`] and [`reason`] are what everything above speaks; [`trace`] tells which trace a call belongs to.
 //!
 //! Nothing in here reads a clock except [`fetch`] (feature `fetch`): the time is an argument.
 
@@ -18,7 +19,9 @@ pub mod answer;
 pub mod appsync;
 pub mod credentials;
 mod decision_log;
+pub mod emf;
 pub mod event;
+mod explained;
 #[cfg(feature = "axum")]
 pub mod extract;
 #[cfg(feature = "fetch")]
@@ -31,18 +34,23 @@ pub mod jose;
 pub mod jwks;
 #[cfg(feature = "tower")]
 pub mod layer;
+pub mod observer;
+mod panics;
 pub mod policy;
 pub mod possession;
 pub mod reason;
 pub mod refusal;
 pub mod token;
+pub mod trace;
 pub mod verifier;
 
 pub use credentials::Credentials;
+pub use explained::ExplainedEvent;
 pub use handler::{Authorizer, AuthorizerError};
 pub use http_call::{Admission, HttpCall};
 #[cfg(feature = "tower")]
 pub use layer::AuthorizerLayer;
+pub use observer::{Decided, Observer};
 pub use policy::Policy;
 pub use reason::Reason;
 pub use refusal::Refusal;

@@ -1,12 +1,16 @@
 //! The Lambda function: reads the policy file, then answers one event at a time.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use gatewright_authorizer::fetch::{SystemClock, unix_now};
 use gatewright_authorizer::jwks::Clock;
-use gatewright_authorizer::{Authorizer, AuthorizerError, Policy, Verifier};
+use gatewright_authorizer::trace::TraceParent;
+use gatewright_authorizer::{
+    Authorizer, AuthorizerError, Decided, Observer, Policy, Verifier, emf,
+};
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing_subscriber::Layer as _;
@@ -16,6 +20,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Where the policy file is.
 const POLICY_VARIABLE: &str = "GATEWRIGHT_POLICY";
+/// `emf`, which is the default, or `off`.
+const METRICS_VARIABLE: &str = "GATEWRIGHT_METRICS";
 
 fn main() -> ExitCode {
     init_log();
@@ -38,7 +44,9 @@ fn start() -> Result<(), String> {
     let handler = service_fn(move |event: LambdaEvent<Value>| {
         let authorizer = Arc::clone(&authorizer);
         async move {
-            let trace_id = event.context.xray_trace_id.as_deref().and_then(root);
+            let header = event.context.xray_trace_id.as_deref();
+            let trace = header.and_then(TraceParent::from_x_ray);
+            let trace_id = trace.map(|trace| trace.trace_id);
             authorizer
                 .answer_traced(&event.payload, unix_now(), trace_id)
                 .await
@@ -48,13 +56,6 @@ fn start() -> Result<(), String> {
     runtime
         .block_on(lambda_runtime::run(handler))
         .map_err(|error| format!("the Lambda runtime failed: {error}"))
-}
-
-/// The trace's own id in X-Ray's header `Root=1-…;Parent=…;Sampled=1`.
-fn root(header: &str) -> Option<&str> {
-    header
-        .split(';')
-        .find_map(|part| part.trim().strip_prefix("Root="))
 }
 
 /// Refuses to start without a sound policy: an authorizer that guards nothing would look like one that works.
@@ -69,7 +70,28 @@ fn authorizer() -> Result<Authorizer, String> {
     let directory = Path::new(&path).parent().unwrap_or(Path::new(""));
     let verifier = Verifier::over_http(policy.issuers(), directory, &clock)
         .map_err(|error| error.to_string())?;
-    Ok(Authorizer::new(policy, verifier).timed_by(clock))
+    let authorizer = Authorizer::new(policy, verifier).timed_by(clock);
+    let metrics = std::env::var(METRICS_VARIABLE).unwrap_or_default();
+    match metrics.as_str() {
+        "" | "emf" => Ok(authorizer.observed_by(Arc::new(Emf))),
+        "off" => Ok(authorizer),
+        other => Err(format!(
+            "{METRICS_VARIABLE} is {other:?}; set it to emf or off, or remove it, which is emf"
+        )),
+    }
+}
+
+/// Writes one line a call, as it stands, for `CloudWatch Logs` to make metrics of.
+struct Emf;
+
+impl Observer for Emf {
+    #[expect(clippy::disallowed_methods, reason = "the clock enters here")]
+    fn decided(&self, decided: &Decided) {
+        let mut line = emf::of_decision("authorizer", decided, unix_now().saturating_mul(1000));
+        line.push('\n');
+        // Nobody can be told that standard output is gone.
+        let _ = io::stdout().lock().write_all(line.as_bytes());
+    }
 }
 
 /// JSON lines on standard output. `AWS_LAMBDA_LOG_LEVEL` sets our level; the runtime's own crates stay at `info` or

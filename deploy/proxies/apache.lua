@@ -32,6 +32,8 @@ function authorize(r)
             ["x-forwarded-for"] = r.useragent_ip,
             ["authorization"] = r.headers_in["Authorization"],
             ["dpop"] = r.headers_in["DPoP"],
+            ["traceparent"] = r.headers_in["traceparent"],
+            ["x-amzn-trace-id"] = r.headers_in["X-Amzn-Trace-Id"],
         },
     })
     if not answered then

@@ -21,7 +21,7 @@ local function ask(txn)
         ["x-original-uri"] = { txn.f:pathq() or "" },
         ["x-forwarded-for"] = { txn.f:src() or "" },
     }
-    for _, name in ipairs({ "authorization", "dpop" }) do
+    for _, name in ipairs({ "authorization", "dpop", "traceparent", "x-amzn-trace-id" }) do
         local sent = values(headers, name)
         if #sent > 0 then
             question[name] = sent

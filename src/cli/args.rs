@@ -115,6 +115,31 @@ impl ConfigArgs {
     }
 }
 
+/// The settings of a server that isn't the issuer: from the issuer's variables of these sections, and from `flags`. In
+/// traces it calls itself `service`, unless it's told another name.
+///
+/// # Errors
+/// [`CliError::Config`] with everything that is wrong.
+pub fn settings_of(
+    service: &str,
+    sections: &[&str],
+    flags: &[(&str, String)],
+) -> Result<Config, CliError> {
+    let ours = |name: &str| {
+        let section = name.strip_prefix("GATEWRIGHT_");
+        section.is_some_and(|name| sections.iter().any(|section| name.starts_with(section)))
+    };
+    let env = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| ours(name));
+    let loaded = Config::load(None, env, flags)?;
+    let mut config = loaded.config;
+    if !loaded.provenance.contains_key("traces.service_name") {
+        service.clone_into(&mut config.traces.service_name);
+    }
+    Ok(config)
+}
+
 /// How the result is printed.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct OutputArgs {

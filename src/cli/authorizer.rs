@@ -1,13 +1,15 @@
 //! `gatewright authorizer`: the authorizer as a server, for the proxies that ask one.
 
-use super::args::{ConfigArgs, read_file};
+use super::args::{ConfigArgs, read_file, settings_of};
 use super::error::CliError;
-use super::runtime;
+use super::{metrics, runtime};
 use crate::config::{self, Config};
+use crate::http::endpoints::Counted;
 use crate::http::forward_auth::{self, ClaimHeaders, ENDPOINT, ForwardAuth, ProxyKind, Settings};
 use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings};
 use crate::http::signals;
+use crate::metrics::{Metrics, Of};
 use clap::builder::PossibleValue;
 use gatewright_authorizer::fetch::SystemClock;
 use gatewright_authorizer::jwks::Clock;
@@ -48,7 +50,7 @@ pub enum AuthorizerCommand {
         long_about = "Answer a proxy before each call: 200 if the policy file allows it, with the caller's identity in\n\
             X-Auth-… headers; else 401, 403, or 503 when nothing can be decided. It serves at /auth until SIGTERM or\n\
             SIGINT, and its health at /health/live and /health/ready. Settings of the log and of the listener's limits\n\
-            come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_….",
+            come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_…, those of traces from GATEWRIGHT_TRACES_….",
         after_help = "Example:\n  gatewright authorizer serve --policy policy.toml --from nginx\n\n\
             deploy/proxies/ has the other side for nginx and haproxy, as it is tested."
     )]
@@ -73,6 +75,9 @@ pub struct ServeArgs {
     /// Scheme and host under which callers know the API; needed for tokens bound by DPoP
     #[arg(long, value_name = "URL", value_parser = public_url)]
     public_url: Option<String>,
+    /// Address and port where metrics can be read, at /metrics, such as 127.0.0.1:9465; nowhere if not given
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<SocketAddr>,
 }
 
 impl clap::ValueEnum for ProxyKind {
@@ -112,8 +117,7 @@ pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliEr
     config.refuse_all_but_listen("authorizer")?;
     let AuthorizerCommand::Serve(args) = &args.command;
     let config = settings(args)?;
-    let _log =
-        crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
+    let _telemetry = runtime::telemetry(&config, &[])?;
     let authorizer = authorizer(&args.policy)?;
     runtime::threads()?.block_on(serve(args, &config, authorizer))?;
     Ok(ExitCode::SUCCESS)
@@ -122,12 +126,8 @@ pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliEr
 /// The settings of log and listener, as the issuer reads its own.
 fn settings(args: &ServeArgs) -> Result<Config, CliError> {
     let listen = args.listen.clone().unwrap_or_else(|| LISTEN.to_owned());
-    let env = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| {
-            name.starts_with("GATEWRIGHT_LOG_") || name.starts_with("GATEWRIGHT_HTTP_")
-        });
-    let mut config = Config::load(None, env, &[("listen", listen)])?.config;
+    let sections = ["LOG_", "HTTP_", "TRACES_"];
+    let mut config = settings_of("gatewright-authorizer", &sections, &[("listen", listen)])?;
     config.trusted_proxies.clone_from(&args.trusted_proxy);
     if config.trusted_proxies.is_empty() {
         let own = ["127.0.0.0/8", "::1/128"];
@@ -163,6 +163,9 @@ async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Res
         public_url: args.public_url.clone(),
         claims,
     };
+    let counts = Arc::new(Metrics::new(Of::Authorizer));
+    let authorizer = authorizer.observed_by(Arc::new(counts.authorizer.clone()));
+    let _exposed = metrics::expose_at(args.metrics, &counts).await?;
     let listener = runtime::bind(config).await?;
     let listen: SocketAddr = listener.local_addr().map_err(failed)?;
     let door = ForwardAuth::new(authorizer, settings, runtime::system_clock());
@@ -172,7 +175,8 @@ async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Res
         relayed: true,
         ..GuardSettings::new(config)
     };
-    let guarded = guard::layer(guard, forward_auth::router(door.clone()));
+    let guarded = guard::layer(guard, forward_auth::router(door.clone()))
+        .counted_by(Counted::forward_auth(&counts.requests));
     signals::on_hangup(|| tracing::info!("SIGHUP: restart it to read another policy file"))
         .map_err(failed)?;
     let leaving = async move {

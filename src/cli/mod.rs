@@ -16,6 +16,7 @@ mod events;
 mod files;
 mod gateway;
 mod key;
+pub mod metrics;
 mod migrate;
 pub mod open;
 pub mod out;

@@ -1,5 +1,6 @@
 //! Opens what every command and the server work with: the database, the master key, the password pool.
 
+use super::args::now;
 use super::error::CliError;
 use super::out;
 use crate::config::{Announcement, Config, KeptAddress, MasterKey, host_name, master_key};
@@ -8,8 +9,9 @@ use crate::crypto::{Entropy, MasterKeys};
 use crate::flows::admin::Admin;
 use crate::flows::events::{AddressPrivacy, EventSettings, EventStream};
 use crate::flows::keys;
-use crate::store::events::Recorder;
+use crate::store::events::{Recorder, verify};
 use crate::store::{Backend, Store, StoreOptions};
+use std::sync::Arc;
 
 /// Which databases may be migrated on the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +111,8 @@ pub async fn open_migrating(
     keys::check_master_key(&store, &master).await?;
     let entropy = Entropy::system();
     let passwords = hasher(config, &entropy)?;
-    let events = event_stream(config, &master, &entropy);
+    let events = event_stream(config, &store, &master, &entropy);
+    verify::begin(&store, events.recorder(), now()).await?;
     let announcements = match announcement {
         Announcement::Quiet => Vec::new(),
         other => vec![other],
@@ -163,9 +166,16 @@ pub fn derive(key: &master_key::MasterKey) -> Result<MasterKeys, CliError> {
 }
 
 /// The stream of events of a node as configured.
-pub fn event_stream(config: &Config, master: &MasterKeys, entropy: &Entropy) -> EventStream {
+pub fn event_stream(
+    config: &Config,
+    store: &Store,
+    master: &MasterKeys,
+    entropy: &Entropy,
+) -> EventStream {
     let node = config.node.clone().unwrap_or_else(host_name);
-    let recorder = Recorder::new(&node, master.events.clone());
+    let metrics = Arc::clone(store.metrics());
+    let recorder = Recorder::new(&node, master.events.clone())
+        .watched_by(Arc::new(move |event| metrics.saw(event)));
     let settings = EventSettings {
         addresses: match config.events.addresses {
             KeptAddress::Full => AddressPrivacy::Full,

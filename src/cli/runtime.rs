@@ -3,18 +3,21 @@
 #![expect(clippy::disallowed_methods, reason = "the clock enters here")]
 
 use super::error::CliError;
+use super::metrics;
 use super::open::Opened;
 use crate::config::Config;
 use crate::domain::event::Happening;
 use crate::flows::clients::ClientCache;
 use crate::flows::scopes::ScopeDirectory;
 use crate::flows::{Issuer, Settings, SharedIssuer, keys};
+use crate::http::endpoints::Counted;
 use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings, Tls};
 use crate::http::state::Clock;
 use crate::http::{App, signals};
 use crate::store::events::{retention, verify};
 use crate::store::sweep;
+use crate::telemetry::{self, Telemetry};
 use arc_swap::ArcSwap;
 use axum::Router;
 use gatewright_authorizer::fetch::unix_now;
@@ -22,7 +25,7 @@ use gatewright_authorizer::policy::Policy;
 use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 /// How often a node looks for changed keys.
@@ -33,6 +36,9 @@ const USES_EVERY: Duration = Duration::from_secs(10);
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 /// How often it removes what has expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// The longest that the end waits for the collector.
+const LAST_SPANS: Duration = Duration::from_secs(5);
 
 fn failed(error: impl Display) -> CliError {
     CliError::failed(error.to_string())
@@ -99,9 +105,6 @@ pub async fn issuer(
         ..
     } = opened;
     let now = unix_now();
-    verify::begin(&store, events.recorder(), now)
-        .await
-        .map_err(failed)?;
     keys::ensure_first_keys(&store, &master, &events, now)
         .await
         .map_err(failed)?;
@@ -109,7 +112,7 @@ pub async fn issuer(
     let issuer = Arc::new(Issuer {
         url: config.issuer.clone(),
         settings: settings(config),
-        passwords,
+        passwords: metrics::watched(passwords, store.metrics()),
         keyring: ArcSwap::from_pointee(keyring),
         clients: ClientCache::default(),
         scopes,
@@ -120,6 +123,16 @@ pub async fn issuer(
     });
     keys::tick(&issuer, now).await.map_err(failed)?;
     Ok(issuer)
+}
+
+/// Starts log and traces. Hold it to the end.
+///
+/// # Errors
+/// [`CliError::Usage`] about the settings of either.
+pub fn telemetry(config: &Config, quiet: &[&'static str]) -> Result<Telemetry, CliError> {
+    let patience = Duration::from_secs(config.http.drain_s).min(LAST_SPANS);
+    telemetry::init_traced(&config.log, &config.traces, patience, quiet)
+        .map_err(|error| CliError::usage(error.to_string()))
 }
 
 /// Listens for SIGTERM and SIGINT from here on.
@@ -186,7 +199,23 @@ pub async fn run(
         version: version.clone(),
     };
     issuer.events.note(started, unix_now());
-    let work = background(&issuer, config.events.retention_days);
+    if let Some(digest) = issuer.scopes.digest() {
+        let loaded = Happening::PolicyLoaded {
+            digest: digest.to_owned(),
+            scopes: issuer.scopes.names().count() as u64,
+        };
+        issuer.events.note(loaded, unix_now());
+    }
+    let mut work = background(&issuer, config.events.retention_days);
+    work.push(metrics::watch_keys_and_clock(&issuer));
+    // The store holds the metrics, and they what is looked at.
+    let waiting = Arc::downgrade(&issuer);
+    issuer.store.metrics().before_scrape(move |metrics| {
+        if let Some(issuer) = waiting.upgrade() {
+            metrics.events.queue_depth(issuer.events.waiting());
+        }
+    });
+    let counted = Counted::issuer(&issuer.store.metrics().requests, &app.base_path);
     let leaving = async move {
         signal.await;
         app.leave();
@@ -198,7 +227,9 @@ pub async fn run(
         told.events
             .note(Happening::RequestFailed { cause, words }, unix_now());
     };
-    let guarded = guard::layer(GuardSettings::new(config), router).telling(Arc::new(on_failure));
+    let guarded = guard::layer(GuardSettings::new(config), router)
+        .counted_by(counted)
+        .telling(Arc::new(on_failure));
     let report = server::serve(listener, guarded, server_settings, leaving)
         .await
         .map_err(failed)?;
@@ -245,8 +276,15 @@ fn background(issuer: &SharedIssuer, retention_days: u32) -> Vec<tokio::task::Jo
             loop {
                 events_interval.tick().await;
                 let events = &events_issuer.events;
+                let began = Instant::now();
                 match events.write(&events_issuer.store, unix_now()).await {
-                    Ok(_) => failing = false,
+                    Ok(written) => {
+                        failing = false;
+                        if written > 0 {
+                            let metrics = events_issuer.store.metrics();
+                            metrics.events.written(began.elapsed());
+                        }
+                    }
                     // Told once, not four times a second.
                     Err(_) if failing => {}
                     Err(error) => {
@@ -284,10 +322,12 @@ fn background(issuer: &SharedIssuer, retention_days: u32) -> Vec<tokio::task::Jo
 }
 
 async fn sweep_all(issuer: &SharedIssuer) {
+    let upkeep = &issuer.store.metrics().upkeep;
     loop {
         match sweep::batch(&issuer.store, unix_now()).await {
-            Ok(0) => return,
+            Ok(0) => return upkeep.cleaned(unix_now()),
             Ok(removed) => {
+                upkeep.removed(removed);
                 tracing::debug!(removed, "expired rows removed");
                 tokio::task::yield_now().await;
             }

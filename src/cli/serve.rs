@@ -4,8 +4,8 @@ use super::args::ConfigArgs;
 use super::error::CliError;
 use super::files::{self, Files};
 use super::open::{Migrate, open_migrating};
-use super::runtime;
-use crate::config::Config;
+use super::{metrics, runtime};
+use crate::config::Loaded;
 use crate::http::{App, router};
 use std::process::ExitCode;
 
@@ -30,14 +30,13 @@ pub struct ServeArgs {
 /// [`CliError`]
 pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
     let (loaded, files) = files::load(config)?;
-    let config = loaded.config;
-    let _log =
-        crate::telemetry::init(&config.log).map_err(|error| CliError::usage(error.to_string()))?;
-    runtime::threads()?.block_on(serve(args, &config, files))?;
+    let _telemetry = runtime::telemetry(&loaded.config, &[])?;
+    runtime::threads()?.block_on(serve(args, &loaded, files))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &ServeArgs, config: &Config, files: Files) -> Result<(), CliError> {
+async fn serve(args: &ServeArgs, loaded: &Loaded, files: Files) -> Result<(), CliError> {
+    let config = &loaded.config;
     let signal = runtime::shutdown_signal()?;
     let migrate = if args.migrate {
         Migrate::Any
@@ -53,6 +52,7 @@ async fn serve(args: &ServeArgs, config: &Config, files: Files) -> Result<(), Cl
     }
     let issuer = Box::pin(runtime::issuer(config, opened, files.scopes)).await?;
     let app = App::new(issuer, runtime::system_clock(), config.cors.origins.clone());
+    let _exposed = metrics::expose(loaded, app.issuer.store.metrics()).await?;
     let listener = runtime::bind(config).await?;
     tracing::info!(listen = %config.listen, issuer = %config.issuer, "ready");
     runtime::run(

@@ -4,7 +4,10 @@ use std::{fmt::Display, path::Path};
 
 use serde_json::Value;
 
-use super::{Config, KeptAddress, LogFormat, MasterKeySource, TlsConfig, read, read::Raw};
+use super::{
+    Config, KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, TlsConfig, read,
+    read::Raw,
+};
 
 /// One setting.
 pub(super) struct Key {
@@ -38,6 +41,7 @@ impl Key {
         }
         match (self.toml)(config).parse::<toml::Value>() {
             Ok(toml::Value::Integer(number)) => Value::from(number),
+            Ok(toml::Value::Float(number)) => Value::from(number),
             Ok(list @ toml::Value::Array(_)) => serde_json::to_value(list).unwrap_or_default(),
             _ => Value::from(masked),
         }
@@ -131,6 +135,12 @@ pub(super) const KEYS: &[Key] = &[
     key!("log.format", log.format, read::log_format, "human or json, one event a line, on standard error."),
     key!("log.level", log.level, read::level, "off, error, warn, info, debug or trace."),
 
+    special!("traces.endpoint", |c, raw| { c.traces.endpoint = read::collector(raw)?; Ok(()) }, |c| c.traces.endpoint.clone().unwrap_or_else(|| NOT_SET.to_owned()), "http://127.0.0.1:4318", "Records traces for this OpenTelemetry collector: the base URL of OTLP over HTTP. Off without it."),
+    key!("traces.sample", traces.sample, read::ratio, "How many of the traces that begin here are recorded, from 0.0 to 1.0."),
+    key!("traces.service_name", traces.service_name, read::text, "What the spans call this service."),
+    key!("metrics.listen", metrics.listen, read::address_or_off, "Where Prometheus finds the metrics, at /metrics; off for nowhere. They name clients and load: keep it to\nyour own networks."),
+    key!("metrics.format", metrics.format, read::metrics_format, "prometheus, or emf: a line a minute on standard output for CloudWatch Logs, and metrics.listen only if it's set."),
+
     key!("cors.origins", cors.origins, read::origins, "Web origins that may call the token, userinfo and revocation endpoints. Exact: no wildcard, no null."),
 
     special!("policy.file", |c, raw| { c.policy.file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.policy.file.as_deref()), "policy.toml", "The authorizer's policy, so that the issuer knows its audiences and scopes."),
@@ -207,9 +217,10 @@ shown_quoted!(
     std::net::SocketAddr,
     ipnet::IpNet,
     LogFormat,
-    KeptAddress
+    KeptAddress,
+    MetricsFormat
 );
-shown_bare!(i64, u64, u32, usize);
+shown_bare!(i64, u64, u32, usize, Ratio);
 
 impl<T: Shown> Shown for Vec<T> {
     fn toml(&self) -> String {
@@ -223,6 +234,24 @@ impl<T: Shown> Shown for Vec<T> {
             return "(none)".to_owned();
         }
         self.iter().map(Shown::plain).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Shown for Option<std::net::SocketAddr> {
+    fn toml(&self) -> String {
+        toml::Value::String(self.plain()).to_string()
+    }
+    fn plain(&self) -> String {
+        self.map_or_else(|| "off".to_owned(), |address| address.to_string())
+    }
+}
+
+impl Display for MetricsFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Prometheus => "prometheus",
+            Self::Emf => "emf",
+        })
     }
 }
 

@@ -11,8 +11,12 @@ use super::{
 };
 
 /// Variables of the project that are not settings of this program: the name of the configuration file, and the
-/// authorizer's policy, which may stand in the same environment.
-const NOT_SETTINGS: [&str; 2] = ["GATEWRIGHT_CONFIG", "GATEWRIGHT_POLICY"];
+/// authorizer's own, which may stand in the same environment.
+const NOT_SETTINGS: [&str; 3] = [
+    "GATEWRIGHT_CONFIG",
+    "GATEWRIGHT_POLICY",
+    "GATEWRIGHT_METRICS",
+];
 
 /// A value and where it stood.
 pub(super) struct Given {

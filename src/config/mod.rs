@@ -22,7 +22,9 @@ use serde_json::Value;
 pub use error::{ConfigError, Problem};
 pub use example::example_toml;
 pub use master_key::{Announcement, MasterKey, MasterKeyError};
-pub use monitoring::{EventsConfig, KeptAddress, host_name};
+pub use monitoring::{
+    EventsConfig, KeptAddress, MetricsConfig, MetricsFormat, Ratio, TracesConfig, host_name,
+};
 pub use values::{
     Config, CorsConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, LogFormat,
     MasterKeySource, PasswordConfig, PolicyConfig, SecretText, SessionConfig, ThrottleConfig,
@@ -112,6 +114,11 @@ impl Loaded {
             value_masked,
             source,
         }
+    }
+
+    /// Whether somebody set the key, as against its default.
+    pub fn is_set(&self, key: &str) -> bool {
+        self.provenance.contains_key(key)
     }
 
     /// The configuration file, if a secret stands in it: the master key, or a password in the database's URL.

@@ -1,6 +1,7 @@
-//! Settings of what is recorded.
+//! Settings of what is recorded, counted and traced.
 
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 
 /// `[events]`
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,5 +62,86 @@ pub fn host_name() -> String {
         "node".to_owned()
     } else {
         name
+    }
+}
+
+/// `[traces]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracesConfig {
+    /// The collector's base URL for OTLP over HTTP; `None` records nothing.
+    pub endpoint: Option<String>,
+    /// How many of the traces that begin here are recorded.
+    pub sample: Ratio,
+    /// `service.name` of the spans.
+    pub service_name: String,
+}
+
+/// A part of the whole, in millionths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ratio(u32);
+
+impl Ratio {
+    /// All of it.
+    pub const ALL: Self = Self(1_000_000);
+
+    /// From a number between 0 and 1; what is beyond millionths is rounded.
+    pub fn new(part: f64) -> Option<Self> {
+        let millionths = (part * 1e6).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between 0 and a million"
+        )]
+        (0.0..=1e6)
+            .contains(&millionths)
+            .then_some(Self(millionths as u32))
+    }
+
+    /// In millionths.
+    pub fn millionths(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", f64::from(self.0) / 1e6)
+    }
+}
+
+/// How metrics are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MetricsFormat {
+    /// Prometheus asks for them.
+    Prometheus,
+    /// A line a minute on standard output, which `CloudWatch Logs` makes metrics of.
+    Emf,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// Where they can be asked for; `None` for nowhere.
+    pub listen: Option<SocketAddr>,
+    /// How they are read.
+    pub format: MetricsFormat,
+}
+
+impl Default for TracesConfig {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            sample: Ratio::ALL,
+            service_name: "gatewright".to_owned(),
+        }
+    }
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self {
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464))),
+            format: MetricsFormat::Prometheus,
+        }
     }
 }

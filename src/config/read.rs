@@ -10,8 +10,9 @@ use std::{
 
 use ipnet::IpNet;
 use toml::de::DeValue;
+use url::Url;
 
-use super::{KeptAddress, LogFormat, MasterKeySource, SecretText};
+use super::{KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, SecretText};
 
 /// A value before its key has read it.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub(super) enum Raw {
     String(String),
     /// A TOML integer.
     Integer(i64),
+    /// A TOML floating-point number.
+    Float(f64),
     /// A TOML array of strings.
     List(Vec<String>),
     /// Any other TOML type, by name.
@@ -48,7 +51,10 @@ impl Raw {
                     Self::List,
                 )
             }
-            DeValue::Float(_) => Self::Other("a floating-point number"),
+            DeValue::Float(digits) => digits
+                .as_str()
+                .parse()
+                .map_or(Self::Other("no number"), Self::Float),
             DeValue::Boolean(_) => Self::Other("a boolean"),
             DeValue::Datetime(_) => Self::Other("a date"),
             DeValue::Table(_) => Self::Other("a table"),
@@ -62,7 +68,9 @@ pub(super) fn text(raw: &Raw) -> Result<String, String> {
             Err("is empty: give a value or remove it".to_owned())
         }
         Raw::Text(text) | Raw::String(text) => Ok(text.clone()),
-        Raw::Integer(_) => Err("must be a string, in quotes; it is a number".to_owned()),
+        Raw::Integer(_) | Raw::Float(_) => {
+            Err("must be a string, in quotes; it is a number".to_owned())
+        }
         Raw::List(_) => Err("must be a string; it is an array".to_owned()),
         Raw::Other(kind) => Err(format!("must be a string; it is {kind}")),
     }
@@ -92,6 +100,38 @@ where
     }
 }
 
+/// A part of the whole, as a number from 0 to 1.
+pub(super) fn ratio(raw: &Raw) -> Result<Ratio, String> {
+    let number = match raw {
+        Raw::Float(number) => Some(*number),
+        Raw::Integer(0) => Some(0.0),
+        Raw::Integer(1) => Some(1.0),
+        Raw::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    number
+        .and_then(Ratio::new)
+        .ok_or_else(|| "must be a number from 0.0 to 1.0".to_owned())
+}
+
+/// The base URL of a collector.
+pub(super) fn collector(raw: &Raw) -> Result<Option<String>, String> {
+    let given = text(raw)?;
+    let wrong = "must be the collector's base URL for OTLP over HTTP, such as http://127.0.0.1:4318; \
+                 a key that it asks for goes into OTEL_EXPORTER_OTLP_HEADERS";
+    let url = Url::parse(&given).map_err(|_| wrong.to_owned())?;
+    let plain = url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
+    let sound = plain && url.has_host() && ["http", "https"].contains(&url.scheme());
+    if sound {
+        Ok(Some(given.trim_end_matches('/').to_owned()))
+    } else {
+        Err(wrong.to_owned())
+    }
+}
+
 pub(super) fn path(raw: &Raw) -> Result<PathBuf, String> {
     text(raw).map(PathBuf::from)
 }
@@ -104,6 +144,25 @@ pub(super) fn address(raw: &Raw) -> Result<SocketAddr, String> {
     text(raw)?.parse().map_err(|_| {
         "must be an IP address and a port, such as 127.0.0.1:8080 or [::]:8443".to_owned()
     })
+}
+
+pub(super) fn address_or_off(raw: &Raw) -> Result<Option<SocketAddr>, String> {
+    if text(raw)? == "off" {
+        return Ok(None);
+    }
+    address(raw)
+        .map(Some)
+        .map_err(|what| format!("{what}, or off"))
+}
+
+pub(super) fn metrics_format(raw: &Raw) -> Result<MetricsFormat, String> {
+    one_of(
+        raw,
+        &[
+            ("prometheus", MetricsFormat::Prometheus),
+            ("emf", MetricsFormat::Emf),
+        ],
+    )
 }
 
 pub(super) fn level(raw: &Raw) -> Result<String, String> {
@@ -145,7 +204,7 @@ pub(super) fn node_name(raw: &Raw) -> Result<Option<String>, String> {
     if name.is_empty() || name.len() > 64 || !name.chars().all(usable) {
         return Err("use 1 to 64 letters, digits, '-', '_' or '.'".to_owned());
     }
-    Ok(Some(name.to_owned()))
+    Ok(Some(name.clone()))
 }
 
 fn one_of<T: Copy>(raw: &Raw, choices: &[(&str, T)]) -> Result<T, String> {
@@ -263,4 +322,62 @@ pub(super) fn master_key_file(raw: &Raw) -> Result<Option<MasterKeySource>, Stri
 
 pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> String {
     format!("cannot read {}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ratio, Raw, collector, ratio};
+
+    #[test]
+    fn a_ratio_is_a_part_of_the_whole() {
+        for (raw, millionths) in [
+            (Raw::Float(0.1), 100_000),
+            (Raw::Float(0.0), 0),
+            (Raw::Integer(0), 0),
+            (Raw::Integer(1), 1_000_000),
+            (Raw::Text("0.25".to_owned()), 250_000),
+            (Raw::Text(" 1 ".to_owned()), 1_000_000),
+        ] {
+            assert_eq!(
+                ratio(&raw).map(Ratio::millionths),
+                Ok(millionths),
+                "{raw:?}"
+            );
+        }
+        for raw in [
+            Raw::Float(1.1),
+            Raw::Float(-0.1),
+            Raw::Float(f64::NAN),
+            Raw::Float(f64::INFINITY),
+            Raw::Integer(2),
+            Raw::Text("10%".to_owned()),
+            Raw::String("0.1".to_owned()),
+        ] {
+            assert!(ratio(&raw).unwrap_err().contains("0.0 to 1.0"), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_collector_is_a_base_url_without_secrets() {
+        for url in [
+            "http://127.0.0.1:4318",
+            "https://otel.example.com",
+            "http://collector:4318/prefix/",
+        ] {
+            let read = collector(&Raw::Text(url.to_owned()));
+            assert_eq!(read.unwrap().as_deref(), Some(url.trim_end_matches('/')));
+        }
+        for url in [
+            "",
+            "127.0.0.1:4318",
+            "grpc://127.0.0.1:4317",
+            "http://",
+            "http://key:secret@otel.example.com",
+            "https://otel.example.com?key=secret",
+            "https://otel.example.com#x",
+        ] {
+            let refused = collector(&Raw::Text(url.to_owned())).unwrap_err();
+            assert!(!refused.contains("secret"), "{refused}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use super::EventsConfig;
+use super::{EventsConfig, MetricsConfig, TracesConfig};
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
@@ -71,6 +71,10 @@ pub struct Config {
     pub events: EventsConfig,
     /// The log on standard error.
     pub log: LogConfig,
+    /// Traces for an OpenTelemetry collector.
+    pub traces: TracesConfig,
+    /// Metrics.
+    pub metrics: MetricsConfig,
     /// Cross-origin requests.
     pub cors: CorsConfig,
     /// The authorizer's policy.
@@ -329,6 +333,8 @@ impl Default for Config {
                 format: LogFormat::Human,
                 level: "info".to_owned(),
             },
+            traces: TracesConfig::default(),
+            metrics: MetricsConfig::default(),
             cors: CorsConfig::default(),
             policy: PolicyConfig::default(),
             http: HttpConfig {

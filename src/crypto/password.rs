@@ -3,6 +3,7 @@
 use super::entropy::Entropy;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
+use gatewright_authorizer::jwks::Clock;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
@@ -42,6 +43,22 @@ pub enum Verdict {
     Wrong,
 }
 
+/// What came of asking for a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// It came after so many microseconds.
+    Came(u64),
+    /// The queue was full.
+    Refused,
+}
+
+/// Who is told of every turn, and the clock that it's measured by.
+#[derive(Clone)]
+struct Watch {
+    clock: Arc<dyn Clock>,
+    tell: Arc<dyn Fn(Turn) + Send + Sync>,
+}
+
 /// The bounded pool.
 #[derive(Clone)]
 pub struct PasswordHasher {
@@ -50,6 +67,7 @@ pub struct PasswordHasher {
     slots: Arc<Semaphore>,
     waiting: Arc<AtomicUsize>,
     entropy: Entropy,
+    watch: Option<Watch>,
 }
 
 struct Waiting<'a>(&'a AtomicUsize);
@@ -79,7 +97,25 @@ impl PasswordHasher {
             slots: Arc::new(Semaphore::new(settings.slots)),
             waiting: Arc::new(AtomicUsize::new(0)),
             entropy,
+            watch: None,
         })
+    }
+
+    /// Tells `tell` of every turn.
+    #[must_use]
+    pub fn watched_by(
+        mut self,
+        clock: Arc<dyn Clock>,
+        tell: impl Fn(Turn) + Send + Sync + 'static,
+    ) -> Self {
+        let tell = Arc::new(tell);
+        self.watch = Some(Watch { clock, tell });
+        self
+    }
+
+    /// How many are hashed or wait at this moment.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Acquire)
     }
 
     /// Hashes a password (canonical form) to a PHC string.
@@ -151,12 +187,19 @@ impl PasswordHasher {
         let waiting = self.waiting.fetch_add(1, Ordering::AcqRel);
         let place = Waiting(&self.waiting);
         if waiting >= self.settings.slots + self.settings.queue {
+            if let Some(watch) = &self.watch {
+                (watch.tell)(Turn::Refused);
+            }
             return Err(HashError::Busy);
         }
+        let came_at = self.watch.as_ref().map(|watch| watch.clock.now_us());
         let slot = Arc::clone(&self.slots)
             .acquire_owned()
             .await
             .map_err(|_| HashError::Broken)?;
+        if let Some((watch, came_at)) = self.watch.as_ref().zip(came_at) {
+            (watch.tell)(Turn::Came(watch.clock.now_us().saturating_sub(came_at)));
+        }
         let result = tokio::task::spawn_blocking(move || {
             let _slot = slot;
             work()

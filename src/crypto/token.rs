@@ -12,6 +12,12 @@ pub fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
+/// The beginning of a SHA-256 as a number: enough to tell texts apart that nobody chose to be alike.
+pub fn sha256_number(text: &str) -> u64 {
+    let whole = digest(&SHA256, text.as_bytes());
+    u64::from_be_bytes(whole.as_ref().first_chunk().copied().unwrap_or_default())
+}
+
 /// The left half of a SHA-256, as base64url: `at_hash` (OIDC Core §3.1.3.6).
 pub fn half_sha256(text: &str) -> String {
     let whole = digest(&SHA256, text.as_bytes());

@@ -22,6 +22,7 @@ pub mod scope;
 pub mod secret;
 pub mod session;
 pub mod time;
+pub mod trace;
 
 pub use account::Account;
 pub use client::Client;

@@ -1,83 +1,22 @@
 //! The authorization endpoint (RFC 6749 §4.1, OIDC Core §3.1.2, RFC 9207).
 
+use super::authorization_response::Reply;
+pub use super::authorization_response::{AuthorizationResponse, AuthorizeError, UnverifiedReason};
 use super::checks::{self, Refusal};
 use super::clients::RegisteredClient;
 use super::interaction::Interaction;
 use super::{FlowError, Issuer};
 use crate::crypto::token::{AuthorizationCode, sha256};
-use crate::domain::authorization::{AuthorizationRequest, ResponseMode};
+use crate::domain::authorization::AuthorizationRequest;
 use crate::domain::client::GrantType;
-use crate::domain::event::{Happening, UnverifiedRequest};
+use crate::domain::event::Happening;
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant};
-use crate::domain::redirect_uri::VerifiedRedirectUri;
 use crate::domain::resource::Audience;
 use crate::domain::session::Session;
-use crate::domain::{Account, Client, ClientId, ErrorCode, FamilyId};
+use crate::domain::{Account, Client, ErrorCode, FamilyId};
 use crate::store::{accounts, codes, consents};
 use std::sync::Arc;
-
-/// Why a request can't be answered at its redirect URI.
-pub type UnverifiedReason = UnverifiedRequest;
-
-/// A refusal at the authorization endpoint.
-#[derive(Debug)]
-pub enum AuthorizeError {
-    /// Client or redirect URI not established: show a page, never redirect.
-    Unverified(UnverifiedReason),
-    /// Safe to report to the client (RFC 6749 §4.1.2.1).
-    Reportable(AuthorizationResponse),
-    /// Not the caller's fault.
-    Failed(FlowError),
-}
-
-impl AuthorizeError {
-    /// Notes that a request was refused.
-    pub fn note(&self, issuer: &Issuer, now: i64) {
-        let (client_id, error, unverified, words) = match self {
-            Self::Unverified(reason) => (None, None, Some(*reason), None),
-            Self::Reportable(response) => {
-                let client_id = Some(response.client_id.clone());
-                (client_id, response.error, None, response.words())
-            }
-            // Told as a failure of ours.
-            Self::Failed(_) => return,
-        };
-        issuer.note(
-            Happening::AuthorizationRefused {
-                client_id,
-                error,
-                unverified,
-                words: words.map(str::to_owned),
-            },
-            now,
-        );
-    }
-}
-
-/// What goes back to the client through the browser.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuthorizationResponse {
-    /// Where.
-    pub to: VerifiedRedirectUri,
-    /// How.
-    pub mode: ResponseMode,
-    /// `code` or `error`, `state`, `iss`.
-    pub parameters: Vec<(&'static str, String)>,
-    /// The client.
-    pub client_id: ClientId,
-    /// The error, if it is one.
-    pub error: Option<ErrorCode>,
-}
-
-impl AuthorizationResponse {
-    /// The words that the client's developers read.
-    pub fn words(&self) -> Option<&str> {
-        let described = |(name, _): &&(&str, String)| *name == "error_description";
-        let (_, words) = self.parameters.iter().find(described)?;
-        Some(words)
-    }
-}
 
 /// What happens next.
 pub enum Next {
@@ -357,7 +296,7 @@ pub(super) async fn grant_code(
         redirect_uri_named: request.redirect_uri_named,
         code_challenge: request.code_challenge.clone(),
     };
-    let issued = Happening::CodeIssued {
+    let code_issued = Happening::CodeIssued {
         client_id: stored.grant.client_id.clone(),
         subject: stored.grant.subject.clone(),
         grant_id: stored.grant.family_id.clone(),
@@ -373,64 +312,6 @@ pub(super) async fn grant_code(
         expires_at,
     )
     .await?;
-    issuer.note(issued, now);
+    issuer.note(code_issued, now);
     Ok(Reply::to(request).code(issuer, &code))
-}
-
-/// Where and how an answer goes.
-pub(super) struct Reply<'a> {
-    client_id: &'a ClientId,
-    to: &'a VerifiedRedirectUri,
-    mode: ResponseMode,
-    state: Option<&'a str>,
-}
-
-impl<'a> Reply<'a> {
-    pub(super) fn to(request: &'a AuthorizationRequest) -> Self {
-        Self {
-            client_id: &request.client_id,
-            to: &request.redirect_uri,
-            mode: request.response_mode,
-            state: request.state.as_deref(),
-        }
-    }
-
-    pub(super) fn error(
-        &self,
-        issuer: &Issuer,
-        code: ErrorCode,
-        words: &'static str,
-    ) -> AuthorizationResponse {
-        self.answer(
-            issuer,
-            Some(code),
-            vec![
-                ("error", code.as_str().to_owned()),
-                ("error_description", words.to_owned()),
-            ],
-        )
-    }
-
-    fn code(&self, issuer: &Issuer, code: &AuthorizationCode) -> AuthorizationResponse {
-        self.answer(issuer, None, vec![("code", code.expose().to_owned())])
-    }
-
-    fn answer(
-        &self,
-        issuer: &Issuer,
-        error: Option<ErrorCode>,
-        mut parameters: Vec<(&'static str, String)>,
-    ) -> AuthorizationResponse {
-        if let Some(state) = self.state {
-            parameters.push(("state", state.to_owned()));
-        }
-        parameters.push(("iss", issuer.url.clone()));
-        AuthorizationResponse {
-            to: self.to.clone(),
-            mode: self.mode,
-            parameters,
-            client_id: self.client_id.clone(),
-            error,
-        }
-    }
 }

@@ -78,6 +78,8 @@ pub async fn authenticate(
     match proves(issuer, &registered, credential, now).await? {
         Ok(()) => {
             let method = client.auth_method;
+            let metrics = issuer.store.metrics();
+            metrics.identity.client_authenticated(true);
             issuer
                 .events
                 .note_authenticated(&client.client_id, method, now);

@@ -42,11 +42,9 @@ pub(super) fn issue(
         jti,
     } = issuer.access_token(&content, now)?;
     let grant = GrantType::ClientCredentials;
-    issuer
-        .events
-        .note_token((grant, &client.client_id), now, || {
-            issuer.issued(grant, &content, &jti)
-        });
+    issuer.note_token((grant, &client.client_id), now, || {
+        issuer.issued(grant, &content, &jti)
+    });
     let response = TokenResponse {
         access_token,
         token_type: "Bearer",

@@ -93,7 +93,7 @@ pub(super) async fn redeem(
     match to_the_end(async move { spend.commit(&shared, now).await }).await? {
         Redemption::Granted => {
             let of = (GrantType::AuthorizationCode, &client.client_id);
-            issuer.events.note_token(of, now, || response.issued);
+            issuer.note_token(of, now, || response.issued);
             Ok(response.body)
         }
         Redemption::Replayed(_) | Redemption::Unknown => refuse(ErrorCode::InvalidGrant, DEAD),

@@ -1,8 +1,9 @@
 //! Consent: what the person was shown is what is granted.
 
 use super::Issuer;
+use super::authorization_response::Reply;
 use super::authorize::{
-    AuthorizeError, Next, Reply, account_of, client_of, fingerprint, grant_code, must_log_in,
+    AuthorizeError, Next, account_of, client_of, fingerprint, grant_code, must_log_in,
 };
 use super::interaction::Interaction;
 use crate::domain::consent::Consent;

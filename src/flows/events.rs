@@ -14,13 +14,15 @@ use crate::store::events::{self, Recorder};
 use crate::store::{Store, StoreError, Tx};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Events written in one transaction, at most.
 const BATCH: usize = 500;
 /// How long a client that authenticates again and again is not recorded again, seconds.
 const AUTHENTICATED_EVERY_S: i64 = 60;
+/// How long what goes on is not told again, seconds.
+const TOLD_EVERY_S: i64 = 3600;
 
 /// How much of an address is kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,6 +82,7 @@ pub struct EventStream {
     settings: EventSettings,
     queue: Mutex<Vec<Event>>,
     lost: AtomicU64,
+    made: AtomicU32,
     rates: Mutex<Rates>,
     /// Taken from the queue and not yet written.
     unwritten: tokio::sync::Mutex<Vec<Event>>,
@@ -92,6 +95,7 @@ struct Rates {
     minute: i64,
     beyond: HashMap<(GrantType, ClientId), u64>,
     authenticated: HashMap<(ClientId, AuthMethod), i64>,
+    told: HashMap<String, i64>,
 }
 
 impl EventStream {
@@ -103,6 +107,7 @@ impl EventStream {
             settings,
             queue: Mutex::default(),
             lost: AtomicU64::new(0),
+            made: AtomicU32::new(0),
             rates: Mutex::default(),
             unwritten: tokio::sync::Mutex::default(),
         }
@@ -189,6 +194,24 @@ impl EventStream {
         }
     }
 
+    /// Notes something that goes on and on, once in an hour; `of` tells it from others.
+    pub fn note_hourly(&self, of: &str, happening: impl FnOnce() -> Happening, now: i64) {
+        let is_due = {
+            let mut rates = locked(&self.rates);
+            rates
+                .told
+                .retain(|_, last| (0..TOLD_EVERY_S).contains(&(now - *last)));
+            let is_due = !rates.told.contains_key(of);
+            if is_due {
+                rates.told.insert(of.to_owned(), now);
+            }
+            is_due
+        };
+        if is_due {
+            self.note(happening(), now);
+        }
+    }
+
     fn event(&self, happening: Happening, now: i64) -> Result<Event, NoEntropy> {
         let request =
             context::current().map_or_else(RequestContext::default, |request| RequestContext {
@@ -197,8 +220,11 @@ impl EventStream {
                 trace_id: request.trace_id,
                 device: Some(request.device),
             });
+        let mut distinct = [0; 8];
+        self.entropy.fill(&mut distinct)?;
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
         Ok(Event {
-            id: self.entropy.id()?,
+            id: Event::make_id(now, number, u64::from_be_bytes(distinct)),
             at: now,
             happening,
             request,

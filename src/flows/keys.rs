@@ -320,7 +320,16 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
         let pending = state("pending", algorithm);
         if let Some(key) = pending.filter(|key| key.activates_at <= now) {
             // A key that nobody can use must not take the place of one that signs.
-            open(&issuer.master, key, serde_json::from_str(&key.public_jwk)?)?;
+            if let Err(error) = open(&issuer.master, key, serde_json::from_str(&key.public_jwk)?) {
+                let rejected = || Happening::KeyRejected {
+                    kid: key.kid.clone(),
+                    cause: error.to_string(),
+                };
+                issuer
+                    .events
+                    .note_hourly(&format!("key {}", key.kid), rejected, now);
+                return Err(error);
+            }
             promote(issuer, algorithm, now).await?;
         }
         let period = issuer.settings.rotate_every_days * 86_400;

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod admin;
 pub mod admin_token;
+mod authorization_response;
 pub mod authorize;
 mod checks;
 pub mod client_auth;
@@ -20,6 +21,7 @@ pub mod events;
 pub mod interaction;
 pub mod introspect;
 mod issue;
+pub mod key_times;
 pub mod keys;
 pub mod login;
 pub mod logout;
@@ -34,6 +36,8 @@ pub mod userinfo;
 
 use crate::crypto::password::PasswordHasher;
 use crate::crypto::{Entropy, Keyring, MasterKeys};
+use crate::domain::ClientId;
+use crate::domain::client::GrantType;
 use crate::domain::event::Happening;
 use crate::store::Store;
 use arc_swap::ArcSwap;
@@ -136,6 +140,18 @@ impl Issuer {
         now: i64,
     ) -> Result<(), FlowError> {
         Ok(self.events.record(tx, happening, now)?)
+    }
+
+    /// Notes an access token that was given out.
+    pub(crate) fn note_token(
+        &self,
+        (grant, client_id): (GrantType, &ClientId),
+        now: i64,
+        happening: impl FnOnce() -> Happening,
+    ) {
+        let metrics = self.store.metrics();
+        metrics.tokens.issued(grant, client_id.as_str());
+        self.events.note_token((grant, client_id), now, happening);
     }
 
     /// Notes an event that needn't commit with anything. It can't fail.

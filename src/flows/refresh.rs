@@ -135,7 +135,7 @@ async fn attempt(
         };
         issuer.note(refreshed, now);
         let of = (GrantType::RefreshToken, &client.client_id);
-        issuer.events.note_token(of, now, || issued);
+        issuer.note_token(of, now, || issued);
     }
     Ok((rotation, response))
 }

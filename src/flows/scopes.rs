@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Clone, Debug, Default)]
 pub struct ScopeDirectory {
     audiences: BTreeMap<String, BTreeSet<String>>,
+    digest: Option<String>,
 }
 
 impl ScopeDirectory {
@@ -17,6 +18,7 @@ impl ScopeDirectory {
     pub fn from_policies(policies: &[Policy]) -> Self {
         let mut directory = Self::default();
         for policy in policies {
+            directory.digest = Some(policy.digest().to_owned());
             for scope in policy.scopes() {
                 let audiences = directory.audiences.entry(scope.to_owned()).or_default();
                 audiences.extend(policy.audiences().into_iter().map(str::to_owned));
@@ -37,6 +39,11 @@ impl ScopeDirectory {
                         .any(|audience| known.contains(audience.as_str()))
                 })
         })
+    }
+
+    /// Names the last policy that was read, as the authorizer's decision log does.
+    pub fn digest(&self) -> Option<&str> {
+        self.digest.as_deref()
     }
 
     /// Every API scope that a policy names, alphabetically.

@@ -1,12 +1,13 @@
 //! What every request passes and every response carries.
 //!
-//! Owns the request id, the client's address, the limits of a request, the last resort for panics, the headers that
-//! belong on every response, and the access log. It wraps the whole router and knows none of its routes. The access
-//! log holds the path and never the query, a header or a body.
+//! Owns the request id, the trace that a request belongs to, the client's address, the limits of a request, the last
+//! resort for panics, the headers that belong on every response, and the access log. It wraps the whole router and knows
+//! nothing of its routes but their names. The access log holds the path and never the query, a header or a body.
 
 mod catch_panic;
 mod client_addr;
 mod limits;
+mod trace;
 
 use std::{
     cell::RefCell,
@@ -25,8 +26,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use ipnet::IpNet;
 use tower::Service;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
+use super::endpoints::Counted;
 use super::server::{PeerAddr, Refused};
 use crate::config::Config;
 use crate::domain::device::DeviceClass;
@@ -34,6 +36,8 @@ use crate::domain::event::FailureCause;
 use crate::flows::FlowError;
 use crate::flows::context::{self, CurrentRequest};
 use catch_panic::CatchPanic;
+
+pub use trace::{TraceContext, Tracing};
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Two years, as the preload list asks.
@@ -56,6 +60,8 @@ pub struct GuardSettings {
     /// Behind it is somebody else's server: bodies pass as they come, and answers keep their own headers. Whoever
     /// relays limits the body.
     pub relays: bool,
+    /// Set if requests are recorded as spans of traces.
+    pub traces: Option<Arc<Tracing>>,
 }
 
 impl GuardSettings {
@@ -68,6 +74,7 @@ impl GuardSettings {
             hsts: config.tls.is_some() || config.issuer.starts_with("https://"),
             relayed: false,
             relays: false,
+            traces: Tracing::of(config),
         }
     }
 }
@@ -84,23 +91,28 @@ thread_local! {
     static BITS: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Chance for ids, at most 16 bytes. Nothing depends on it but that they differ.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "ids for log and traces; nothing depends on them"
+)]
+fn chance<const LENGTH: usize>() -> [u8; LENGTH] {
+    let bits = BITS.with_borrow_mut(|drawn| {
+        drawn.pop().unwrap_or_else(|| {
+            drawn.resize(DRAWN, [0; 16]);
+            // Without entropy nothing else here works either; the id alone is no reason to fail.
+            let _ = SystemRandom::new().fill(drawn.as_flattened_mut());
+            drawn.pop().unwrap_or_default()
+        })
+    });
+    bits.first_chunk().copied().unwrap_or([0; LENGTH])
+}
+
 impl RequestId {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "an id for the log; nothing depends on it"
-    )]
     fn random() -> Self {
-        let bits = BITS.with_borrow_mut(|drawn| {
-            drawn.pop().unwrap_or_else(|| {
-                drawn.resize(DRAWN, [0; 16]);
-                // Without entropy nothing else here works either; the id alone is no reason to fail.
-                let _ = SystemRandom::new().fill(drawn.as_flattened_mut());
-                drawn.pop().unwrap_or_default()
-            })
-        });
         let mut text = [0; 22];
         let length = URL_SAFE_NO_PAD
-            .encode_slice(bits, &mut text)
+            .encode_slice(chance::<16>(), &mut text)
             .unwrap_or_default();
         Self(
             text.get(..length)
@@ -148,6 +160,8 @@ pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
         settings: Arc::new(settings),
         router,
         on_failure: None,
+        counted: None,
+        logs: true,
     }
 }
 
@@ -158,16 +172,30 @@ pub struct Guarded {
     settings: Arc<GuardSettings>,
     router: Router,
     on_failure: Option<OnFailure>,
+    counted: Option<Counted>,
+    logs: bool,
 }
 
 impl Guarded {
     /// Tells of failures, on behalf of the request that each belongs to.
     #[must_use]
-    pub fn telling(self, on_failure: OnFailure) -> Self {
-        Self {
-            on_failure: Some(on_failure),
-            ..self
-        }
+    pub fn telling(mut self, on_failure: OnFailure) -> Self {
+        self.on_failure = Some(on_failure);
+        self
+    }
+
+    /// Counts every request, by endpoint.
+    #[must_use]
+    pub fn counted_by(mut self, counted: Counted) -> Self {
+        self.counted = Some(counted);
+        self
+    }
+
+    /// Leaves requests that went well out of the access log: a scrape comes every few seconds.
+    #[must_use]
+    pub fn without_access_log(mut self) -> Self {
+        self.logs = false;
+        self
     }
 
     /// Answers one request.
@@ -180,6 +208,8 @@ impl Guarded {
             settings,
             router,
             on_failure,
+            counted,
+            logs,
         } = self;
         let began = Instant::now();
         let id = RequestId::random();
@@ -196,11 +226,13 @@ impl Guarded {
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(ClientAddr(client));
         let refused = request.extensions().get::<Refused>().copied();
-
-        let span = tracing::error_span!("request", request_id = %id);
+        let (span, recorded) = spans(&settings, &mut request, &id);
         let current = CurrentRequest {
             request_id: Arc::clone(&id.0),
-            trace_id: None,
+            trace_id: request
+                .extensions()
+                .get::<TraceContext>()
+                .map(|trace| Arc::clone(&trace.id)),
             address: client,
             device: DeviceClass::of(
                 request
@@ -219,9 +251,11 @@ impl Guarded {
             response
         };
         let mut response = context::within(current, answering)
+            .instrument(recorded.clone())
             .instrument(span.clone())
             .await;
         finish(response.headers_mut(), &settings, &id);
+        trace::ended(&recorded, response.status());
         if version == Version::HTTP_2 {
             response.headers_mut().remove(header::CONNECTION);
         }
@@ -234,10 +268,40 @@ impl Guarded {
         } else {
             (method.as_str(), uri.path())
         };
-        let micros = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = began.elapsed();
+        if let Some(counted) = &counted {
+            counted.answered(path, response.status(), took);
+        }
+        if !logs && response.status().is_success() {
+            return response;
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         tracing::info!(target: "gatewright::access", method, path, status = response.status().as_u16(), micros, %client, "answered");
         response
     }
+}
+
+/// The span that every line logged on the request's behalf is in, and the one that is part of a trace, if it's recorded.
+fn spans(settings: &GuardSettings, request: &mut Request, id: &RequestId) -> (Span, Span) {
+    let tracing = settings.traces.as_deref();
+    let Some(context) = TraceContext::begin(tracing, request.headers()) else {
+        return (
+            tracing::error_span!("request", request_id = %id),
+            Span::none(),
+        );
+    };
+    let span = tracing::error_span!("request", request_id = %id, trace_id = &*context.id);
+    // What stands in for a refused request has no method of its own.
+    let refused = request.extensions().get::<Refused>().is_some();
+    let recorded = match tracing.filter(|_| context.is_recorded() && !refused) {
+        None => Span::none(),
+        Some(tracing) => {
+            let route = tracing.route(settings, request.uri().path());
+            span.in_scope(|| context.span(request.method(), &id.0, route))
+        }
+    };
+    request.extensions_mut().insert(context);
+    (span, recorded)
 }
 
 /// For whoever speaks to it without a listener.

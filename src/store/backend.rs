@@ -2,16 +2,20 @@
 
 use super::error::StoreError;
 use super::sqlite_file::{lock, prepare_file, sqlite_path};
+use super::trace::traced;
 use super::tx::Tx;
 use super::values::{Param, Row, bind};
+use crate::metrics::{DatabaseMetrics, Metrics, Of, Operation};
 use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -28,6 +32,16 @@ pub enum Backend {
     Postgres,
 }
 
+impl Backend {
+    /// As OpenTelemetry calls it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgresql",
+        }
+    }
+}
+
 /// How to open a database.
 #[derive(Clone, Debug)]
 pub struct StoreOptions {
@@ -41,7 +55,14 @@ pub struct StoreOptions {
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
-pub enum Store {
+pub struct Store {
+    pub(super) pools: Pools,
+    metrics: Arc<Metrics>,
+}
+
+/// Its connections.
+#[derive(Clone, Debug)]
+pub(super) enum Pools {
     /// One connection writes, a few read.
     Sqlite {
         /// Readers.
@@ -58,14 +79,14 @@ pub enum Store {
 /// Runs one body on whichever database it is; `$arguments` becomes the bound parameters of that database.
 macro_rules! on {
     ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr, $sqlite:ident) => {
-        match $self {
-            Store::Sqlite {
+        match &$self.pools {
+            Pools::Sqlite {
                 $sqlite: $executor, ..
             } => {
                 let $arguments = bind::<SqliteArguments>($params)?;
                 $body
             }
-            Store::Postgres($executor) => {
+            Pools::Postgres($executor) => {
                 let $arguments = bind::<PgArguments>($params)?;
                 $body
             }
@@ -87,7 +108,7 @@ impl Store {
                 .connect_with(connect.clone())
                 .await;
             return match pool {
-                Ok(pool) => Ok(Self::Postgres(pool)),
+                Ok(pool) => Ok(Self::of(Pools::Postgres(pool))),
                 Err(sqlx::Error::PoolTimedOut) => Err(why_unreachable(&connect).await),
                 Err(error) => Err(error.into()),
             };
@@ -123,14 +144,46 @@ impl Store {
             .max_connections(2)
             .acquire_timeout(PATIENCE_SQLITE)
             .connect_lazy_with(connect.pragma("query_only", "ON"));
-        Ok(Self::Sqlite { read, write, path })
+        Ok(Self::of(Pools::Sqlite { read, write, path }))
+    }
+
+    fn of(pools: Pools) -> Self {
+        let metrics = Arc::new(Metrics::new(Of::Issuer));
+        let seen = pools.clone();
+        metrics.before_scrape(move |metrics| seen.show(&metrics.database));
+        Self { pools, metrics }
+    }
+
+    /// What is counted on this node: statements by the store itself, the rest by whoever uses it.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The file of an SQLite database.
+    pub fn sqlite_file(&self) -> Option<&Path> {
+        match &self.pools {
+            Pools::Sqlite { path, .. } => Some(path),
+            Pools::Postgres(_) => None,
+        }
+    }
+
+    /// Runs a statement, measured and counted.
+    pub(super) async fn observed<T>(
+        &self,
+        operation: Operation,
+        statement: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let database = &self.metrics.database;
+        database
+            .observe(operation, statement, StoreError::class)
+            .await
     }
 
     /// Which database it is.
     pub fn backend(&self) -> Backend {
-        match self {
-            Self::Sqlite { .. } => Backend::Sqlite,
-            Self::Postgres(_) => Backend::Postgres,
+        match &self.pools {
+            Pools::Sqlite { .. } => Backend::Sqlite,
+            Pools::Postgres(_) => Backend::Postgres,
         }
     }
 
@@ -143,16 +196,19 @@ impl Store {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Option<T>, StoreError> {
-        on!(
-            self,
-            params,
-            |pool, arguments| {
-                Ok(sqlx::query_as_with(sql, arguments)
-                    .fetch_optional(pool)
-                    .await?)
-            },
-            read
-        )
+        let statement = traced(self.backend(), sql, async {
+            on!(
+                self,
+                params,
+                |pool, arguments| {
+                    Ok(sqlx::query_as_with(sql, arguments)
+                        .fetch_optional(pool)
+                        .await?)
+                },
+                read
+            )
+        });
+        self.observed(Operation::Read, pin!(statement)).await
     }
 
     /// The only row of a reading statement.
@@ -178,12 +234,15 @@ impl Store {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Vec<T>, StoreError> {
-        on!(
-            self,
-            params,
-            |pool, arguments| Ok(sqlx::query_as_with(sql, arguments).fetch_all(pool).await?),
-            read
-        )
+        let statement = traced(self.backend(), sql, async {
+            on!(
+                self,
+                params,
+                |pool, arguments| Ok(sqlx::query_as_with(sql, arguments).fetch_all(pool).await?),
+                read
+            )
+        });
+        self.observed(Operation::Read, pin!(statement)).await
     }
 
     /// One writing statement, a transaction of its own. Returns the rows affected.
@@ -191,17 +250,20 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn execute(&self, sql: &'static str, params: Vec<Param>) -> Result<u64, StoreError> {
-        on!(
-            self,
-            params,
-            |pool, arguments| {
-                Ok(sqlx::query_with(sql, arguments)
-                    .execute(pool)
-                    .await?
-                    .rows_affected())
-            },
-            write
-        )
+        let statement = traced(self.backend(), sql, async {
+            on!(
+                self,
+                params,
+                |pool, arguments| {
+                    Ok(sqlx::query_with(sql, arguments)
+                        .execute(pool)
+                        .await?
+                        .rows_affected())
+                },
+                write
+            )
+        });
+        self.observed(Operation::Write, pin!(statement)).await
     }
 
     /// One writing statement with `RETURNING`, a transaction of its own.
@@ -224,7 +286,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn begin(&self) -> Result<Tx, StoreError> {
-        Tx::begin(self).await
+        traced(self.backend(), "BEGIN", Tx::begin(self)).await
     }
 
     /// Prepares a statement without running it: for the test that every statement suits both databases.
@@ -233,14 +295,14 @@ impl Store {
     /// [`StoreError`]
     pub async fn prepare(&self, sql: &'static str) -> Result<(), StoreError> {
         use sqlx::{Executor, SqlSafeStr};
-        match self {
-            Self::Sqlite { write, .. } => write
+        match &self.pools {
+            Pools::Sqlite { write, .. } => write
                 .acquire()
                 .await?
                 .prepare(sql.into_sql_str())
                 .await
                 .map(drop)?,
-            Self::Postgres(pool) => pool
+            Pools::Postgres(pool) => pool
                 .acquire()
                 .await?
                 .prepare(sql.into_sql_str())
@@ -265,21 +327,38 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn clock(&self) -> Result<i64, StoreError> {
-        let sql = match self {
-            Self::Sqlite { .. } => "SELECT CAST(strftime('%s', 'now') AS BIGINT)",
-            Self::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM now()) AS BIGINT)",
+        let sql = match &self.pools {
+            Pools::Sqlite { .. } => "SELECT CAST(strftime('%s', 'now') AS BIGINT)",
+            Pools::Postgres(_) => "SELECT CAST(EXTRACT(EPOCH FROM now()) AS BIGINT)",
         };
         Ok(self.fetch_one::<(i64,)>(sql, vec![]).await?.0)
     }
 
     /// Closes every connection; on SQLite the write-ahead log is folded into the file.
     pub async fn close(&self) {
-        match self {
-            Self::Sqlite { read, write, .. } => {
+        match &self.pools {
+            Pools::Sqlite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Pools {
+    /// Who holds connections at this moment.
+    fn show(&self, metrics: &DatabaseMetrics) {
+        let show = |name, size: u32, idle: usize| {
+            let used = usize::try_from(size).unwrap_or(usize::MAX);
+            metrics.connections(name, idle, used.saturating_sub(idle));
+        };
+        match self {
+            Self::Sqlite { read, write, .. } => {
+                show("read", read.size(), read.num_idle());
+                show("write", write.size(), write.num_idle());
+            }
+            Self::Postgres(pool) => show("shared", pool.size(), pool.num_idle()),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What can go wrong below, sorted by what the caller should do.
 
+use crate::metrics::ErrorClass;
 use sqlx::error::DatabaseError;
 use std::fmt;
 
@@ -35,6 +36,17 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+impl StoreError {
+    pub(super) fn class(&self) -> ErrorClass {
+        match self {
+            Self::Busy(_) => ErrorClass::Busy,
+            Self::Unavailable(_) => ErrorClass::Unavailable,
+            Self::Conflict => ErrorClass::Conflict,
+            Self::Internal(_) => ErrorClass::Other,
+        }
+    }
+}
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {

@@ -1,5 +1,6 @@
 //! Migrations: one set for both databases, applied by one node at a time.
 
+use super::backend::Pools;
 use super::sqlite_file::lock;
 use super::{Store, StoreError};
 use sqlx::migrate::{Migration, Migrator};
@@ -12,11 +13,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; [`StoreError::Internal`] also for a database that a newer version migrated.
     pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
-        let exists = match self {
-            Self::Sqlite { .. } => {
+        let exists = match &self.pools {
+            Pools::Sqlite { .. } => {
                 "SELECT COUNT(*) FROM sqlite_master WHERE name = '_sqlx_migrations'"
             }
-            Self::Postgres(_) => {
+            Pools::Postgres(_) => {
                 "SELECT COUNT(*) FROM pg_catalog.pg_class
                   WHERE oid = to_regclass('_sqlx_migrations')"
             }
@@ -56,15 +57,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`]
     pub async fn migrate(&self) -> Result<Vec<String>, StoreError> {
-        let lock = match self {
-            Self::Sqlite { path, .. } => Some(lock(path).await?),
-            Self::Postgres(_) => None,
+        let lock = match &self.pools {
+            Pools::Sqlite { path, .. } => Some(lock(path).await?),
+            Pools::Postgres(_) => None,
         };
         let pending = self.pending_migrations().await?;
         if !pending.is_empty() {
-            let outcome = match self {
-                Self::Sqlite { write, .. } => MIGRATIONS.run(write).await,
-                Self::Postgres(pool) => MIGRATIONS.run(pool).await,
+            let outcome = match &self.pools {
+                Pools::Sqlite { write, .. } => MIGRATIONS.run(write).await,
+                Pools::Postgres(pool) => MIGRATIONS.run(pool).await,
             };
             outcome.map_err(|error| StoreError::Internal(format!("migration failed: {error}")))?;
         }

@@ -19,6 +19,7 @@ pub mod signing_keys;
 mod sqlite_file;
 pub mod sweep;
 pub mod throttle;
+mod trace;
 mod tx;
 mod values;
 

@@ -1,13 +1,17 @@
 //! Write transactions on either database.
 
-use super::backend::Store;
+use super::backend::{Backend, Pools, Store};
 use super::error::StoreError;
 use super::events::{self, Recorder};
+use super::trace::traced;
 use super::values::{Param, Row, bind};
 use crate::domain::event::Event;
+use crate::metrics::{Metrics, Operation};
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Postgres, Sqlite, Transaction};
+use std::pin::pin;
+use std::sync::Arc;
 
 /// A write transaction. Dropped without `commit`, it never happened.
 pub struct Tx {
@@ -15,6 +19,7 @@ pub struct Tx {
     /// What is recorded in it, by whom: written at its very end, told once it has happened.
     events: Vec<Event>,
     recorder: Option<Recorder>,
+    metrics: Arc<Metrics>,
 }
 
 enum Open {
@@ -26,20 +31,27 @@ enum Open {
 
 /// Runs one body on whichever database it is; `$arguments` becomes the bound parameters of that database.
 macro_rules! on_tx {
-    ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr) => {
-        match &mut $self.open {
-            Open::Sqlite(transaction) => {
-                let $executor = &mut **transaction;
-                let $arguments = bind::<SqliteArguments>($params)?;
-                $body
+    ($self:expr, $params:expr, |$executor:ident, $arguments:ident| $body:expr) => {{
+        let open = &mut $self.open;
+        let statement = async {
+            match open {
+                Open::Sqlite(transaction) => {
+                    let $executor = &mut **transaction;
+                    let $arguments = bind::<SqliteArguments>($params)?;
+                    $body
+                }
+                Open::Postgres(transaction) => {
+                    let $executor = &mut **transaction;
+                    let $arguments = bind::<PgArguments>($params)?;
+                    $body
+                }
             }
-            Open::Postgres(transaction) => {
-                let $executor = &mut **transaction;
-                let $arguments = bind::<PgArguments>($params)?;
-                $body
-            }
-        }
-    };
+        };
+        let database = &$self.metrics.database;
+        database
+            .observe(Operation::Write, pin!(statement), StoreError::class)
+            .await
+    }};
 }
 
 impl Tx {
@@ -48,18 +60,23 @@ impl Tx {
     /// # Errors
     /// [`StoreError`]
     pub(super) async fn begin(store: &Store) -> Result<Self, StoreError> {
-        let open = match store {
-            Store::Sqlite { write, .. } => Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
-            // Said aloud, for the database may have another default, in which losers of a race fail.
-            Store::Postgres(pool) => Open::Postgres(
-                pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
-                    .await?,
-            ),
+        let begin = async {
+            Ok(match &store.pools {
+                Pools::Sqlite { write, .. } => {
+                    Open::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?)
+                }
+                // Said aloud, for the database may have another default, in which losers of a race fail.
+                Pools::Postgres(pool) => Open::Postgres(
+                    pool.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+                        .await?,
+                ),
+            })
         };
         Ok(Self {
-            open,
+            open: store.observed(Operation::Write, pin!(begin)).await?,
             events: Vec::new(),
             recorder: None,
+            metrics: Arc::clone(store.metrics()),
         })
     }
 
@@ -72,11 +89,14 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Option<T>, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments)
-                .fetch_optional(connection)
-                .await?)
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_as_with(sql, arguments)
+                    .fetch_optional(connection)
+                    .await?)
+            })
         })
+        .await
     }
 
     /// Every row of a statement.
@@ -88,11 +108,14 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<Vec<T>, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_as_with(sql, arguments)
-                .fetch_all(connection)
-                .await?)
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_as_with(sql, arguments)
+                    .fetch_all(connection)
+                    .await?)
+            })
         })
+        .await
     }
 
     /// Runs a statement. Returns the rows affected.
@@ -104,12 +127,22 @@ impl Tx {
         sql: &'static str,
         params: Vec<Param>,
     ) -> Result<u64, StoreError> {
-        on_tx!(self, params, |connection, arguments| {
-            Ok(sqlx::query_with(sql, arguments)
-                .execute(connection)
-                .await?
-                .rows_affected())
+        traced(self.backend(), sql, async {
+            on_tx!(self, params, |connection, arguments| {
+                Ok(sqlx::query_with(sql, arguments)
+                    .execute(connection)
+                    .await?
+                    .rows_affected())
+            })
         })
+        .await
+    }
+
+    fn backend(&self) -> Backend {
+        match self.open {
+            Open::Sqlite(_) => Backend::Sqlite,
+            Open::Postgres(_) => Backend::Postgres,
+        }
     }
 
     /// Keeps an event to be written at the end.
@@ -130,12 +163,21 @@ impl Tx {
         if let Some(recorder) = &recorder {
             events::append(&mut self, recorder, &events).await?;
         }
-        match self.open {
-            Open::Sqlite(transaction) => transaction.commit().await?,
-            Open::Postgres(transaction) => transaction.commit().await?,
-        }
+        let backend = self.backend();
+        let commit = traced(backend, "COMMIT", async {
+            match self.open {
+                Open::Sqlite(transaction) => Ok(transaction.commit().await?),
+                Open::Postgres(transaction) => Ok(transaction.commit().await?),
+            }
+        });
+        let database = &self.metrics.database;
+        database
+            .observe(Operation::Commit, pin!(commit), StoreError::class)
+            .await?;
         if let Some(recorder) = &recorder {
-            events.iter().for_each(|event| recorder.tell(event));
+            for event in &events {
+                recorder.tell(event);
+            }
         }
         Ok(())
     }

@@ -15,6 +15,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use super::traces;
+
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -62,6 +64,7 @@ where
             .event_scope()
             .into_iter()
             .flat_map(tracing_subscriber::registry::Scope::from_root)
+            .filter(|span| span.metadata().target() != traces::TARGET)
         {
             if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
                 line.write_str(fields)?;

@@ -5,7 +5,14 @@ use std::{
     sync::{Arc, Condvar, Mutex},
 };
 
-use super::{LogConfig, LogFormat, subscriber, writer};
+use tracing_subscriber::{Layer as _, layer::SubscriberExt as _};
+
+use super::{LogConfig, LogFormat, log_layer, targets, writer};
+
+fn subscriber(config: &LogConfig, lines: writer::Lines) -> impl tracing::Subscriber + Send + Sync {
+    let targets = targets(config, &[]).unwrap();
+    tracing_subscriber::registry().with(log_layer(config, lines).with_filter(targets))
+}
 
 const HOSTILE: &str =
     "a\nb\r\n\u{1b}[31mred\u{7}\u{9b}2J\u{2028}\u{2029}\u{85}\u{202e}\"quote\\back\0\t\u{7f}";
@@ -64,7 +71,7 @@ fn logged(format: LogFormat, level: &str, log: impl FnOnce()) -> String {
         level: level.to_owned(),
     };
     let (lines, flush) = writer::start(sink.clone(), format.into()).unwrap();
-    tracing::subscriber::with_default(subscriber(&config, lines, &[]).unwrap(), log);
+    tracing::subscriber::with_default(subscriber(&config, lines), log);
     drop(flush);
     sink.text()
 }
@@ -165,8 +172,7 @@ fn the_level_holds_for_us_and_never_opens_dependencies() {
         format: LogFormat::Human,
         level: "loud".to_owned(),
     };
-    let (lines, _flush) = writer::start(io::sink(), config.format.into()).unwrap();
-    assert!(subscriber(&config, lines, &[]).is_err());
+    assert!(targets(&config, &[]).is_err());
 }
 
 #[test]
@@ -179,7 +185,7 @@ fn a_blocked_reader_costs_lines_and_never_time() {
             level: "info".to_owned(),
         };
         let (lines, flush) = writer::start(sink.clone(), format.into()).unwrap();
-        tracing::subscriber::with_default(subscriber(&config, lines, &[]).unwrap(), || {
+        tracing::subscriber::with_default(subscriber(&config, lines), || {
             tracing::info!("first");
             sink.until_the_writer_is_held();
             // Were this to wait for the reader it would wait for ever: the gate opens only afterwards.
@@ -211,7 +217,7 @@ fn the_end_of_the_program_does_not_wait_for_ever() {
         level: "info".to_owned(),
     };
     let (lines, flush) = writer::start(sink.clone(), config.format.into()).unwrap();
-    tracing::subscriber::with_default(subscriber(&config, lines, &[]).unwrap(), || {
+    tracing::subscriber::with_default(subscriber(&config, lines), || {
         tracing::info!("stuck");
     });
     sink.until_the_writer_is_held();

@@ -28,8 +28,12 @@ def free_port():
         return server.getsockname()[1]
 
 
-def is_alarm_on_a_formula(resource):
-    return resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
+UNKNOWN = {"AWS::CloudWatch::CompositeAlarm", "AWS::Logs::QueryDefinition", "AWS::XRay::Group"}
+
+
+def is_beyond_the_emulator(resource):
+    """A type that it doesn't know, or an alarm on a formula."""
+    return resource["Type"] in UNKNOWN or resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in resource["Properties"]
 
 
 class Server:
@@ -93,8 +97,8 @@ class Issuer:
 class Aws:
     """The emulator, with the package uploaded and the three stacks made from the translated templates.
 
-    Its CloudFormation falls short of AWS's in three things. It refuses alarms on a formula, so those two are left out of
-    the stack (the linter has checked them). It doesn't read the gateway responses in a REST API's body, nor an HTTP
+    Its CloudFormation falls short of AWS's in three things. It refuses alarms on a formula and knows no composite alarms,
+    saved queries and trace groups, so those are left out (the linter has checked them). It doesn't read the gateway responses in a REST API's body, nor an HTTP
     API's CORS settings, so these are put by API calls, as the translated templates have them.
     """
 
@@ -140,7 +144,7 @@ class Aws:
     def stack(self, name, **parameters):
         """Makes a stack; its outputs."""
         template = translated(name)
-        kept = {key: made for key, made in template["Resources"].items() if not is_alarm_on_a_formula(made)}
+        kept = {key: made for key, made in template["Resources"].items() if not is_beyond_the_emulator(made)}
         formation = self.client("cloudformation")
         formation.create_stack(
             StackName=name, TemplateBody=json.dumps(template | {"Resources": kept}), Capabilities=["CAPABILITY_IAM"],

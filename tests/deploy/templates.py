@@ -16,7 +16,7 @@ logging.getLogger("samtranslator").setLevel(logging.ERROR)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAM = ROOT / "deploy/aws/sam"
-NAMES = ["authorizer", "http-api", "rest-api"]
+NAMES = ["authorizer", "http-api", "issuer-alarms", "monitoring", "rest-api"]
 
 # Where `sam deploy` would have uploaded the package.
 PACKAGE = {"Bucket": "packages", "Key": "authorizer.zip"}

@@ -131,6 +131,24 @@ class HttpApi(Guarded, unittest.TestCase):
 
 
 class Operations(unittest.TestCase):
+    def test_the_dashboards_are_of_what_was_deployed(self):
+        AWS.stack("issuer-alarms")
+        given = {
+            "AuthorizerFunction": "orders-authorizer", "AuthorizerLogGroup": "/gatewright/orders", "Api": "orders",
+            "ApiKind": "rest", "ApiStage": "live",
+        }
+        AWS.stack("monitoring", **given)
+        for name in ("issuer-alarms", "monitoring"):
+            with self.subTest(name):
+                body = AWS.client("cloudwatch").get_dashboard(DashboardName=name)["DashboardBody"]
+                self.assertNotIn("${", body)
+                widgets = json.loads(body)["widgets"]
+                [shown] = [widget["properties"]["alarms"] for widget in widgets if widget["type"] == "alarm"]
+                self.assertTrue(all(arn.startswith("arn:aws:cloudwatch:eu-central-1:") and f":alarm:{name}-" in arn for arn in shown), shown)
+        self.assertIn('["AWS/ApiGateway", "4XXError", "ApiName", "orders", "Stage", "live"', body)
+        there_are = {alarm["AlarmName"] for alarm in AWS.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+        self.assertLessEqual({"issuer-alarms-target_down", "monitoring-unknown_kid_flood"}, there_are)
+
     def test_the_filters_count_the_decisions_that_the_function_logs(self):
         for api in (AWS.rest, AWS.http):
             for token in (ISSUER.token("reader"), "nonsense"):
@@ -161,5 +179,5 @@ class Operations(unittest.TestCase):
         [group] = AWS.client("logs").describe_log_groups(logGroupNamePrefix=AWS.authorizer["LogGroup"])["logGroups"]
         self.assertEqual(group["retentionInDays"], 30)
         # The two that the emulator takes.
-        alarms = AWS.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        alarms = AWS.client("cloudwatch").describe_alarms(AlarmNamePrefix="authorizer-")["MetricAlarms"]
         self.assertEqual(sorted(alarm["MetricName"] for alarm in alarms), ["Duration", "Throttles"])

@@ -15,7 +15,9 @@ import hcl2
 from templates import ROOT, only, resources
 
 TERRAFORM = ROOT / "deploy/aws/terraform"
-FOLDERS = ["examples/http-api", "examples/rest-api", "modules/authorizer", "modules/orders"]
+FOLDERS = [
+    "examples/http-api", "examples/rest-api", "modules/authorizer", "modules/issuer-alarms", "modules/monitoring", "modules/orders",
+]
 
 
 def plain(value):
@@ -87,7 +89,7 @@ class Terraform(unittest.TestCase):
         for folder in FOLDERS:
             for name, module in named(parsed(folder), "module").items():
                 variables = named(parsed(pathlib.Path(folder) / module["source"]), "variable")
-                given = set(module) - {"source"}
+                given = set(module) - {"source", "count"}
                 needed = {key for key, variable in variables.items() if "default" not in variable}
                 with self.subTest(f"{folder} {name}"):
                     self.assertLessEqual(needed, given)

@@ -1,9 +1,15 @@
-//! The fields that a GraphQL document begins with: just enough of the grammar (GraphQL, October 2021) for a verdict.
+//! The fields that a GraphQL document begins with, read by `apollo-parser` (GraphQL, October 2021).
 //!
 //! Every operation of the document counts, whichever is to be executed, and `@skip` and `@include` are not believed.
-//! So the result is never less than what is executed, however another reader chooses. What isn't understood is `None`.
+//! So the result is never less than what is executed, however another reader chooses. The parser recovers from errors;
+//! here the first one makes the document unreadable.
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use apollo_parser::cst::{
+    CstNode as _, Definition, Document, Name, OperationType, Selection, SelectionSet,
+};
+use apollo_parser::{Parser, SyntaxElement, SyntaxKind};
 
 /// Longest document, in bytes.
 pub const MAX_DOCUMENT: usize = 64 * 1024;
@@ -17,279 +23,100 @@ pub type RootField<'d> = (&'static str, &'d str);
 
 /// All fields that any operation of the document begins with, each once.
 pub fn root_fields(document: &str) -> Option<BTreeSet<RootField<'_>>> {
-    if document.len() > MAX_DOCUMENT {
+    // A byte order mark is white space to some readers, and an error to others.
+    if document.len() > MAX_DOCUMENT || document.contains('\u{feff}') {
         return None;
     }
-    let tokens = tokens(document)?;
-    let mut reader = Reader {
-        tokens: &tokens,
-        at: 0,
-    };
-    let mut operations: Vec<(&'static str, Vec<Selection<'_>>)> = Vec::new();
-    let mut fragments: BTreeMap<&str, Vec<Selection<'_>>> = BTreeMap::new();
-    while let Some(token) = reader.peek() {
-        let root = match token {
-            Token::Mark('{') | Token::Name("query") => "Query",
-            Token::Name("mutation") => "Mutation",
-            Token::Name("subscription") => "Subscription",
-            Token::Name("fragment") => {
-                let (name, selections) = reader.fragment()?;
-                if fragments.insert(name, selections).is_some() {
+    let tree = Parser::new(document).recursion_limit(MAX_DEPTH).parse();
+    if tree.errors().len() > 0 || has_broken_string(&tree.document()) {
+        return None;
+    }
+    let source = Source(document);
+    let mut operations = Vec::new();
+    let mut fragments = BTreeMap::new();
+    for definition in tree.document().definitions() {
+        match definition {
+            Definition::OperationDefinition(operation) => {
+                let root = match operation.operation_type() {
+                    None => "Query",
+                    Some(named) => root_of(&named)?,
+                };
+                operations.push((root, operation.selection_set()?));
+            }
+            Definition::FragmentDefinition(fragment) => {
+                let name = source.text(&fragment.fragment_name()?.name()?)?;
+                if fragments.insert(name, fragment.selection_set()?).is_some() {
                     return None;
                 }
-                continue;
             }
             _ => return None,
-        };
-        operations.push((root, reader.operation()?));
+        }
     }
     let mut found = BTreeSet::new();
-    for (root, selections) in &operations {
-        collect(root, selections, &fragments, &mut found)?;
+    for (root, selections) in operations {
+        collect(root, selections, &source, &fragments, &mut found)?;
     }
     Some(found).filter(|found| !found.is_empty() && found.len() <= MAX_FIELDS)
+}
+
+/// Whether a plain string goes on over a line's end: the parser takes it, the grammar doesn't (§2.9.4), and a reader that
+/// ended the string there would read on in another place.
+fn has_broken_string(document: &Document) -> bool {
+    let elements = document.syntax().descendants_with_tokens();
+    let mut tokens = elements.filter_map(SyntaxElement::into_token);
+    tokens.any(|token| {
+        let text = token.text();
+        token.kind() == SyntaxKind::STRING
+            && !text.starts_with("\"\"\"")
+            && text.contains(['\r', '\n'])
+    })
+}
+
+fn root_of(operation: &OperationType) -> Option<&'static str> {
+    let is = |token: Option<_>, root| token.map(|_| root);
+    is(operation.query_token(), "Query")
+        .or_else(|| is(operation.mutation_token(), "Mutation"))
+        .or_else(|| is(operation.subscription_token(), "Subscription"))
 }
 
 /// Follows fragments; each is entered once, so that cycles end.
 fn collect<'d>(
     root: &'static str,
-    selections: &[Selection<'d>],
-    fragments: &BTreeMap<&'d str, Vec<Selection<'d>>>,
+    selections: SelectionSet,
+    source: &Source<'d>,
+    fragments: &BTreeMap<&'d str, SelectionSet>,
     found: &mut BTreeSet<RootField<'d>>,
 ) -> Option<()> {
     let mut entered = BTreeSet::new();
-    let mut open: Vec<Selection<'d>> = selections.to_vec();
-    while let Some(selection) = open.pop() {
-        match selection {
-            Selection::Field(name) => {
-                found.insert((root, name));
-            }
-            Selection::Spread(name) => {
-                let inner = fragments.get(name)?;
-                if entered.insert(name) {
-                    open.extend(inner);
+    let mut open = vec![selections];
+    while let Some(selections) = open.pop() {
+        for selection in selections.selections() {
+            match selection {
+                Selection::Field(field) => {
+                    found.insert((root, source.text(&field.name()?)?));
                 }
+                Selection::FragmentSpread(spread) => {
+                    let name = source.text(&spread.fragment_name()?.name()?)?;
+                    let inner = fragments.get(name)?;
+                    if entered.insert(name) {
+                        open.push(inner.clone());
+                    }
+                }
+                Selection::InlineFragment(inline) => open.push(inline.selection_set()?),
             }
         }
     }
     Some(())
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token<'d> {
-    Name(&'d str),
-    Mark(char),
-    Spread,
-    /// A string or a number.
-    Literal,
-}
+/// The text that the tree is of.
+struct Source<'d>(&'d str);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Selection<'d> {
-    Field(&'d str),
-    Spread(&'d str),
-}
-
-fn tokens(document: &str) -> Option<Vec<Token<'_>>> {
-    let mut tokens = Vec::new();
-    let mut rest = document;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            ' ' | '\t' | '\r' | '\n' | ',' => 1,
-            '#' => rest.find(['\r', '\n']).unwrap_or(rest.len()),
-            '"' => {
-                tokens.push(Token::Literal);
-                string(rest)?
-            }
-            '.' if rest.starts_with("...") => {
-                tokens.push(Token::Spread);
-                3
-            }
-            '!' | '$' | '&' | '(' | ')' | ':' | '=' | '@' | '[' | ']' | '{' | '|' | '}' => {
-                tokens.push(Token::Mark(first));
-                1
-            }
-            'A'..='Z' | 'a'..='z' | '_' => {
-                let end = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
-                let length = rest.find(end).unwrap_or(rest.len());
-                tokens.push(Token::Name(rest.get(..length)?));
-                length
-            }
-            '-' | '0'..='9' => {
-                tokens.push(Token::Literal);
-                number(rest)?
-            }
-            // A byte order mark too: some readers take it for white space at the start, some for an error.
-            _ => return None,
-        };
-        rest = rest.get(length..)?;
-    }
-    Some(tokens)
-}
-
-/// The length of a string with its quotes; `None` if it doesn't end.
-fn string(rest: &str) -> Option<usize> {
-    if let Some(inner) = rest.strip_prefix("\"\"\"") {
-        let mut from = 0;
-        loop {
-            let end = from + inner.get(from..)?.find("\"\"\"")?;
-            let escaped = inner.get(..end)?.ends_with('\\');
-            if !escaped {
-                return Some(end + 6);
-            }
-            from = end + 3;
-        }
-    }
-    let mut escaped = false;
-    for (at, c) in rest.char_indices().skip(1) {
-        match c {
-            '\r' | '\n' => return None,
-            '"' if !escaped => return Some(at + 1),
-            _ => escaped = c == '\\' && !escaped,
-        }
-    }
-    None
-}
-
-/// The length of a number, which nothing may touch that would make it another.
-fn number(rest: &str) -> Option<usize> {
-    let end = |c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c));
-    let length = rest.find(end).unwrap_or(rest.len());
-    let text = rest.get(..length)?;
-    text.parse::<f64>().ok().filter(|value| value.is_finite())?;
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    let plain = !digits.ends_with('.') && digits.bytes().next()?.is_ascii_digit();
-    plain.then_some(length)
-}
-
-struct Reader<'t, 'd> {
-    tokens: &'t [Token<'d>],
-    at: usize,
-}
-
-impl<'d> Reader<'_, 'd> {
-    fn peek(&self) -> Option<Token<'d>> {
-        self.tokens.get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<Token<'d>> {
-        let token = self.peek();
-        self.at += 1;
-        token
-    }
-
-    fn takes(&mut self, token: Token<'_>) -> bool {
-        let is_it = self.peek() == Some(token);
-        self.at += usize::from(is_it);
-        is_it
-    }
-
-    fn name(&mut self) -> Option<&'d str> {
-        match self.next()? {
-            Token::Name(name) => Some(name),
-            _ => None,
-        }
-    }
-
-    fn operation(&mut self) -> Option<Vec<Selection<'d>>> {
-        if let Some(Token::Name(_)) = self.peek() {
-            self.at += 1;
-            if let Some(Token::Name(_)) = self.peek() {
-                self.at += 1;
-            }
-            self.within('(', ')')?;
-            self.directives()?;
-        }
-        self.selections(0)
-    }
-
-    /// `fragment Name on Type { … }`, of which it stands at the first word.
-    fn fragment(&mut self) -> Option<(&'d str, Vec<Selection<'d>>)> {
-        self.at += 1;
-        let name = self.name().filter(|name| *name != "on")?;
-        self.takes(Token::Name("on")).then_some(())?;
-        self.name()?;
-        self.directives()?;
-        Some((name, self.selections(0)?))
-    }
-
-    fn directives(&mut self) -> Option<()> {
-        while self.takes(Token::Mark('@')) {
-            self.name()?;
-            self.within('(', ')')?;
-        }
-        Some(())
-    }
-
-    /// What is selected at this level. Deeper levels are read for their grammar only; inline fragments are this level.
-    fn selections(&mut self, depth: usize) -> Option<Vec<Selection<'d>>> {
-        if depth > MAX_DEPTH || !self.takes(Token::Mark('{')) {
-            return None;
-        }
-        let mut found = Vec::new();
-        while !self.takes(Token::Mark('}')) {
-            if !self.takes(Token::Spread) {
-                found.push(Selection::Field(self.field(depth)?));
-                continue;
-            }
-            match self.peek()? {
-                Token::Name(name) if name != "on" => {
-                    self.at += 1;
-                    self.directives()?;
-                    found.push(Selection::Spread(name));
-                }
-                _ => {
-                    if self.takes(Token::Name("on")) {
-                        self.name()?;
-                    }
-                    self.directives()?;
-                    found.extend(self.selections(depth + 1)?);
-                }
-            }
-        }
-        Some(found).filter(|found| !found.is_empty())
-    }
-
-    /// The field's own name, whatever its alias.
-    fn field(&mut self, depth: usize) -> Option<&'d str> {
-        let mut name = self.name()?;
-        if self.takes(Token::Mark(':')) {
-            name = self.name()?;
-        }
-        self.within('(', ')')?;
-        self.directives()?;
-        if self.peek() == Some(Token::Mark('{')) {
-            self.selections(depth + 1)?;
-        }
-        Some(name)
-    }
-
-    /// Passes over arguments or variables, if there are any: values in brackets that must be balanced.
-    fn within(&mut self, open: char, close: char) -> Option<()> {
-        if !self.takes(Token::Mark(open)) {
-            return Some(());
-        }
-        let mut expected = vec![close];
-        while let Some(innermost) = expected.last().copied() {
-            match self.next()? {
-                Token::Mark(mark) if mark == innermost => {
-                    expected.pop();
-                }
-                Token::Mark('[') => expected.push(']'),
-                Token::Mark('{') => expected.push('}'),
-                Token::Mark('(' | ')' | ']' | '}') | Token::Spread => return None,
-                _ if expected.len() > MAX_DEPTH => return None,
-                // A directive of a variable has arguments of its own.
-                Token::Mark('@') => {
-                    self.name()?;
-                    if self.takes(Token::Mark('(')) {
-                        expected.push(')');
-                    }
-                }
-                _ => {}
-            }
-        }
-        Some(())
+impl<'d> Source<'d> {
+    /// A name as it stands, whatever the tree puts around it.
+    fn text(&self, name: &Name) -> Option<&'d str> {
+        let range = name.ident_token()?.text_range();
+        self.0.get(range.start().into()..range.end().into())
     }
 }
 
@@ -376,7 +203,14 @@ mod tests {
             "type Query { a: Int }",
             "{ a\u{a0}b }",
             "\u{feff}{ a }",
-            "{ a(x: 1e999) }",
+            "{ a(x: 00) }",
+            "{ a(x: \"\\q\") }",
+            "{ a(x: \"\r\") b }",
+            "{ a() }",
+            "query Q($a) { a }",
+            "query Q($a: Int = $b) { a }",
+            "extend type Query { a: Int } { a }",
+            "\"d\" query { a }",
             "{ a(x: 0x1) }",
             "{ a(x: ...) }",
             "{ .. }",

@@ -14,12 +14,13 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, context_of_token, refused_context};
+use crate::answer::{Answer, CallIds, context_of_token, refused_context};
 use crate::credentials::Credentials;
 use crate::event::presented;
-use crate::policy::{Decision, Policy, ROOTS, Request, Rule};
+use crate::policy::{Decision, Policy, Request, Target};
 use crate::reason::Reason;
 use crate::token::AccessToken;
+use crate::trace::{TRACEPARENT, TraceId, TraceParent, X_AMZN_TRACE_ID};
 use graphql::RootField;
 
 /// Longest that an answer may be kept, in seconds.
@@ -34,10 +35,12 @@ pub struct GraphQlCall<'e> {
     pub account: &'e str,
     /// `AppSync`'s id of the request.
     pub request_id: Option<&'e str>,
+    /// The trace that the call belongs to, by its headers.
+    pub trace_id: Option<TraceId>,
     /// The name of the operation, for the log.
     pub operation: Option<&'e str>,
-    /// What the document's operations begin with; `None` when it can't be read in one way.
-    pub fields: Option<BTreeSet<RootField<'e>>>,
+    /// The document, which is anybody's until the token has been verified.
+    pub document: &'e str,
     /// The token, or why there is none.
     pub credentials: Result<Credentials<'e>, Reason>,
 }
@@ -64,6 +67,11 @@ impl<'e> GraphQlCall<'e> {
         Self::read(event).ok_or(Reason::EventUnrecognised)
     }
 
+    /// What the document's operations begin with; `None` when it can't be read in one way.
+    pub fn fields(&self) -> Option<BTreeSet<RootField<'e>>> {
+        graphql::root_fields(self.document)
+    }
+
     fn read(event: &'e Value) -> Option<Self> {
         let context = event.get("requestContext").filter(|_| is_one(event))?;
         let text = |name: &str| context.get(name).and_then(Value::as_str);
@@ -81,11 +89,18 @@ impl<'e> GraphQlCall<'e> {
             api,
             account,
             request_id: text("requestId"),
+            trace_id: trace_id(event.get("requestHeaders")),
             operation: text("operationName").filter(|name| is_name(name)),
-            fields: graphql::root_fields(text("queryString")?),
+            document: text("queryString")?,
             credentials,
         })
     }
+}
+
+fn trace_id(headers: Option<&Value>) -> Option<TraceId> {
+    let only = |name: &str| presented::only_value(headers, name).ok().flatten();
+    let parent = TraceParent::from_either(only(TRACEPARENT), only(X_AMZN_TRACE_ID))?;
+    Some(parent.trace_id)
 }
 
 /// Fit for the log.
@@ -107,51 +122,31 @@ fn credentials<'e>(value: &'e str, headers: Option<&'e Value>) -> Result<Credent
 
 /// Answers a call of a valid token; `now` in Unix seconds.
 pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, now: i64) -> Answer {
-    let request = Request::new(METHOD, "/graphql").at(now);
-    let decision = judge(policy, call.fields.as_ref(), token, &request);
-    let context = context_of_token(policy, token, &decision);
+    let request = Request::graphql().at(now);
+    let fields = call.fields();
+    let decision = policy.judge_target(token, Target::Fields(fields.as_ref()), &request);
+    let context = context_of_token(policy, ids(call), false, token, &decision);
     if !decision.is_allow() {
         return answer(decision, &context, &[], 0);
     }
-    let denied: Vec<String> = policy
-        .nested_fields()
-        .filter(|(of_type, field)| {
-            let decision = policy.judge_field(token, of_type, field, &request);
-            // Only deny rules name it, and none is satisfied.
-            !decision.is_allow() && decision.reason != Some(Reason::NoRule)
-        })
-        .map(|(of_type, field)| format!("{of_type}.{field}"))
-        .collect();
+    let denied = policy.fields_denied_below(token, &request);
     let lasting = policy.grants_all_operations(token, &request) && token.confirmation.is_none();
     let left = token.expires_at.saturating_sub(now).clamp(0, MAX_TTL_S);
     answer(decision, &context, &denied, if lasting { left } else { 0 })
 }
 
 /// Denies a call without a valid token.
-pub fn to_refused_token(reason: Reason) -> Answer {
+pub fn to_refused_token(call: &GraphQlCall<'_>, reason: Reason) -> Answer {
     let decision = Decision::refused_before_judging(reason);
-    let context = refused_context(&decision);
+    let context = refused_context(ids(call), &decision);
     answer(decision, &context, &[], 0)
 }
 
-fn judge(
-    policy: &Policy,
-    fields: Option<&BTreeSet<RootField<'_>>>,
-    token: &AccessToken,
-    request: &Request<'_>,
-) -> Decision {
-    let Some(fields) = fields else {
-        return Decision::refused_before_judging(Reason::DocumentRefused);
-    };
-    let mut allowed = None;
-    for (root, field) in fields {
-        let decision = policy.judge_field(token, root, field, request);
-        if !decision.is_allow() {
-            return decision;
-        }
-        allowed = Some(decision);
+fn ids<'e>(call: &GraphQlCall<'e>) -> CallIds<'e> {
+    CallIds {
+        request_id: call.request_id,
+        trace_id: call.trace_id,
     }
-    allowed.unwrap_or_else(|| Decision::refused_before_judging(Reason::NoRule))
 }
 
 fn answer(
@@ -170,31 +165,5 @@ fn answer(
         body,
         decision,
         coverage: None,
-    }
-}
-
-impl Policy {
-    /// The fields that rules name and that operations don't begin with, each once.
-    fn nested_fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        let named = self.rules().iter().filter_map(Rule::field);
-        let nested: BTreeSet<(&str, &str)> = named
-            .filter(|(of_type, _)| !ROOTS.contains(of_type))
-            .collect();
-        nested.into_iter()
-    }
-
-    /// Whether the token has every field that an operation can begin with, whatever the call.
-    fn grants_all_operations(&self, token: &AccessToken, request: &Request<'_>) -> bool {
-        let rules = self.rules().iter().filter(|rule| rule.field().is_some());
-        let by_token = |rule: &Rule| {
-            rule.condition()
-                .is_none_or(|condition| condition.needs().is_nothing())
-        };
-        let named = rules.clone().filter_map(Rule::field);
-        let all = ROOTS.map(|root| (root, "*")).into_iter().chain(named);
-        rules.clone().all(by_token)
-            && all
-                .filter(|(of_type, _)| ROOTS.contains(of_type))
-                .all(|(root, field)| self.judge_field(token, root, field, request).is_allow())
     }
 }

@@ -26,8 +26,9 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::credentials::Credentials;
-use crate::policy::{PathTemplate, Request, TokenPlace, is_refused};
+use crate::policy::{PathTemplate, Request, Target, TokenPlace, is_refused};
 use crate::reason::Reason;
+use crate::trace::{TRACEPARENT, TraceId, TraceParent, X_AMZN_TRACE_ID};
 
 pub use arn::MethodArn;
 pub(crate) use presented::authorization;
@@ -84,6 +85,8 @@ pub struct Call<'e> {
     pub source_ip: Option<IpAddr>,
     /// The gateway's id of the request; TOKEN events have none.
     pub request_id: Option<&'e str>,
+    /// The trace that the call belongs to, by its headers.
+    pub trace_id: Option<TraceId>,
     /// The route or resource that the gateway matched, for the log.
     pub route: Option<&'e str>,
 }
@@ -97,6 +100,14 @@ impl<'e> Call<'e> {
             source_ip: self.source_ip,
             stage: Some(&self.arn.stage),
             time: Some(now),
+        }
+    }
+
+    /// Which part of it the policy judges.
+    pub fn target(&self) -> Target<'_> {
+        match self.kind {
+            Kind::WebSocket => Target::Connect,
+            _ => Target::Route,
         }
     }
 
@@ -162,6 +173,7 @@ fn rest_token(event: &Value) -> Option<Call<'_>> {
         credentials,
         source_ip: None,
         request_id: None,
+        trace_id: None,
         route: None,
     })
 }
@@ -187,6 +199,7 @@ fn rest_request(event: &Value) -> Option<Call<'_>> {
         credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
+        trace_id: trace_id(event),
         route: text(event, &["resource"]),
     })
 }
@@ -208,6 +221,7 @@ fn http_v1(event: &Value) -> Option<Call<'_>> {
         credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
+        trace_id: trace_id(event),
         route,
     })
 }
@@ -229,8 +243,16 @@ fn http_v2(event: &Value) -> Option<Call<'_>> {
         credentials: presented::in_request(event, method, &HTTP_PATH, &CERTIFICATE_V2),
         source_ip: address(event, &["requestContext", "http", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
+        trace_id: trace_id(event),
         route,
     })
+}
+
+/// The trace that an event's headers name; what is there twice says nothing.
+fn trace_id(event: &Value) -> Option<TraceId> {
+    let only = |name: &str| presented::header(event, name).ok().flatten();
+    let parent = TraceParent::from_either(only(TRACEPARENT), only(X_AMZN_TRACE_ID))?;
+    Some(parent.trace_id)
 }
 
 fn text<'e>(event: &'e Value, names: &[&str]) -> Option<&'e str> {

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 
-use super::{CERTIFICATE_V1, Call, Kind, MethodArn, address, presented, text};
+use super::{CERTIFICATE_V1, Call, Kind, MethodArn, address, presented, text, trace_id};
 use crate::credentials::Credentials;
 use crate::policy::{CONNECT, TokenPlace};
 use crate::reason::Reason;
@@ -45,6 +45,7 @@ pub(super) fn connect<'e>(event: &'e Value, place: &TokenPlace) -> Option<Call<'
         credentials: credentials(event, place),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: context("requestId"),
+        trace_id: trace_id(event),
         route: context("routeKey"),
     })
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::handler::{Authorizer, AuthorizerError};
 use crate::jwks::BoxFuture;
+use crate::trace::TraceParent;
 
 /// A call of the function that gave no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,12 +32,34 @@ impl std::error::Error for InvokeError {}
 pub trait Invoke: Send + Sync {
     /// Asks about one call.
     fn invoke(&self, event: Value, now: i64) -> BoxFuture<'_, Result<Value, InvokeError>>;
+
+    /// The same, as part of a trace; a function that knows none leaves it out.
+    fn invoke_traced(
+        &self,
+        event: Value,
+        now: i64,
+        trace: Option<TraceParent>,
+    ) -> BoxFuture<'_, Result<Value, InvokeError>> {
+        let _ = trace;
+        self.invoke(event, now)
+    }
 }
 
 impl Invoke for Authorizer {
     fn invoke(&self, event: Value, now: i64) -> BoxFuture<'_, Result<Value, InvokeError>> {
+        self.invoke_traced(event, now, None)
+    }
+
+    fn invoke_traced(
+        &self,
+        event: Value,
+        now: i64,
+        trace: Option<TraceParent>,
+    ) -> BoxFuture<'_, Result<Value, InvokeError>> {
         Box::pin(async move {
-            self.answer(&event, now).await.map_err(|error| match error {
+            let trace_id = trace.map(|trace| trace.trace_id);
+            let answer = self.answer_traced(&event, now, trace_id).await;
+            answer.map_err(|error| match error {
                 AuthorizerError::Unauthorized(reason) => {
                     InvokeError::Unauthorized(Some(reason.as_str().to_owned()))
                 }

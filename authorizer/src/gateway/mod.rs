@@ -10,6 +10,7 @@ mod identity;
 mod invoke;
 mod verdict;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use crate::iam::Outcome;
+use crate::trace::TraceParent;
 use events::Request;
 
 pub use identity::{IdentitySource, IdentitySourceError};
@@ -78,6 +80,10 @@ pub struct Incoming<'r> {
     pub headers: &'r [(String, String)],
     /// The caller's address.
     pub source_ip: &'r str,
+    /// The request's id; without one it gets a number.
+    pub request_id: Option<&'r str>,
+    /// The place in the trace that the function is called from.
+    pub trace: Option<TraceParent>,
 }
 
 /// What is decided on a request, and how it came about.
@@ -175,8 +181,11 @@ impl FrontDoor {
 
     /// Decides on one request; `now` in Unix seconds.
     pub async fn rule(&self, incoming: &Incoming<'_>, now: i64) -> Ruling {
-        let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        let id = format!("front-door-{number}");
+        let number = || self.requests.fetch_add(1, Ordering::Relaxed);
+        let id = incoming.request_id.map_or_else(
+            || Cow::Owned(format!("front-door-{}", number())),
+            Cow::Borrowed,
+        );
         let mut request = Request {
             api: &self.api,
             stage: &self.stage,
@@ -205,7 +214,10 @@ impl FrontDoor {
                 ..self.evaluate(&kept, &arn)
             };
         }
-        match self.function.invoke(self.event(&request), now).await {
+        let asked = self
+            .function
+            .invoke_traced(self.event(&request), now, incoming.trace);
+        match asked.await {
             Ok(answer) => {
                 let fresh = Cached {
                     answer: Arc::new(answer),
@@ -245,6 +257,8 @@ impl FrontDoor {
             query,
             headers,
             source_ip,
+            request_id: None,
+            trace: None,
         };
         let Ruling { verdict, told, .. } = self.rule(&incoming, now).await;
         let (status, message) = match verdict {

@@ -1,12 +1,13 @@
 //! The cache: one state behind a lock, and the task that fetches.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::watch;
 
 use super::state::{Plan, State};
 use super::{CacheSettings, Clock, FetchError, FetchKeys, Fetched, FoundKeys};
 use crate::jose::JwkSet;
+use crate::observer::Observer;
 use crate::reason::Reason;
 
 /// The keys of one issuer. Clones share one cache.
@@ -20,6 +21,7 @@ struct Inner {
     state: Mutex<State>,
     /// Counts finished fetches.
     finished: watch::Sender<u64>,
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 impl KeyCache {
@@ -52,7 +54,13 @@ impl KeyCache {
             settings,
             state: Mutex::new(state),
             finished,
+            observer: OnceLock::new(),
         }))
+    }
+
+    /// Tells `observer` of every fetch from here on; the first that is named stays.
+    pub(crate) fn tell(&self, observer: Arc<dyn Observer>) {
+        let _ = self.0.observer.set(observer);
     }
 
     /// The keys to look for `kid` in.
@@ -110,6 +118,9 @@ impl KeyCache {
         tokio::spawn(async move {
             let inner = &landing.cache.0;
             let fetched = inner.fetch_once().await;
+            if let Some(observer) = inner.observer.get() {
+                observer.fetched_keys(fetched.is_ok());
+            }
             let now = inner.clock.now_ms();
             inner
                 .state()

@@ -61,12 +61,12 @@ impl Policy {
     pub fn judge(&self, token: &AccessToken, request: &Request<'_>) -> Decision {
         let segments = match path::segments(request.path) {
             Ok(segments) => segments,
-            Err(Reason::NoRule) => return no_rule(Method::parse(request.method)),
+            Err(Reason::NoRule) => return no_rule(Method::parse(request.method), &[]),
             Err(reason) => return Decision::refused_before_judging(reason),
         };
         match Method::parse(request.method) {
             Some(method) => self.judge_on(method, &segments, token, request),
-            None => no_rule(None),
+            None => no_rule(None, &[]),
         }
     }
 
@@ -102,17 +102,14 @@ impl Policy {
                 && rule.satisfied_by(token, &facts).is_ok()
         };
         if let Some(rule) = self.rules.iter().find(denies) {
-            let words = format!(
-                "The rule \"{}\" denies {method} {}.",
-                rule.id, rule.template
-            );
+            let words = format!("The rule \"{}\" denies {}.", rule.id, covered(method, rule));
             return Decision {
                 rule: Some(rule.id.clone()),
                 ..Decision::deny(Reason::RuleDenied, words)
             };
         }
         let Some(deciding) = self.routes.most_specific(method, segments) else {
-            return no_rule(Some(method));
+            return no_rule(Some(method), segments);
         };
         let mut lacking = Vec::new();
         for rule in deciding.iter().filter_map(|at| self.rules.get(*at)) {
@@ -121,7 +118,7 @@ impl Policy {
                 Err(missing) => lacking.push(*missing),
             }
         }
-        refused(method, lacking)
+        refused(method, segments, lacking)
     }
 }
 
@@ -131,27 +128,43 @@ fn allowed(method: Method, rule: &Rule) -> Decision {
         rule: Some(rule.id.clone()),
         reason: None,
         missing: Vec::new(),
-        words: format!(
-            "The rule \"{}\" allows {method} {}.",
-            rule.id, rule.template
-        ),
+        words: format!("The rule \"{}\" allows {}.", rule.id, covered(method, rule)),
     }
 }
 
-fn no_rule(method: Option<Method>) -> Decision {
-    let known = method.map_or("this method", Method::as_str);
+/// What a rule covers, in words.
+fn covered(method: Method, rule: &Rule) -> String {
+    match method {
+        Method::WebSocket | Method::GraphQl => rule.template.to_string(),
+        http => format!("{http} {}", rule.template),
+    }
+}
+
+/// What was asked for, in words; a path may hold anything, so it isn't repeated.
+fn asked(method: Option<Method>, segments: &[&str]) -> String {
+    match method {
+        Some(Method::WebSocket) => CONNECT.to_owned(),
+        Some(Method::GraphQl) => segments.join("."),
+        Some(http) => format!("{http} on this path"),
+        None => "this method on this path".to_owned(),
+    }
+}
+
+fn no_rule(method: Option<Method>, segments: &[&str]) -> Decision {
+    let asked = asked(method, segments);
     Decision::deny(
         Reason::NoRule,
-        format!("No rule covers {known} on this path; what no rule covers is denied."),
+        format!("No rule covers {asked}; what no rule covers is denied."),
     )
 }
 
 /// Nearest first: what the caller, or the file's owner, has to change least for.
-fn refused(method: Method, mut missing: Vec<Missing>) -> Decision {
+fn refused(method: Method, segments: &[&str], mut missing: Vec<Missing>) -> Decision {
     missing.sort_by_key(Missing::distance);
     let alternatives: Vec<String> = missing.iter().map(Missing::words).collect();
     let alternatives = alternatives.join("; or ");
-    let words = format!("The token is valid, but {method} on this path needs {alternatives}.");
+    let asked = asked(Some(method), segments);
+    let words = format!("The token is valid, but {asked} needs {alternatives}.");
     let reason = missing.first().map_or(Reason::NoRule, Missing::reason);
     let of_a_condition = matches!(reason, Reason::ConditionNotMet | Reason::ConditionFailed);
     Decision {

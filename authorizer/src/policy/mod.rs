@@ -59,6 +59,7 @@ mod rights;
 mod routes;
 mod satisfy;
 mod span;
+mod target;
 mod template;
 
 use std::collections::BTreeSet;
@@ -71,7 +72,7 @@ use condition::Data;
 pub use condition::{Condition, Needs};
 pub use coverage::CoverageNote;
 pub use error::PolicyError;
-pub use explain::{Explanation, explain};
+pub use explain::{Asked, Explanation, explain};
 #[cfg(feature = "fetch")]
 pub(crate) use file::is_loopback;
 pub use issuer::{IssuerRules, JwksRules, JwksUri};
@@ -83,7 +84,8 @@ pub(crate) use path::is_refused;
 pub use request::Request;
 pub use rights::{Coverage, MAX_RESOURCE, Rights};
 pub use satisfy::Missing;
-pub(crate) use template::{CONNECT, ROOTS};
+pub use target::Target;
+pub(crate) use template::CONNECT;
 pub use template::{PathTemplate, Segment, TemplateError};
 
 /// How HTTP API payload 2.0 is answered; the event doesn't say what the deployment expects.

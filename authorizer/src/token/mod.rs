@@ -152,13 +152,14 @@ pub(crate) fn signed_claims(
 
 /// RFC 7515 §4.1.9: case-insensitive, and `application/` may be left out.
 fn same_media_type(typ: &str, expected: &str) -> bool {
-    let short = |name: &str| -> String {
-        let lower = name.to_ascii_lowercase();
-        lower
-            .strip_prefix("application/")
-            .map_or(lower.clone(), str::to_owned)
-    };
-    short(typ) == short(expected)
+    fn short(name: &str) -> &str {
+        const PREFIX: &str = "application/";
+        match name.split_at_checked(PREFIX.len()) {
+            Some((start, rest)) if start.eq_ignore_ascii_case(PREFIX) => rest,
+            _ => name,
+        }
+    }
+    short(typ).eq_ignore_ascii_case(short(expected))
 }
 
 impl From<JoseError> for Reason {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use crate::credentials::Credentials;
 use crate::jose::JwkSet;
 use crate::jwks::{CacheSettings, Clock, FetchKeys, FoundKeys, JwksState, KeyCache};
+use crate::observer::Observer;
 use crate::policy::IssuerRules;
 use crate::possession::{self, Moment, ReplayCache};
 use crate::reason::Reason;
@@ -141,6 +142,15 @@ impl Verifier {
             outcome,
             jwks: trail.jwks,
             known: trail.known,
+        }
+    }
+
+    /// Tells `observer` of every fetch from here on.
+    pub(crate) fn tell(&self, observer: &Arc<dyn Observer>) {
+        for issuer in &self.issuers {
+            if let Keys::Cached(cache) = &issuer.keys {
+                cache.tell(Arc::clone(observer));
+            }
         }
     }
 

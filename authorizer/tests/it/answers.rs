@@ -81,7 +81,7 @@ fn simple_answers_say_the_verdict_of_this_request() {
     .unwrap();
     assert_eq!(
         refused,
-        json!({"isAuthorized": false, "context": {"reason": "token_malformed"}})
+        json!({"isAuthorized": false, "context": {"reason": "token_malformed", "request_id": "req-1"}})
     );
     let rest = answer(
         with_response("http_v2 = \"simple\""),

@@ -190,7 +190,8 @@ fn tokens_come_with_and_without_their_scheme_and_once() {
         (event("x"), "token_malformed"),
     ] {
         let body = ask(policy_with(""), &event).unwrap();
-        let refused = json!({"isAuthorized": false, "resolverContext": {"reason": reason}, "deniedFields": [], "ttlOverride": 0});
+        let context = json!({"reason": reason, "request_id": "req-1"});
+        let refused = json!({"isAuthorized": false, "resolverContext": context, "deniedFields": [], "ttlOverride": 0});
         assert_eq!(body, refused, "{event}");
     }
 }

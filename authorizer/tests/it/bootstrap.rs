@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use gatewright_authorizer::iam;
 use serde_json::{Value, json};
 
+use crate::support::emf_rules::read;
 use crate::support::http::{Response, serve};
 use crate::support::signer::shared;
 use crate::support::{POLICY, claims, events};
@@ -163,7 +164,8 @@ fn the_bootstrap_answers_good_and_bad_tokens() {
         .collect();
     assert_eq!(decisions.len(), 4);
     assert!(decisions[0]["fields"]["us"].as_u64().is_some());
-    let trace = "1-5bef4de7-ad49b0e87f6ef6c87fc2e700";
+    let trace = "5bef4de7ad49b0e87f6ef6c87fc2e700";
+    assert_eq!(answers[0].1["context"]["trace_id"], trace);
     assert!(
         decisions
             .iter()
@@ -174,6 +176,23 @@ fn the_bootstrap_answers_good_and_bad_tokens() {
         .map(|line| &line["fields"]["cold"])
         .collect();
     assert_eq!(cold, [true, false, false, false]);
+    let metrics: Vec<_> = log
+        .lines()
+        .filter(|line| line.contains("CloudWatchMetrics"))
+        .map(read)
+        .collect();
+    assert_eq!(metrics.len(), 4, "one line a call");
+    for (line, kind) in metrics
+        .iter()
+        .zip(["Allowed", "AuthnFailed", "AuthzDenied", "Faults"])
+    {
+        assert_eq!(line[kind], 1);
+        assert!(
+            line["Latency"]
+                .as_f64()
+                .is_some_and(|latency| latency > 0.0)
+        );
+    }
     assert!(
         !log.contains("canary-token") && !log.contains(&token[..60]),
         "no token is logged, even at TRACE"
@@ -200,6 +219,7 @@ fn the_bootstrap_verifies_with_keys_pinned_beside_its_policy() {
     let mut function = command()
         .env("AWS_LAMBDA_RUNTIME_API", api.trim_start_matches("http://"))
         .env("GATEWRIGHT_POLICY", &policy.0)
+        .env("GATEWRIGHT_METRICS", "off")
         .spawn()
         .unwrap();
     let answer = posts.recv_timeout(Duration::from_secs(20));
@@ -209,6 +229,23 @@ fn the_bootstrap_verifies_with_keys_pinned_beside_its_policy() {
     let outcome = iam::evaluate(&body["policyDocument"], &events::resource(&call));
     assert!(outcome.unwrap().is_allow());
     assert!(log.contains("\"jwks\":\"pinned\""), "{log}");
+    assert!(!log.contains("CloudWatchMetrics"), "{log}");
+}
+
+#[test]
+fn the_bootstrap_refuses_metrics_of_a_kind_that_there_is_none_of() {
+    let keys = PolicyFile::write("kind-keys", &json!({"keys": [shared().jwk()]}).to_string());
+    let name = keys.0.file_name().unwrap().to_str().unwrap();
+    let policy = PolicyFile::write("kind", &pinned(name));
+    let output = command()
+        .env("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:1")
+        .env("GATEWRIGHT_POLICY", &policy.0)
+        .env("GATEWRIGHT_METRICS", "statsd")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let log = String::from_utf8(output.stdout).unwrap();
+    assert!(log.contains("set it to emf or off"), "{log}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ proptest! {
         let stage = if kind.is_rest() { "prod" } else { "$default" };
         let door = FrontDoor::new(authorizer(policy.clone(), &[shared()]), kind, "local", stage, 60);
         let rule = |method, path: &str| {
-            let incoming = Incoming { method, path, query: "", headers: &headers, source_ip: "127.0.0.1" };
+            let incoming = Incoming { method, path, query: "", headers: &headers, source_ip: "127.0.0.1", request_id: None, trace: None };
             block_on(door.rule(&incoming, NOW)).verdict
         };
         rule("GET", &first);

@@ -24,9 +24,9 @@ mod conditions;
 mod credentials;
 #[cfg(feature = "lambda")]
 mod decision_log;
-mod denials;
 mod dpop;
 mod events;
+mod explained;
 #[cfg(feature = "fetch")]
 mod fetching;
 mod foreign_vectors;
@@ -43,10 +43,12 @@ mod jwt_header;
 mod known_tokens;
 #[cfg(feature = "axum")]
 mod layer;
+mod metrics;
 mod paths;
 mod policy_file;
 mod policy_properties;
 mod readme;
+mod trace;
 mod vectors;
 mod web_socket;
 mod whole_rights;

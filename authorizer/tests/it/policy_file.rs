@@ -1,6 +1,8 @@
 //! The policy file: what's read, what's refused and with which words, and how rules decide.
 
-use gatewright_authorizer::policy::{HttpV2Answer, Method, Request, RestFailure, Verdict, explain};
+use gatewright_authorizer::policy::{
+    HttpV2Answer, Method, Request, RestFailure, Target, Verdict, explain,
+};
 use gatewright_authorizer::{Policy, Reason};
 
 use crate::support::{POLICY, policy, policy_of, token_with};
@@ -245,6 +247,7 @@ fn explain_is_the_same_decision_in_words_and_json() {
     let denied = explain(
         &policy,
         &Ok(token_with("")),
+        Target::Route,
         &Request::new("GET", "/orders/1"),
     );
     assert_eq!(
@@ -268,6 +271,7 @@ fn explain_is_the_same_decision_in_words_and_json() {
     let allowed = explain(
         &policy,
         &Ok(token_with("orders:read")),
+        Target::Route,
         &Request::new("GET", "/orders/1"),
     );
     assert_eq!(
@@ -275,7 +279,13 @@ fn explain_is_the_same_decision_in_words_and_json() {
         "GET /orders/1 is allowed. The rule \"orders-read\" allows GET /orders/{id}."
     );
     for reason in Reason::ALL {
-        let told = explain(&policy, &Err(*reason), &Request::new("GET", "/orders/1")).to_string();
+        let told = explain(
+            &policy,
+            &Err(*reason),
+            Target::Route,
+            &Request::new("GET", "/orders/1"),
+        )
+        .to_string();
         assert!(
             told.contains("is denied")
                 && told.contains(reason.explain())

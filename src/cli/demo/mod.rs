@@ -7,7 +7,7 @@ mod seed;
 use super::args::NoConfigArgs;
 use super::error::CliError;
 use super::open::open;
-use super::runtime;
+use super::{metrics, runtime};
 use crate::config::Config;
 use crate::flows::scopes::ScopeDirectory;
 use crate::http::{App, router};
@@ -36,6 +36,9 @@ pub struct DemoArgs {
     /// end, if not given
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Address and port where its metrics can be read, at /metrics; nowhere if not given
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics: Option<SocketAddr>,
     #[command(flatten)]
     no_config: NoConfigArgs,
 }
@@ -151,6 +154,7 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
         .route("/api/{*path}", any(gateway::call))
         .with_state(demo.clone());
     let whole = own.fallback_service(demo.issuer_router.clone());
+    let _exposed = metrics::expose_at(args.metrics, app.issuer.store.metrics()).await?;
     let outcome = runtime::run(&config, None, app, whole, listener, signal).await;
     drop(dir);
     outcome

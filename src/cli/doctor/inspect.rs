@@ -159,7 +159,7 @@ pub(super) async fn keys(
         master,
         entropy: &entropy,
         passwords: &passwords,
-        events: &open::event_stream(config, master, &entropy),
+        events: &open::event_stream(config, store, master, &entropy),
         actor: "cli",
     };
     let report = match admin_keys::examine(admin, now()).await {

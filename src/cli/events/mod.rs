@@ -12,6 +12,7 @@ use super::{open, out};
 use crate::flows::admin::events;
 use crate::store::events::EventRow;
 use serde_json::{Map, Value};
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 /// Commands on events.
@@ -72,7 +73,8 @@ fn line(row: &EventRow) -> String {
         row.kind
     );
     let mut put = |name: &str, value: &str| {
-        text.push_str(&format!(" {name}={}", shown(value)));
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, " {name}={}", shown(value));
     };
     for (name, value) in row.fields() {
         put(&name, &plain(&value));

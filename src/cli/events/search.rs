@@ -23,7 +23,7 @@ pub struct SearchArgs {
     /// From this address, as events.addresses lets it be kept
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// Of this kind, such as login_failed
+    /// Of this kind: a name of docs/events.md
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
     /// With this reason, grant or error, whichever the kind has; * for any

@@ -6,6 +6,7 @@ use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings};
 use gatewright_authorizer::gateway::{Invoke, InvokeError};
 use gatewright_authorizer::jwks::BoxFuture;
+use gatewright_authorizer::trace::TraceParent;
 use serde_json::Value;
 use std::future::pending;
 use std::net::Ipv4Addr;
@@ -65,9 +66,18 @@ impl Bootstrap {
 
 impl Invoke for Bootstrap {
     fn invoke(&self, event: Value, now: i64) -> BoxFuture<'_, Result<Value, InvokeError>> {
+        self.invoke_traced(event, now, None)
+    }
+
+    fn invoke_traced(
+        &self,
+        event: Value,
+        now: i64,
+        trace: Option<TraceParent>,
+    ) -> BoxFuture<'_, Result<Value, InvokeError>> {
         let function = Arc::clone(&self.0);
         // A caller that goes away must not take the process with it.
-        let asked = tokio::spawn(async move { function.ask(event, now).await });
+        let asked = tokio::spawn(async move { function.ask(event, now, trace).await });
         Box::pin(async move {
             let ended = |_| InvokeError::Failed("the invocation was cut short".to_owned());
             asked.await.map_err(ended)?
@@ -76,7 +86,12 @@ impl Invoke for Bootstrap {
 }
 
 impl Function {
-    async fn ask(&self, event: Value, now: i64) -> Result<Value, InvokeError> {
+    async fn ask(
+        &self,
+        event: Value,
+        now: i64,
+        trace: Option<TraceParent>,
+    ) -> Result<Value, InvokeError> {
         let mut running = self.running.lock().await;
         let mut process = match running.take().and_then(Process::if_alive) {
             Some(process) => process,
@@ -85,7 +100,8 @@ impl Function {
         let id = format!("invocation-{}", self.events.fetch_add(1, Ordering::Relaxed));
         let patience_ms = i64::try_from(self.patience.as_millis()).unwrap_or(i64::MAX);
         let deadline = now.saturating_mul(1000).saturating_add(patience_ms);
-        let answer = process.api.offer(id, event, deadline);
+        let trace = trace.map(TraceParent::to_x_ray);
+        let answer = process.api.offer(id, event, deadline, trace);
         let outcome = tokio::select! {
             biased;
             answer = answer => answer.map_err(|_| "the bootstrap dropped the event".to_owned()),
@@ -119,6 +135,8 @@ impl Function {
             .env("AWS_REGION", "local-1")
             .env("LAMBDA_TASK_ROOT", folder)
             .env("_HANDLER", "bootstrap")
+            // Its standard output is a log that people read.
+            .env("GATEWRIGHT_METRICS", "off")
             .stdin(Stdio::null())
             .stdout(log.map_or_else(|_| Stdio::null(), Stdio::from))
             .kill_on_drop(true);

@@ -2,13 +2,15 @@
 
 mod bootstrap;
 
-use super::args::{ConfigArgs, read_file};
+use super::args::{ConfigArgs, read_file, settings_of};
 use super::error::CliError;
-use super::{out, runtime};
+use super::{metrics, out, runtime};
 use crate::config::Config;
+use crate::http::endpoints::Counted;
 use crate::http::gateway::{Gateway, Upstream, authorizer_timeout, router};
 use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings};
+use crate::metrics::{Metrics, Of};
 use bootstrap::Bootstrap;
 use clap::ValueEnum;
 use gatewright_authorizer::fetch::SystemClock;
@@ -35,7 +37,7 @@ const QUIET: [&str; 2] = ["gatewright::access", "gatewright::decision"];
         Example:\n  gatewright gateway --policy policy.toml --upstream http://127.0.0.1:3000\n  \
         curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8081/orders/7\n\n\
         It stands for an API with one route that takes every method and path. Paths have no stage in front.\n\
-        WebSocket connections are not passed on."
+        WebSocket connections are not passed on. Traces are set by the variables GATEWRIGHT_TRACES_…."
 )]
 pub struct GatewayArgs {
     /// The policy file.
@@ -81,6 +83,12 @@ pub struct GatewayArgs {
         help = "Address and port to listen on [default: 127.0.0.1:8081]"
     )]
     listen: Option<String>,
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        help = "Address and port where metrics can be read, at /metrics; nowhere if not given"
+    )]
+    metrics: Option<SocketAddr>,
     #[arg(long, global = true, hide = true)]
     config: Option<PathBuf>,
     #[arg(long, global = true, hide = true)]
@@ -123,20 +131,23 @@ pub fn run(args: &GatewayArgs, config: &ConfigArgs) -> Result<ExitCode, CliError
             "--listen {listen}: write an address and a port, such as {LISTEN}"
         ))
     })?;
-    let config = Config {
-        listen,
-        ..Config::default()
-    };
-    let _log = crate::telemetry::init_without(&config.log, &QUIET)
-        .map_err(|error| CliError::failed(error.to_string()))?;
+    let config = settings_of(
+        "gatewright-gateway",
+        &["TRACES_"],
+        &[("listen", listen.to_string())],
+    )?;
+    let _telemetry = runtime::telemetry(&config, &QUIET)?;
     let kind = args.kind()?;
     let (ttl, stage) = (args.ttl(kind)?, args.stage(kind)?);
     let sources = args.sources(kind)?;
+    let counts = Arc::new(Metrics::new(Of::Authorizer));
     runtime::threads()?.block_on(async {
-        let door = FrontDoor::new(args.function(kind)?, kind, "local", stage, i64::from(ttl))
-            .identified_by(sources);
+        let function = args.function(kind, &counts)?;
+        let door =
+            FrontDoor::new(function, kind, "local", stage, i64::from(ttl)).identified_by(sources);
         let gateway = Gateway::new(door, args.upstream.clone(), runtime::system_clock());
-        serve(config, gateway, ttl, kind).await
+        let _exposed = metrics::expose_at(args.metrics, &counts).await?;
+        serve(config, gateway, ttl, kind, &counts).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -146,6 +157,7 @@ async fn serve(
     gateway: Gateway,
     ttl: u32,
     kind: FrontDoorKind,
+    counts: &Metrics,
 ) -> Result<(), CliError> {
     let signal = runtime::shutdown_signal()?;
     let listener = runtime::bind(&config).await?;
@@ -165,7 +177,8 @@ async fn serve(
         hsts: false,
         ..GuardSettings::new(&config)
     };
-    let guarded = guard::layer(settings, router(gateway));
+    let guarded =
+        guard::layer(settings, router(gateway)).counted_by(Counted::gateway(&counts.requests));
     server::serve(listener, guarded, ServerSettings::new(&config.http), signal)
         .await
         .map_err(|error| CliError::failed(error.to_string()))?;
@@ -229,7 +242,7 @@ impl GatewayArgs {
         }
     }
 
-    fn function(&self, kind: FrontDoorKind) -> Result<Arc<dyn Invoke>, CliError> {
+    fn function(&self, kind: FrontDoorKind, counts: &Metrics) -> Result<Arc<dyn Invoke>, CliError> {
         let policy = self
             .policy
             .as_deref()
@@ -259,7 +272,10 @@ impl GatewayArgs {
         let folder = path.parent().unwrap_or(Path::new(""));
         let verifier = Verifier::over_http(policy.issuers(), folder, &clock)
             .map_err(|error| CliError::usage(error.to_string()))?;
-        Ok(Arc::new(Authorizer::new(policy, verifier)))
+        let authorizer = Authorizer::new(policy, verifier)
+            .timed_by(clock)
+            .observed_by(Arc::new(counts.authorizer.clone()));
+        Ok(Arc::new(authorizer))
     }
 }
 

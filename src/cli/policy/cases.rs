@@ -1,10 +1,11 @@
 //! `gatewright policy test`: a table of calls and the verdicts that they should have.
 
+use super::question::{Circumstances, Question};
 use super::{beside, claims, read, unusable_time};
 use crate::cli::args::{OutputArgs, now, read_file};
 use crate::cli::error::CliError;
 use crate::cli::out;
-use gatewright_authorizer::policy::{Explanation, Policy, Request, Verdict, explain};
+use gatewright_authorizer::policy::{Explanation, Policy, Verdict};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -35,6 +36,11 @@ pub(super) const HELP: &str = "A file of cases:\n
   expect = \"deny\"
   reason = \"insufficient_scope\"
 
+  [[case]]
+  token = \"reader\"
+  field = \"Query.orders\"          # in place of method and path: field, document = \"{ orders { id } }\", or
+  expect = \"allow\"               # route = \"$connect\"
+
 Exit codes: 0 if every verdict is as expected, 1 if not, 2 for a file that can't be used.";
 
 /// Arguments of `policy test`.
@@ -64,14 +70,24 @@ struct Table {
 struct Case {
     name: Option<String>,
     token: String,
-    method: String,
-    path: String,
+    method: Option<String>,
+    path: Option<String>,
+    route: Option<Connect>,
+    field: Option<String>,
+    document: Option<String>,
     source_ip: Option<IpAddr>,
     stage: Option<String>,
     time: Option<String>,
     expect: Expected,
     rule: Option<String>,
     reason: Option<String>,
+}
+
+/// The one route of a WebSocket API that is judged.
+#[derive(Clone, Copy, Deserialize)]
+enum Connect {
+    #[serde(rename = "$connect")]
+    Connect,
 }
 
 #[derive(Clone, Copy, Deserialize, PartialEq, Eq)]
@@ -141,10 +157,7 @@ fn judge(
     at: usize,
     file: &Path,
 ) -> Result<Outcome, CliError> {
-    let name = case
-        .name
-        .clone()
-        .unwrap_or_else(|| format!("{} {} {}", case.token, case.method, case.path));
+    let name = case.name.clone().unwrap_or_else(|| case.title());
     let place = format!("{}: case {} ({name})", file.display(), at + 1);
     let now = match &case.time {
         None => now(),
@@ -157,17 +170,53 @@ fn judge(
         )));
     };
     let token = claims::token(policy, claims.clone(), now);
-    let request = Request {
+    let circumstances = Circumstances {
         source_ip: case.source_ip,
         stage: case.stage.as_deref(),
-        ..Request::new(&case.method, &case.path).at(now)
+        now,
     };
-    let explanation = explain(policy, &token, &request);
+    let explanation = case
+        .question(&place)?
+        .explain(policy, &token, circumstances);
     Ok(Outcome {
         name,
         differs: differences(case, &explanation),
         explanation,
     })
+}
+
+impl Case {
+    fn title(&self) -> String {
+        let connect = self.route.map(|Connect::Connect| "$connect");
+        let asked = [
+            self.method.as_deref(),
+            self.path.as_deref(),
+            connect,
+            self.field.as_deref(),
+            self.document.as_deref(),
+        ];
+        let words: Vec<&str> = asked.into_iter().flatten().collect();
+        format!("{} {}", self.token, words.join(" "))
+    }
+
+    fn question(&self, place: &str) -> Result<Question, CliError> {
+        let fields: Vec<String> = self.field.iter().cloned().collect();
+        let question = Question::only(
+            (self.method.as_ref(), self.path.as_ref()),
+            self.route.is_some(),
+            &fields,
+            self.document.clone(),
+            &format!(
+                "{place} needs method and path, or route = \"$connect\", or field = \"Type.name\", or document"
+            ),
+        )?;
+        if question.is_graphql() && (self.source_ip.is_some() || self.stage.is_some()) {
+            return Err(CliError::usage(format!(
+                "{place}: AppSync tells no address and no stage: leave source_ip and stage out"
+            )));
+        }
+        Ok(question)
+    }
 }
 
 fn differences(case: &Case, got: &Explanation) -> Vec<String> {

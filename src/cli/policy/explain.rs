@@ -1,6 +1,8 @@
 //! `gatewright policy explain`: what the authorizer decides on one call, and why.
 
 use super::claims;
+use super::presented::{PresentedArgs, file_or_stdin};
+use super::question::{Circumstances, Question};
 use super::{read, unusable_time};
 use crate::cli::args::{OutputArgs, now, read_file};
 use crate::cli::error::CliError;
@@ -8,49 +10,56 @@ use crate::cli::out;
 use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
 use gatewright_authorizer::jose::JwkSet;
 use gatewright_authorizer::jwks::{Clock, FetchKeys};
-use gatewright_authorizer::policy::{Explanation, IssuerRules, Policy, Request, explain};
-use gatewright_authorizer::{AccessToken, Reason, Verifier};
-use serde_json::{Value, json};
-use std::io::Read as _;
+use gatewright_authorizer::policy::{Explanation, IssuerRules, Policy};
+use gatewright_authorizer::token::Confirmation;
+use gatewright_authorizer::{AccessToken, Authorizer, ExplainedEvent, Reason, Verifier};
+use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// The longest token that is read from a file.
-const TOKEN_MAX_BYTES: u64 = 64 * 1024;
+/// What may be asked about.
+const QUESTIONS: &str =
+    "--method and --path, or --connect, or --field Type.name, or --document FILE";
 
 /// Arguments of `policy explain`.
 #[derive(Debug, clap::Args)]
-#[command(group(clap::ArgGroup::new("presented").required(true).args(["token", "token_file", "claims"])))]
+#[command(group(
+    clap::ArgGroup::new("presented").required(true).args(["token", "token_file", "claims", "header", "event", "reason"])
+))]
 pub struct ExplainArgs {
     /// The policy file
-    #[arg(long, value_name = "FILE")]
-    policy: PathBuf,
-    /// The access token
-    #[arg(long, value_name = "TOKEN", allow_hyphen_values = true)]
-    token: Option<String>,
-    /// The file that holds the access token; '-' for standard input
-    #[arg(long, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// Claims instead of a token.
-    #[arg(
-        long,
-        value_name = "JSON",
-        help = "Claims as if a valid token had them; iss, aud, sub, client_id and times are made up where left out"
-    )]
-    claims: Option<String>,
+    #[arg(long, value_name = "FILE", required_unless_present = "reason")]
+    policy: Option<PathBuf>,
     /// The HTTP method of the call
     #[arg(long, value_name = "METHOD")]
-    method: String,
+    method: Option<String>,
     /// The path of the call, without query
     #[arg(long, value_name = "PATH")]
-    path: String,
+    path: Option<String>,
+    /// The $connect of a WebSocket API
+    #[arg(long)]
+    connect: bool,
+    /// A field of GraphQL, such as Query.orders; may be repeated
+    #[arg(long, value_name = "TYPE.NAME")]
+    field: Vec<String>,
+    /// The file with a GraphQL document
+    #[arg(long, value_name = "FILE")]
+    document: Option<PathBuf>,
+    /// The event of a call.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["method", "path", "connect", "field", "document", "source_ip", "stage", "proof", "url", "certificate"],
+        help = "Everything about the call as API Gateway or AppSync tells its authorizer: the event (JSON); '-' for standard input"
+    )]
+    event: Option<PathBuf>,
     /// The caller's address, for conditions that ask for it
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["field", "document"])]
     source_ip: Option<IpAddr>,
     /// The API's stage, for conditions that ask for it
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["field", "document"])]
     stage: Option<String>,
     /// The time of the call (RFC 3339) [default: now]
     #[arg(long, value_name = "TIME")]
@@ -58,37 +67,115 @@ pub struct ExplainArgs {
     /// Verify with the keys in this file (a JWK set) instead of fetching the issuer's
     #[arg(long, value_name = "FILE", conflicts_with = "claims")]
     jwks: Option<PathBuf>,
+    /// A reason code.
+    #[arg(
+        long,
+        value_name = "CODE",
+        conflicts_with_all = ["policy", "method", "path", "connect", "field", "document", "source_ip", "stage", "time", "jwks", "proof", "url", "certificate"],
+        help = "Only what this reason code means and what to do about it, for one that stands in a log"
+    )]
+    reason: Option<String>,
+    #[command(flatten)]
+    presented: PresentedArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
 
+/// What is told of one call.
+struct Told {
+    explanation: Explanation,
+    token: Option<AccessToken>,
+    /// What API Gateway gets, where an event was given.
+    answer: Option<Value>,
+    note: Option<String>,
+}
+
 /// Explains one call.
 pub(super) async fn run(args: &ExplainArgs) -> Result<ExitCode, CliError> {
-    let policy = read(&args.policy)?;
+    if let Some(code) = &args.reason {
+        return explain_reason(code, args.output.json);
+    }
+    let file = args.policy.as_deref().unwrap_or(Path::new("policy.toml"));
+    let policy = read(file)?;
     let now = match &args.time {
         None => now(),
         Some(time) => claims::time(time).ok_or_else(|| unusable_time("--time", time))?,
     };
-    let token = if let Some(text) = &args.claims {
-        claims::token(&policy, of_text(text)?, now)
-    } else {
-        let token = presented(args)?;
-        verifier(args, &policy)?.verify(token.trim(), now).await
+    let told = match &args.event {
+        Some(event) => of_event(args, &policy, file, event, now).await?,
+        None => of_call(args, &policy, file, now).await?,
     };
-    let request = Request {
-        source_ip: args.source_ip,
-        stage: args.stage.as_deref(),
-        ..Request::new(&args.method, &args.path).at(now)
-    };
-    let explanation = explain(&policy, &token, &request);
-    print_explanation(&explanation, &token, args.output.json)?;
-    if token == Err(Reason::KeysUnavailable) {
+    print(&told, args.output.json)?;
+    if told.explanation.reason == Some(Reason::KeysUnavailable) {
         return Err(why_no_keys(&policy).await);
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn of_text(text: &str) -> Result<serde_json::Map<String, Value>, CliError> {
+async fn of_call(
+    args: &ExplainArgs,
+    policy: &Policy,
+    file: &Path,
+    now: i64,
+) -> Result<Told, CliError> {
+    let document = args.document.as_deref().map(read_file).transpose()?;
+    let route = (args.method.as_ref(), args.path.as_ref());
+    let question = Question::only(route, args.connect, &args.field, document, QUESTIONS)?;
+    let token = if let Some(text) = &args.presented.claims {
+        claims::token(policy, of_text(text)?, now)
+    } else {
+        let verifier = verifier(args, policy, file)?;
+        args.presented.verify(&verifier, &question, now).await?
+    };
+    let circumstances = Circumstances {
+        source_ip: args.source_ip,
+        stage: args.stage.as_deref(),
+        now,
+    };
+    let hint = match &token {
+        Err(reason) => args.presented.hint(*reason).map(str::to_owned),
+        Ok(token) if token.alg.is_none() => token.confirmation.as_ref().map(unproved),
+        Ok(_) => None,
+    };
+    Ok(Told {
+        explanation: question.explain(policy, &token, circumstances),
+        token: token.ok(),
+        answer: None,
+        note: hint,
+    })
+}
+
+async fn of_event(
+    args: &ExplainArgs,
+    policy: &Policy,
+    file: &Path,
+    event: &Path,
+    now: i64,
+) -> Result<Told, CliError> {
+    let text = file_or_stdin(event, "event")?;
+    let event: Value = serde_json::from_str(&text).map_err(|error| {
+        CliError::usage(format!(
+            "{} is no JSON ({error}): give the event as the authorizer got it",
+            event.display()
+        ))
+    })?;
+    let verifier = verifier(args, policy, file)?;
+    let ExplainedEvent {
+        explanation,
+        token,
+        answer,
+    } = Authorizer::new(policy.clone(), verifier)
+        .explain(&event, now)
+        .await;
+    Ok(Told {
+        explanation,
+        token: token.map(Arc::unwrap_or_clone),
+        answer: Some(answer.unwrap_or_else(|error| json!({"error": error.to_string()}))),
+        note: None,
+    })
+}
+
+fn of_text(text: &str) -> Result<Map<String, Value>, CliError> {
     serde_json::from_str(text).map_err(|error| {
         CliError::usage(format!(
             "--claims is no JSON object ({error}): write it like --claims '{{\"scope\": \"orders:read\"}}'"
@@ -96,10 +183,22 @@ fn of_text(text: &str) -> Result<serde_json::Map<String, Value>, CliError> {
     })
 }
 
-fn verifier(args: &ExplainArgs, policy: &Policy) -> Result<Verifier, CliError> {
+/// What claims can't show of a bound token.
+fn unproved(binding: &Confirmation) -> String {
+    let needed = match (&binding.jkt, &binding.x5t_s256) {
+        (Some(_), Some(_)) => "a DPoP proof and the client certificate",
+        (Some(_), None) => "a DPoP proof",
+        _ => "the client certificate",
+    };
+    format!(
+        "the token is bound to a key (cnf): without {needed} each call of it is refused, whatever the rules say"
+    )
+}
+
+fn verifier(args: &ExplainArgs, policy: &Policy, file: &Path) -> Result<Verifier, CliError> {
     let Some(path) = &args.jwks else {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-        let directory = args.policy.parent().unwrap_or(Path::new(""));
+        let directory = file.parent().unwrap_or(Path::new(""));
         return Verifier::over_http(policy.issuers(), directory, &clock)
             .map_err(|error| CliError::usage(error.to_string()));
     };
@@ -115,50 +214,65 @@ fn verifier(args: &ExplainArgs, policy: &Policy) -> Result<Verifier, CliError> {
     ))
 }
 
-fn presented(args: &ExplainArgs) -> Result<String, CliError> {
-    match (&args.token, &args.token_file) {
-        (Some(token), _) => Ok(token.clone()),
-        (None, Some(path)) if path.as_os_str() == "-" => {
-            let mut text = String::new();
-            let outcome = std::io::stdin()
-                .lock()
-                .take(TOKEN_MAX_BYTES)
-                .read_to_string(&mut text);
-            outcome.map_err(|error| {
-                CliError::usage(format!("no token can be read from standard input: {error}"))
-            })?;
-            Ok(text)
-        }
-        (None, Some(path)) => read_file(path),
-        (None, None) => Err(CliError::usage("give --token or --token-file")),
-    }
-}
-
-fn print_explanation(
-    explanation: &Explanation,
-    token: &Result<AccessToken, Reason>,
-    json: bool,
-) -> Result<(), CliError> {
+fn print(told: &Told, json: bool) -> Result<(), CliError> {
+    let Told {
+        explanation,
+        token,
+        answer,
+        note,
+    } = told;
     if !json {
-        return out::print(&format!("{explanation}\n"));
+        let note = note.as_ref().map(|note| format!("\nnote: {note}"));
+        let answer = answer.as_ref().map(|answer| format!("\nanswer: {answer}"));
+        return out::print(&format!(
+            "{explanation}{}{}\n",
+            note.unwrap_or_default(),
+            answer.unwrap_or_default()
+        ));
     }
     let mut value = serde_json::to_value(explanation)
         .map_err(|error| CliError::Failed(format!("the explanation can't be printed: {error}")))?;
     if let Value::Object(members) = &mut value {
         members.entry("missing").or_insert_with(|| json!([]));
-        if let Ok(token) = token {
-            let claims = json!({
-                "iss": token.issuer,
-                "sub": token.subject,
-                "client_id": token.client_id,
-                "aud": token.audiences,
-                "scope": token.claims.get("scope"),
-                "exp": token.expires_at,
-            });
-            members.insert("token".to_owned(), claims);
-        }
+        let mut put = |name: &str, value: Option<Value>| {
+            value.map(|value| members.insert(name.to_owned(), value))
+        };
+        put("token", token.as_ref().map(summary));
+        put("answer", answer.clone());
+        put("note", note.clone().map(Value::from));
     }
     out::json(&value)
+}
+
+fn summary(token: &AccessToken) -> Value {
+    json!({
+        "iss": token.issuer,
+        "sub": token.subject,
+        "client_id": token.client_id,
+        "aud": token.audiences,
+        "scope": token.claims.get("scope"),
+        "exp": token.expires_at,
+        "binding": token.confirmation.as_ref().map(Confirmation::as_str),
+    })
+}
+
+fn explain_reason(code: &str, json: bool) -> Result<ExitCode, CliError> {
+    let Some(reason) = Reason::from_code(code) else {
+        let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        return Err(CliError::usage(format!(
+            "there is no reason {code:?}: it's one of {}",
+            known.join(", ")
+        )));
+    };
+    let (words, remedy) = (reason.explain(), reason.remedy());
+    if json {
+        out::json(&json!({"reason": reason, "words": words, "remedy": remedy}))?;
+    } else {
+        out::print(&format!(
+            "{words}\nreason: {reason}\nwhat to do: {remedy}\n"
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Says which issuer could not be reached, and how that went.

@@ -5,6 +5,8 @@ mod check;
 mod claims;
 mod explain;
 mod openapi;
+mod presented;
+mod question;
 
 use super::args::{NoConfigArgs, read_file};
 use super::error::CliError;
@@ -34,9 +36,14 @@ pub enum PolicyCommand {
     /// Say what the authorizer decides on a call, and why
     #[command(after_help = "Examples:\n  \
         gatewright policy explain --policy policy.toml --token \"$T\" --method GET --path /orders/7\n  \
-        gatewright policy explain --policy policy.toml --claims '{\"scope\": \"orders:read\"}' --method GET --path /orders/7\n\n\
+        gatewright policy explain --policy policy.toml --claims '{\"scope\": \"orders:read\"}' --method GET --path /orders/7\n  \
+        gatewright policy explain --policy policy.toml --token \"$T\" --proof \"$P\" --url https://api.example.com/orders/7 \\\n      \
+            --method GET --path /orders/7\n  \
+        gatewright policy explain --policy policy.toml --token \"$T\" --field Query.orders\n  \
+        gatewright policy explain --policy policy.toml --event event.json\n  \
+        gatewright policy explain --reason proof_replayed\n\n\
         Exit codes: 0 for any verdict, 1 if the issuer's keys can't be fetched, 2 for a wrong policy file.")]
-    Explain(explain::ExplainArgs),
+    Explain(Box<explain::ExplainArgs>),
     /// Run a table of calls with the verdicts that they should have
     #[command(after_help = cases::HELP)]
     Test(cases::TestArgs),

@@ -20,6 +20,7 @@ macro_rules! happenings {
     )+) => {
         /// Everything that can happen.
         #[expect(missing_docs, reason = "fields are named as everywhere else in the domain")]
+        #[expect(clippy::large_enum_variant, reason = "made once, and moved to a queue")]
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "kind")]
         pub enum Happening {
@@ -43,6 +44,7 @@ macro_rules! happenings {
             )+];
 
             /// What is known of its kind.
+            #[expect(clippy::indexing_slicing, reason = "the index is found by the compiler")]
             pub fn kind(&self) -> &'static Kind {
                 const fn of(name: &str) -> usize {
                     let mut at = 0;

@@ -113,7 +113,7 @@ pub struct RequestContext {
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
-    /// Its id: 128 random bits.
+    /// Its id, 32 hex digits: ids that one node makes sort as they were made.
     pub id: String,
     /// When, Unix seconds.
     pub at: i64,
@@ -123,7 +123,18 @@ pub struct Event {
     pub request: RequestContext,
 }
 
+/// Hex digits of an event's id.
+const ID_DIGITS: usize = 32;
+
 impl Event {
+    /// An id: the time, a number that goes up, and digits that tell it from those of other nodes.
+    pub fn make_id(at: i64, number: u32, distinct: u64) -> String {
+        let at = u64::try_from(at).unwrap_or(0) & 0xff_ffff_ffff;
+        let id = format!("{at:010x}{:06x}{distinct:016x}", number & 0xff_ffff);
+        debug_assert_eq!(id.len(), ID_DIGITS);
+        id
+    }
+
     /// The client that it is about, if there is one.
     pub fn client_id<'d>(&self, detail: &'d Map<String, Value>) -> Option<&'d str> {
         detail.get("client_id").and_then(Value::as_str)

@@ -1,7 +1,7 @@
 //! An authorizer's decision log, brought into the stream of events.
 
 use super::{Admin, AdminError};
-use crate::crypto::token::sha256;
+use crate::crypto::token::sha256_number;
 use crate::domain::ClientId;
 use crate::domain::event::{Decision, Event, Happening, RequestContext};
 use crate::store::events::{self, search};
@@ -13,8 +13,6 @@ use std::ops::AddAssign;
 const TARGET: &str = "gatewright::decision";
 /// The longest line that is looked at, bytes.
 const LINE_MAX_BYTES: usize = 16_384;
-/// Characters of an id that is made of its line.
-const ID_CHARS: usize = 22;
 
 /// What became of the lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,7 +87,7 @@ pub fn decision(line: &str, now: i64) -> Option<Event> {
         _ => &outer,
     };
     Some(Event {
-        id: sha256(json).chars().take(ID_CHARS).collect(),
+        id: id_of(json, at),
         at,
         happening: happening(fields)?,
         request: RequestContext {
@@ -100,6 +98,11 @@ pub fn decision(line: &str, now: i64) -> Option<Event> {
             ..RequestContext::default()
         },
     })
+}
+
+/// The same for the same line.
+fn id_of(json: &str, at: i64) -> String {
+    Event::make_id(at, 0, sha256_number(json))
 }
 
 fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {

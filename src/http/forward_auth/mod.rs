@@ -10,7 +10,7 @@ mod original;
 pub use identity::ClaimHeaders;
 pub use original::ProxyKind;
 
-use super::guard::{ClientAddr, RequestId};
+use super::guard::{ClientAddr, RequestId, TraceContext};
 use super::oauth_error::json;
 use super::server::PeerAddr;
 use super::state::Clock;
@@ -32,6 +32,8 @@ pub const ENDPOINT: &str = "/auth";
 /// The name in the decision log.
 const KIND: &str = "forward_auth";
 const X_AUTH_REASON: HeaderName = HeaderName::from_static("x-auth-reason");
+const X_AUTH_REQUEST_ID: HeaderName = HeaderName::from_static("x-auth-request-id");
+const X_AUTH_TRACE_ID: HeaderName = HeaderName::from_static("x-auth-trace-id");
 const X_AUTH_RULE: HeaderName = HeaderName::from_static("x-auth-rule");
 
 /// The state of the endpoint; cheap to clone.
@@ -113,12 +115,33 @@ async fn ask(State(door): State<ForwardAuth>, request: Request) -> Response {
     if !settings.trusts(peer(&request)) {
         return untrusted(peer(&request));
     }
+    let extensions = request.extensions();
+    let request_id = extensions.get::<RequestId>().cloned();
+    let trace = extensions.get::<TraceContext>().cloned();
+    let mut response = judge(authorizer, settings, clock(), request).await;
+    // An empty one takes the place of what a client sent, too.
+    let headers = response.headers_mut();
+    let request_id = request_id.as_ref().map_or("", |id| &*id.0);
+    put(headers, X_AUTH_REQUEST_ID, Some(request_id));
+    let trace_id = trace.as_ref().map_or("", |trace| &*trace.id);
+    put(headers, X_AUTH_TRACE_ID, Some(trace_id));
+    response
+}
+
+async fn judge(
+    authorizer: &Authorizer,
+    settings: &Settings,
+    now: i64,
+    request: Request,
+) -> Response {
     let request_id = request.extensions().get::<RequestId>();
     let request_id = request_id.map(|id| &*id.0);
+    let trace = request.extensions().get::<TraceContext>();
     let Some(original) = Original::of(settings.proxy, &request) else {
         let unknown = HttpCall {
             kind: KIND,
             request_id,
+            trace_id: trace.map(TraceContext::trace_id),
             ..HttpCall::default()
         };
         return refused(&authorizer.refuse(&unknown, Reason::EventUnrecognised));
@@ -135,8 +158,26 @@ async fn ask(State(door): State<ForwardAuth>, request: Request) -> Response {
         request_id,
         ..HttpCall::default()
     };
-    let call = call.with_headers(request.headers());
-    match authorizer.admit(&call, clock()).await {
+    let call = HttpCall {
+        // The proxy's request may be where the trace begins.
+        trace_id: trace.map(TraceContext::trace_id),
+        ..call.with_headers(request.headers())
+    };
+    let outcome = authorizer.admit(&call, now).await;
+    if let Some(trace) = trace {
+        let verdict = match outcome.as_ref().map_err(Refusal::status) {
+            Ok(_) => "allow",
+            Err(401) => "unauthorized",
+            Err(403) => "deny",
+            Err(_) => "fault",
+        };
+        let reason = outcome
+            .as_ref()
+            .err()
+            .map(|refusal| refusal.reason().as_str());
+        trace.decided(verdict, reason);
+    }
+    match outcome {
         Ok(admission) => admitted(&admission, &settings.claims),
         Err(refusal) => refused(&refusal),
     }

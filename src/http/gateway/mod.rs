@@ -7,7 +7,7 @@ mod answers;
 pub mod runtime_api;
 mod upstream;
 
-use super::guard::{ClientAddr, RequestId};
+use super::guard::{ClientAddr, RequestId, TraceContext};
 use super::state::Clock;
 use answers::Refusal;
 use axum::Router;
@@ -98,10 +98,18 @@ struct Outcome {
 }
 
 async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let trace = request.extensions().get::<TraceContext>().cloned();
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let client = request.extensions().get::<ClientAddr>();
     let client = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |client| client.0);
-    let outcome = pass(&gateway, &client.to_string(), request).await;
+    let mut outcome = pass(&gateway, &client.to_string(), request).await;
+    if let Some(trace) = &trace {
+        trace.decided(
+            outcome.verdict,
+            outcome.told.get("reason").and_then(Value::as_str),
+        );
+        trace.answer(outcome.response.headers_mut());
+    }
     let told = |name: &str| outcome.told.get(name).and_then(Value::as_str);
     tracing::info!(
         target: "gatewright::gateway",
@@ -119,8 +127,9 @@ async fn call(State(gateway): State<Arc<Gateway>>, request: Request) -> Response
     outcome.response
 }
 
-async fn pass(gateway: &Gateway, client: &str, request: Request) -> Outcome {
+async fn pass(gateway: &Gateway, client: &str, mut request: Request) -> Outcome {
     let id = request.extensions().get::<RequestId>().cloned();
+    let trace = request.extensions().get::<TraceContext>().cloned();
     let refuse = |verdict, why: String, refusal: Refusal| Outcome {
         verdict,
         why,
@@ -131,6 +140,10 @@ async fn pass(gateway: &Gateway, client: &str, request: Request) -> Outcome {
     if let Err((why, refusal)) = acceptable(&request) {
         return refuse("refused", why.to_owned(), refusal);
     }
+    if let Some(trace) = &trace {
+        // The function's event has them as its integration gets them.
+        trace.pass_on(request.headers_mut());
+    }
     let headers: Vec<(String, String)> = request.headers().iter().map(pair).collect();
     let incoming = Incoming {
         method: request.method().as_str(),
@@ -138,6 +151,8 @@ async fn pass(gateway: &Gateway, client: &str, request: Request) -> Outcome {
         query: request.uri().query().unwrap_or_default(),
         headers: &headers,
         source_ip: client,
+        request_id: id.as_ref().map(|id| &*id.0),
+        trace: trace.as_ref().map(TraceContext::here),
     };
     let ruling = gateway.door.rule(&incoming, (gateway.clock)());
     let Ok(ruling) = timeout(gateway.authorizer_timeout, ruling).await else {

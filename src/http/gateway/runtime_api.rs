@@ -7,11 +7,14 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use http::StatusCode;
 use http::header::CONTENT_TYPE;
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, oneshot};
+
+/// The invocation's place in a trace.
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
 
 /// What a function made of an event.
 pub type Answer = Result<Value, FunctionError>;
@@ -45,19 +48,27 @@ struct Invocation {
     id: String,
     deadline_ms: i64,
     event: Value,
+    trace: Option<String>,
     reply: oneshot::Sender<Answer>,
 }
 
 impl RuntimeApi {
     /// Offers an event; the answer comes when the process has asked for it and answered. `deadline_ms` is in Unix
-    /// milliseconds.
-    pub fn offer(&self, id: String, event: Value, deadline_ms: i64) -> oneshot::Receiver<Answer> {
+    /// milliseconds, `trace` as in `X-Amzn-Trace-Id`.
+    pub fn offer(
+        &self,
+        id: String,
+        event: Value,
+        deadline_ms: i64,
+        trace: Option<String>,
+    ) -> oneshot::Receiver<Answer> {
         let (reply, answer) = oneshot::channel();
         self.exchange(|exchange| {
             exchange.offered = Some(Invocation {
                 id,
                 deadline_ms,
                 event,
+                trace,
                 reply,
             });
         });
@@ -105,6 +116,7 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
         id,
         deadline_ms,
         event,
+        trace,
         reply,
     } = invocation;
     api.exchange(|exchange| exchange.running = Some((id.clone(), reply)));
@@ -117,7 +129,11 @@ async fn next(State(api): State<Arc<RuntimeApi>>) -> Response {
             "arn:aws:lambda:local-1:000000000000:function:authorizer".to_owned(),
         ),
     ];
-    (headers, event.to_string()).into_response()
+    let mut response = (headers, event.to_string()).into_response();
+    if let Some(Ok(trace)) = trace.map(HeaderValue::try_from) {
+        response.headers_mut().insert(TRACE_ID, trace);
+    }
+    response
 }
 
 async fn response(

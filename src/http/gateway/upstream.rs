@@ -4,6 +4,7 @@
 //! alone: whatever a client sends under those names is removed first.
 
 use super::MAX_BODY;
+use crate::http::guard::TraceContext;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -20,6 +21,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 use tokio::time::timeout;
+use tracing::{Instrument as _, Span};
 
 /// In front of every member of the authorizer's context.
 const CONTEXT: &str = "x-authorizer-";
@@ -48,6 +50,17 @@ pub enum UpstreamError {
     BodyTooLarge,
     /// The answer's body is too large.
     AnswerTooLarge,
+}
+
+impl UpstreamError {
+    fn class(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::TimedOut => "timeout",
+            Self::BodyTooLarge => "body_too_large",
+            Self::AnswerTooLarge => "answer_too_large",
+        }
+    }
 }
 
 impl fmt::Display for UpstreamError {
@@ -107,6 +120,7 @@ impl Upstream {
         client: &str,
         patience: Duration,
     ) -> Result<Response, UpstreamError> {
+        let trace = request.extensions().get::<TraceContext>().cloned();
         let (mut parts, body) = request.into_parts();
         let target = parts
             .uri
@@ -118,7 +132,12 @@ impl Upstream {
         let host = parts.headers.remove(header::HOST);
         strip(&mut parts.headers);
         introduce(&mut parts.headers, context);
-        trace(&mut parts.headers, kind, client, host.as_ref());
+        say_who_called(&mut parts.headers, kind, client, host.as_ref());
+        let span = trace.map_or_else(Span::none, |trace| {
+            let (span, callee) = trace.calling(&parts.method, &self.authority);
+            callee.pass_on(&mut parts.headers);
+            span
+        });
         parts.version = Version::HTTP_11;
         parts.extensions.clear();
         let body = if body.is_end_stream() {
@@ -127,10 +146,14 @@ impl Upstream {
             Body::new(Limited::new(body, MAX_BODY))
         };
         let answered = self.client.request(Request::from_parts(parts, body));
-        let response = timeout(patience, answered)
-            .await
-            .map_err(|_| UpstreamError::TimedOut)?
-            .map_err(|error| failure(&error))?;
+        let answered = timeout(patience, answered).instrument(span.clone()).await;
+        let response = answered
+            .map_err(|_| UpstreamError::TimedOut)
+            .and_then(|answered| answered.map_err(|error| failure(&error)))
+            .inspect_err(|error| {
+                span.record("error.type", error.class());
+            })?;
+        span.record("http.response.status_code", response.status().as_u16());
         if response.body().size_hint().lower() > MAX_BODY as u64 {
             return Err(UpstreamError::AnswerTooLarge);
         }
@@ -184,7 +207,15 @@ fn introduce(headers: &mut HeaderMap, context: &Map<String, Value>) {
     for name in claimed {
         headers.remove(name);
     }
-    let own = ["sub", "client_id", "iss", "exp", "scope"];
+    let own = [
+        "sub",
+        "client_id",
+        "iss",
+        "exp",
+        "scope",
+        "request_id",
+        "trace_id",
+    ];
     let (first, rest): (Vec<_>, Vec<_>) = context
         .iter()
         .partition(|(name, _)| own.contains(&name.as_str()));
@@ -218,7 +249,12 @@ fn encoded(text: &str) -> String {
 }
 
 /// Whose request it was: `Forwarded` (RFC 7239) behind an HTTP API, `X-Forwarded-…` behind a REST API.
-fn trace(headers: &mut HeaderMap, kind: FrontDoorKind, client: &str, host: Option<&HeaderValue>) {
+fn say_who_called(
+    headers: &mut HeaderMap,
+    kind: FrontDoorKind,
+    client: &str,
+    host: Option<&HeaderValue>,
+) {
     let mut put = |name: &'static str, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(HeaderName::from_static(name), value);

@@ -62,7 +62,8 @@ const PUT: &str = "
 
 #[derive(sqlx::FromRow)]
 struct Writer {
-    writer: String,
+    #[sqlx(rename = "writer")]
+    name: String,
     seq: i64,
     hash: String,
     removed_seq: i64,
@@ -223,10 +224,10 @@ pub async fn verify(
     beginning(store, key, &mut report).await?;
     let writers: Vec<Writer> = store.fetch_all(WRITERS, params![]).await?;
     for writer in &writers {
-        let signed = key.sign_removal(&writer.writer, writer.removed_seq, &writer.removed_hash);
+        let signed = key.sign_removal(&writer.name, writer.removed_seq, &writer.removed_hash);
         if writer.removed_seq > 0 && !equal(&signed, &writer.removed_signature) {
             report.faults.push(Fault::Removed {
-                writer: writer.writer.clone(),
+                writer: writer.name.clone(),
                 from: 1,
                 to: writer.removed_seq,
             });
@@ -278,7 +279,7 @@ async fn chain(
     store: &Store,
     key: &ChainKey,
     Writer {
-        writer,
+        name: writer,
         seq: end,
         hash: end_hash,
         removed_seq,
@@ -370,7 +371,7 @@ async fn holds(
         Some((stored,)) => stored.as_deref() == Some(hash),
         None => writers
             .iter()
-            .any(|known| known.writer == writer && seq <= known.removed_seq),
+            .any(|known| known.name == writer && seq <= known.removed_seq),
     })
 }
 

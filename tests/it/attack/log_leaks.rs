@@ -286,8 +286,8 @@ async fn private_halves(app: &TestApp) -> Vec<Vec<u8>> {
 }
 
 async fn database(store: &Store) -> Vec<(String, Vec<u8>)> {
-    match store {
-        Store::Sqlite { path, .. } => ["", "-wal"]
+    match store.sqlite_file() {
+        Some(path) => ["", "-wal"]
             .iter()
             .map(|end| {
                 let name = format!("{}{end}", path.display());
@@ -296,7 +296,7 @@ async fn database(store: &Store) -> Vec<(String, Vec<u8>)> {
                 (name, bytes)
             })
             .collect(),
-        Store::Postgres(_) => {
+        None => {
             let tables = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables WHERE table_schema = 'public'";
             let tables: Vec<(String,)> = store.fetch_all(tables, vec![]).await.unwrap();
             assert!(tables.len() > 12);

@@ -6,6 +6,7 @@ mod configuration;
 mod contract;
 mod doctor;
 mod errors;
+mod events;
 mod keys;
 mod listings;
 mod migrations;

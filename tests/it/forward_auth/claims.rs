@@ -73,20 +73,32 @@ impl<P> Guarded<P> {
             .issuer
             .token_with("orders:read profile", json!({"tenant": "acme, inc"}));
         let bearer = format!("Bearer {token}");
-        let answer = self.call("GET", "/orders/7?x=/admin/1", &[("authorization", &bearer)]);
+        let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let traceparent = format!("00-{trace_id}-00f067aa0ba902b7-01");
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("traceparent", &traceparent),
+        ];
+        let answer = self.call("GET", "/orders/7?x=/admin/1", &headers);
         assert_eq!(
             (answer.status.as_u16(), answer.body.as_str()),
             (200, "seen")
         );
         let got = self.api.got().pop().unwrap();
         assert_eq!(got.line, "GET /orders/7?x=/admin/1 HTTP/1.1");
+        // The API's log and the authorizer's have the call under the same ids.
+        let line = &self.server.decisions("worker", 1)[0];
+        assert_eq!(field(line, "trace_id").unwrap(), trace_id);
+        let request_id = field(line, "request_id").unwrap().as_str().unwrap();
         let identity = [
             ("x-auth-claim-tenant", "acme,%20inc"),
             ("x-auth-client-id", "worker"),
             ("x-auth-issuer", "https://issuer.example"),
+            ("x-auth-request-id", request_id),
             ("x-auth-rule", "orders-read"),
             ("x-auth-scope", "orders:read profile"),
             ("x-auth-subject", "w%C3%B6rker%201"),
+            ("x-auth-trace-id", trace_id),
         ];
         let identity = identity.map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(got.named("x-auth-"), identity);
@@ -135,6 +147,8 @@ impl<P> Guarded<P> {
             "X-Auth-Scope",
             "X-Auth-Issuer",
             "X-Auth-Claim-Tenant",
+            "X-Auth-Request-Id",
+            "X-Auth-Trace-Id",
             "X_Auth_Subject",
             "X-Auth_Subject",
             "X-Auth-Reason",

@@ -4,4 +4,4 @@ mod answers;
 mod claims;
 mod program;
 mod proxies;
-mod stage;
+pub mod stage;

@@ -3,6 +3,7 @@
 use super::database::{self, EPOCH, TempDir};
 use axum::body::Body;
 use axum::extract::Request;
+use gatewright::cli::metrics::watched;
 use gatewright::crypto::Entropy;
 use gatewright::crypto::password::{HashSettings, PasswordHasher};
 use gatewright::domain::event::Happening;
@@ -11,6 +12,7 @@ use gatewright::flows::clients::ClientCache;
 use gatewright::flows::events::{EventSettings, EventStream};
 use gatewright::flows::scopes::ScopeDirectory;
 use gatewright::flows::{Issuer, Settings, SharedIssuer, keys};
+use gatewright::http::endpoints::Counted;
 use gatewright::http::guard::{self, GuardSettings, Guarded};
 use gatewright::http::server::PeerAddr;
 use gatewright::http::{App, router};
@@ -186,17 +188,23 @@ impl TestApp {
         let issuer = Arc::new(Issuer {
             url: options.issuer.clone(),
             settings: options.settings.clone(),
-            passwords: PasswordHasher::new(options.hashing, entropy.clone()).unwrap(),
+            passwords: watched(
+                PasswordHasher::new(options.hashing, entropy.clone()).unwrap(),
+                store.metrics(),
+            ),
             keyring: arc_swap::ArcSwap::from_pointee(keyring),
             clients: ClientCache::default(),
             scopes: options.scopes.clone(),
-            store,
             entropy: entropy.clone(),
             events: EventStream::new(
-                Recorder::new(&options.node, master.events.clone()),
+                Recorder::new(&options.node, master.events.clone()).watched_by({
+                    let metrics = Arc::clone(store.metrics());
+                    Arc::new(move |event| metrics.saw(event))
+                }),
                 entropy,
                 options.events.clone(),
             ),
+            store,
             master,
         });
         let now = Arc::clone(&clock);
@@ -216,6 +224,7 @@ impl TestApp {
                 .collect(),
             hsts: options.issuer.starts_with("https"),
             relayed: false,
+            traces: None,
         };
         let (told, at) = (Arc::clone(&issuer), Arc::clone(&clock));
         let on_failure = Arc::new(move |cause, words: &str| {
@@ -224,8 +233,11 @@ impl TestApp {
             told.events
                 .note(Happening::RequestFailed { cause, words }, now);
         });
+        let counted = Counted::issuer(&issuer.store.metrics().requests, &state.base_path);
         Self {
-            router: guard::layer(guard, router(state.clone())).telling(on_failure),
+            router: guard::layer(guard, router(state.clone()))
+                .counted_by(counted)
+                .telling(on_failure),
             issuer,
             state,
             url,

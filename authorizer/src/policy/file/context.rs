@@ -4,7 +4,7 @@ use super::table::Table;
 use crate::policy::PolicyError;
 
 /// What the answer's context holds anyway, and what API Gateway puts beside it.
-const RESERVED: [&str; 12] = [
+const RESERVED: [&str; 14] = [
     "sub",
     "client_id",
     "iss",
@@ -13,6 +13,8 @@ const RESERVED: [&str; 12] = [
     "reason",
     "rule",
     "missing",
+    "request_id",
+    "trace_id",
     "principalId",
     "integrationLatency",
     "usageIdentifierKey",

@@ -124,3 +124,21 @@ pub fn resource(event: &Value) -> String {
         .unwrap();
     arn.as_str().unwrap().to_owned()
 }
+
+/// The event with these headers besides its own, in the maps that it has.
+pub fn with_headers(mut event: Value, headers: &[(&str, &str)]) -> Value {
+    for map in ["headers", "multiValueHeaders", "requestHeaders"] {
+        let Some(members) = event.get_mut(map).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        for (name, value) in headers {
+            let value = if map == "multiValueHeaders" {
+                json!([value])
+            } else {
+                json!(value)
+            };
+            members.insert((*name).to_owned(), value);
+        }
+    }
+    event
+}

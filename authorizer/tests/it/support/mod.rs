@@ -1,6 +1,7 @@
 //! A signer that makes any token, sound or not, and the world around it.
 
 pub mod client;
+pub mod emf_rules;
 pub mod events;
 #[cfg(feature = "fetch")]
 pub mod http;

@@ -2,7 +2,12 @@
 
 mod cases;
 mod check;
+mod denials;
 mod explain;
+mod kinds;
+#[path = "../../../../authorizer/tests/it/support/signer.rs"]
+#[allow(dead_code)]
+mod signer;
 
 use super::program::Program;
 

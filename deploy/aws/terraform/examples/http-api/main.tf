@@ -18,6 +18,17 @@ module "authorizer" {
   alarm_topic_arns = var.alarm_topic_arns
 }
 
+# What is unusual, a dashboard, saved queries: for some dollars a month.
+module "monitoring" {
+  count            = var.monitoring ? 1 : 0
+  source           = "../../modules/monitoring"
+  name             = "${var.name}-monitoring"
+  function_name    = module.authorizer.function_name
+  log_group        = module.authorizer.log_group
+  api              = { kind = "http", id = aws_apigatewayv2_api.api.id, stage = aws_apigatewayv2_stage.default.name }
+  alarm_topic_arns = var.alarm_topic_arns
+}
+
 module "orders" {
   source = "../../modules/orders"
   name   = "${var.name}-orders"

@@ -26,6 +26,17 @@ module "authorizer" {
   alarm_topic_arns = var.alarm_topic_arns
 }
 
+# What is unusual, a dashboard, saved queries: for some dollars a month.
+module "monitoring" {
+  count            = var.monitoring ? 1 : 0
+  source           = "../../modules/monitoring"
+  name             = "${var.name}-monitoring"
+  function_name    = module.authorizer.function_name
+  log_group        = module.authorizer.log_group
+  api              = { kind = "rest", id = aws_api_gateway_rest_api.api.name, stage = aws_api_gateway_stage.live.stage_name }
+  alarm_topic_arns = var.alarm_topic_arns
+}
+
 module "orders" {
   source = "../../modules/orders"
   name   = "${var.name}-orders"

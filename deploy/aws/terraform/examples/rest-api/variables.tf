@@ -27,3 +27,9 @@ variable "alarm_topic_arns" {
   type        = list(string)
   default     = []
 }
+
+variable "monitoring" {
+  description = "Whether to watch it by more than the authorizer's own alarms: see modules/monitoring."
+  type        = bool
+  default     = false
+}

@@ -1,6 +1,7 @@
 # What an operator is woken for. Calls answered from the gateway's cache make no line, and so aren't counted.
 
 locals {
+  runbooks  = "https://github.com/gatewright/gatewright/blob/main/docs/runbooks"
   namespace = "Gatewright/${var.name}"
 
   # Each call is one line of JSON; these count its decisions.
@@ -29,8 +30,8 @@ resource "aws_cloudwatch_log_metric_filter" "decision" {
 # On REST a refused token is the error "Unauthorized", and Lambda counts it among the function's errors. What is left
 # when those are taken off is trouble: a fault (keys_unavailable), a crash, a time-out, a policy that doesn't load.
 resource "aws_cloudwatch_metric_alarm" "errors" {
-  alarm_name          = "${var.name}-errors"
-  alarm_description   = "The authorizer fails, and callers get 500. Look for fields.decision = \"fault\" in its log; if there is none, it doesn't start, or runs out of time."
+  alarm_name          = "${var.name}-authorizer_faults"
+  alarm_description   = "The authorizer fails, and callers get 500. Look for fields.decision = \"fault\" in its log; if there is none, it doesn't start, or runs out of time. ${local.runbooks}/authorizer_faults.md"
   alarm_actions       = var.alarm_topic_arns
   ok_actions          = var.alarm_topic_arns
   comparison_operator = "GreaterThanOrEqualToThreshold"
@@ -66,8 +67,8 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "throttles" {
-  alarm_name          = "${var.name}-throttles"
-  alarm_description   = "Lambda turns calls of the authorizer away, and callers get 500. Raise its reserved concurrency, or the account's."
+  alarm_name          = "${var.name}-authorizer_throttles"
+  alarm_description   = "Lambda turns calls of the authorizer away, and callers get 500. Raise its reserved concurrency, or the account's. ${local.runbooks}/authorizer_throttles.md"
   alarm_actions       = var.alarm_topic_arns
   ok_actions          = var.alarm_topic_arns
   namespace           = "AWS/Lambda"
@@ -82,8 +83,8 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "duration" {
-  alarm_name          = "${var.name}-duration"
-  alarm_description   = "The authorizer gets near its time-out. It waits for nothing but its issuers' keys: is an issuer slow?"
+  alarm_name          = "${var.name}-authorizer_latency"
+  alarm_description   = "The authorizer gets near its time-out. It waits for nothing but its issuers' keys: is an issuer slow? ${local.runbooks}/authorizer_latency.md"
   alarm_actions       = var.alarm_topic_arns
   ok_actions          = var.alarm_topic_arns
   namespace           = "AWS/Lambda"
@@ -98,8 +99,8 @@ resource "aws_cloudwatch_metric_alarm" "duration" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "denied" {
-  alarm_name          = "${var.name}-denied"
-  alarm_description   = "An unusual share of calls is refused. Count them by fields.reason and fields.client in the authorizer's log."
+  alarm_name          = "${var.name}-denial_spike"
+  alarm_description   = "An unusual share of calls is refused. Count them by fields.reason and fields.client in the authorizer's log. ${local.runbooks}/denial_spike.md"
   alarm_actions       = var.alarm_topic_arns
   ok_actions          = var.alarm_topic_arns
   comparison_operator = "GreaterThanOrEqualToThreshold"
