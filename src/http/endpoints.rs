@@ -24,6 +24,10 @@ const ISSUER: &[Route] = &[
     (paths::END_SESSION, "logout"),
     (paths::OPENID_CONFIGURATION, "metadata"),
     (paths::AUTHORIZATION_SERVER, "metadata"),
+    ("/admin", "admin"),
+    ("/admin/activity", "admin"),
+    ("/admin/events", "admin"),
+    ("/admin/api/events", "admin_api"),
     ("/health/live", "health"),
     ("/health/ready", "health"),
 ];
@@ -52,6 +56,7 @@ impl Counted {
         let below = |(path, name): &Route| (format!("{base}{path}"), *name);
         let mut routes: Vec<_> = ISSUER.iter().map(below).collect();
         routes.push((pages::STYLESHEET_PATH.clone(), "asset"));
+        routes.push((pages::ADMIN_STYLESHEET_PATH.clone(), "asset"));
         routes.push((pages::FAVICON_PATH.to_owned(), "asset"));
         if base.is_empty() {
             routes.push(("/".to_owned(), "home"));

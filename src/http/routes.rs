@@ -4,7 +4,7 @@ use super::pages;
 use crate::flows::discovery::paths;
 
 /// Below the issuer's path.
-const ENDPOINTS: [&str; 15] = [
+const ENDPOINTS: [&str; 19] = [
     paths::AUTHORIZATION,
     paths::TOKEN,
     paths::USERINFO,
@@ -17,6 +17,10 @@ const ENDPOINTS: [&str; 15] = [
     "/continue",
     "/login",
     "/consent",
+    "/admin",
+    "/admin/activity",
+    "/admin/events",
+    "/admin/api/events",
     "/health/live",
     "/health/ready",
     "/",
@@ -24,7 +28,12 @@ const ENDPOINTS: [&str; 15] = [
 
 /// The route that a path of the issuer leads to; `base` is the path of the issuer's URL, without a slash at the end.
 pub fn of(base: &str, path: &str) -> Option<&'static str> {
-    if path == pages::FAVICON_PATH || path == pages::STYLESHEET_PATH.as_str() {
+    let assets = [
+        pages::FAVICON_PATH,
+        pages::STYLESHEET_PATH.as_str(),
+        pages::ADMIN_STYLESHEET_PATH.as_str(),
+    ];
+    if assets.contains(&path) {
         return Some("/assets");
     }
     // RFC 8414 §3.1 puts the well-known part before the issuer's path.
