@@ -212,6 +212,13 @@ pub async fn run(
     let mut work = background(&issuer, config.events.retention_days);
     let alerting = Alerting::new(config, notifiers, &issuer)?;
     work.extend(alerting::background(&alerting, &issuer));
+    let alerts = Arc::clone(&alerting.alerts);
+    issuer.store.metrics().before_scrape(move |metrics| {
+        for (rule, open) in alerts.open_by_rule() {
+            let open = usize::try_from(open).unwrap_or(0);
+            metrics.events.alerts_open(rule.as_str(), open);
+        }
+    });
     work.push(metrics::watch_keys_and_clock(&issuer));
     // The store holds the metrics, and they what is looked at.
     let waiting = Arc::downgrade(&issuer);

@@ -2,12 +2,13 @@
 
 use super::args::{ConfigArgs, OutputArgs, claim, now};
 use super::error::CliError;
-use super::user_fields::{describe, password_from_stdin, record};
+use super::user_fields::{describe, nobody_administers, password_from_stdin, record};
 use super::{open, out};
-use crate::domain::Account;
+use crate::domain::{Account, Subject};
 use crate::flows::admin::users::{self, Ended, NewUser, UserChange};
-use crate::flows::admin::{Admin, passwords, user_sessions};
+use crate::flows::admin::{Admin, administrators, passwords, user_sessions};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -27,7 +28,7 @@ pub enum UserCommand {
     List(OutputArgs),
     /// Show one person
     Show(NamedArgs),
-    /// Change a person's name, address or claims
+    /// Change a person's name, address, claims, or whether they are an administrator
     #[command(after_help = "Examples:\n  \
         gatewright user update ada --email ada@example.org --email-verified\n  \
         gatewright user update ada --claim team='\"blue\"' --claim nickname=null\n\n\
@@ -50,6 +51,7 @@ pub enum UserCommand {
 }
 
 /// Arguments of `user create`.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option by itself")]
 #[derive(Debug, clap::Args)]
 pub struct CreateArgs {
     /// The name to log in with
@@ -61,6 +63,9 @@ pub struct CreateArgs {
     /// Somebody made sure that the address is theirs
     #[arg(long)]
     email_verified: bool,
+    /// They may see the activity of everybody at /admin/activity
+    #[arg(long)]
+    administrator: bool,
     /// Read the password from standard input
     #[arg(long, conflicts_with = "no_password")]
     password_stdin: bool,
@@ -89,6 +94,9 @@ pub struct UpdateArgs {
     /// Whether somebody made sure that the address is theirs
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     email_verified: Option<bool>,
+    /// Whether they may see the activity of everybody; a change ends their sessions
+    #[arg(long, value_name = "BOOL")]
+    administrator: Option<bool>,
     /// Claim to set, the value as JSON; null removes it; repeat for several
     #[arg(long = "claim", value_name = "NAME=JSON", value_parser = claim)]
     claims: Vec<(String, Value)>,
@@ -165,6 +173,7 @@ pub async fn run(command: UserCommand, config: &ConfigArgs) -> Result<ExitCode, 
                 email,
                 email_verified,
                 claims,
+                administrator,
                 output,
                 ..
             } = args;
@@ -174,58 +183,49 @@ pub async fn run(command: UserCommand, config: &ConfigArgs) -> Result<ExitCode, 
                 email_verified,
                 password,
                 claims,
+                administrator,
             };
-            say(
-                "created",
-                &users::create(admin, user, now()).await?,
-                None,
-                output,
-            )?;
+            let account = users::create(admin, user, now()).await?;
+            say(admin, "created", &account, None, output).await?;
         }
         UserCommand::SetPassword(args) => {
             if let Some(password) = &password {
                 let (account, ended) = passwords::set(admin, &args.name, password, now()).await?;
-                say("has a new password", &account, Some(ended), args.output)?;
+                say(
+                    admin,
+                    "has a new password",
+                    &account,
+                    Some(ended),
+                    args.output,
+                )
+                .await?;
             }
         }
         UserCommand::List(output) => list(admin, output.json).await?,
         UserCommand::Show(args) => {
             let account = users::find(admin, &args.name).await?;
+            let administrator = administrators::is(admin, &account.subject).await?;
             if args.output.json {
-                out::json(&record(&account))?;
+                out::json(&record(&account, administrator))?;
             } else {
-                out::print(&describe(&account))?;
+                out::print(&describe(&account, administrator))?;
             }
         }
-        UserCommand::Update(args) => {
-            let change = UserChange {
-                username: args.username,
-                email: args
-                    .email
-                    .map(|email| Some(email).filter(|email| !email.is_empty())),
-                email_verified: args.email_verified,
-                claims: args.claims,
-            };
-            if change == UserChange::default() {
-                return Err(open::nothing_to_change("user", "--email"));
-            }
-            say(
-                "changed",
-                &users::update(admin, &args.name, &change, now()).await?,
-                None,
-                args.output,
-            )?;
-        }
+        UserCommand::Update(args) => update(admin, args).await?,
         UserCommand::Disable(args) => {
             let (account, ended) = users::set_disabled(admin, &args.name, true, now()).await?;
-            say("disabled", &account, Some(ended), args.output)?;
+            say(admin, "disabled", &account, Some(ended), args.output).await?;
         }
         UserCommand::Enable(args) => {
             let (account, _) = users::set_disabled(admin, &args.name, false, now()).await?;
-            say("enabled", &account, None, args.output)?;
+            say(admin, "enabled", &account, None, args.output).await?;
         }
         UserCommand::Delete(args) => {
+            let administrators = administrators::all(admin).await?;
             let subject = users::delete(admin, &args.name, now()).await?;
+            if administrators == [subject.clone()] {
+                nobody_administers();
+            }
             if args.output.json {
                 out::json(&json!({"sub": subject, "deleted": true}))?;
             } else {
@@ -246,14 +246,48 @@ fn needs_password(command: &UserCommand) -> &'static str {
     }
 }
 
-fn say(
+async fn update(admin: Admin<'_>, args: UpdateArgs) -> Result<(), CliError> {
+    let change = UserChange {
+        username: args.username,
+        email: args
+            .email
+            .map(|email| Some(email).filter(|email| !email.is_empty())),
+        email_verified: args.email_verified,
+        claims: args.claims,
+    };
+    let nothing = change == UserChange::default();
+    if nothing && args.administrator.is_none() {
+        return Err(open::nothing_to_change("user", "--email"));
+    }
+    let mut name = args.name;
+    if !nothing {
+        let account = users::update(admin, &name, &change, now()).await?;
+        // By the name that it has from now on, whichever that is.
+        account.subject.as_str().clone_into(&mut name);
+    }
+    let Some(administrator) = args.administrator else {
+        let account = users::find(admin, &name).await?;
+        return say(admin, "changed", &account, None, args.output).await;
+    };
+    let changed = administrators::set(admin, &name, administrator, now()).await?;
+    let ended = Some(changed.ended);
+    say(admin, "changed", &changed.account, ended, args.output).await?;
+    if changed.none_left {
+        nobody_administers();
+    }
+    Ok(())
+}
+
+async fn say(
+    admin: Admin<'_>,
     what: &str,
     account: &Account,
     ended: Option<Ended>,
     output: OutputArgs,
 ) -> Result<(), CliError> {
+    let administrator = administrators::is(admin, &account.subject).await?;
     if output.json {
-        let mut value = record(account);
+        let mut value = record(account, administrator);
         if let (Value::Object(members), Some(ended)) = (&mut value, ended) {
             members.insert("sessions_ended".to_owned(), Value::from(ended.sessions));
             members.insert(
@@ -271,7 +305,7 @@ fn say(
             "{sessions} sessions ended, {families} refresh tokens revoked"
         );
     }
-    out::print(&format!("{text}\n{}", describe(account)))
+    out::print(&format!("{text}\n{}", describe(account, administrator)))
 }
 
 async fn list(admin: Admin<'_>, json: bool) -> Result<(), CliError> {
@@ -280,14 +314,16 @@ async fn list(admin: Admin<'_>, json: bool) -> Result<(), CliError> {
         "users",
         "no users yet: make one with 'gatewright user create'",
     )?;
+    let administrators: HashSet<Subject> = administrators::all(admin).await?.into_iter().collect();
     let mut after = String::new();
     loop {
         let page = users::page(admin, &after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after.clone_from(&last.username);
         for account in &page {
+            let administrator = administrators.contains(&account.subject);
             listing.entry(
-                &record(account),
+                &record(account, administrator),
                 &[
                     ("USER NAME", 24, account.username.clone()),
                     (
@@ -304,6 +340,11 @@ async fn list(admin: Admin<'_>, json: bool) -> Result<(), CliError> {
                             "enabled"
                         }
                         .to_owned(),
+                    ),
+                    (
+                        "ROLE",
+                        13,
+                        if administrator { "administrator" } else { "-" }.to_owned(),
                     ),
                     ("SUB", 22, account.subject.to_string()),
                 ],

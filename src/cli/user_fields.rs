@@ -48,7 +48,7 @@ pub fn password_from_stdin() -> Result<Secret, CliError> {
 }
 
 /// A person as JSON, by the names of their claims where there are such.
-pub fn record(account: &Account) -> Value {
+pub fn record(account: &Account, administrator: bool) -> Value {
     json!({
         "sub": account.subject,
         "username": account.username,
@@ -56,6 +56,7 @@ pub fn record(account: &Account) -> Value {
         "email_verified": account.email_verified,
         "claims": account.claims,
         "disabled": account.disabled,
+        "administrator": administrator,
         "password_changed_at": account.password_changed_at,
         "created_at": account.created_at,
         "updated_at": account.updated_at,
@@ -63,7 +64,7 @@ pub fn record(account: &Account) -> Value {
 }
 
 /// A person for people, one field a line.
-pub fn describe(account: &Account) -> String {
+pub fn describe(account: &Account, administrator: bool) -> String {
     let claims = account
         .claims
         .iter()
@@ -85,7 +86,19 @@ pub fn describe(account: &Account) -> String {
             "disabled",
             if account.disabled { "yes" } else { "" }.to_owned(),
         ),
+        (
+            "administrator",
+            if administrator { "yes" } else { "" }.to_owned(),
+        ),
         ("created", out::rfc3339(account.created_at)),
         ("updated", out::rfc3339(account.updated_at)),
     ])
+}
+
+/// Says that nobody is left who may see everything.
+pub fn nobody_administers() {
+    out::note(
+        "nobody is an administrator now, so nobody can open /admin/activity: see 'gatewright user update --administrator \
+         true'",
+    );
 }

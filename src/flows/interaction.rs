@@ -1,5 +1,6 @@
-//! An authorization request on its way through the browser: sealed, bound to that browser, short-lived.
+//! What a person is about to do, on its way through the browser: sealed, bound to that browser, short-lived.
 
+use super::own_page::Visit;
 use super::{FlowError, Issuer};
 use crate::domain::SessionId;
 use crate::domain::authorization::AuthorizationRequest;
@@ -9,11 +10,11 @@ use serde::{Deserialize, Serialize};
 const LIFETIME_S: i64 = 1800;
 const CONTEXT: &str = "interaction";
 
-/// The request and how far it has come.
+/// A request that needs a login, and how far it has come: a client's, or a visit to a page of our own.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Interaction {
-    /// What the client asked.
-    pub request: AuthorizationRequest,
+pub struct Interaction<R = AuthorizationRequest> {
+    /// What is asked.
+    pub request: R,
     /// The session that was begun by giving the password within this interaction.
     pub authenticated: Option<SessionId>,
     /// What the client looked like on the consent page; an answer counts for nothing else.
@@ -22,9 +23,18 @@ pub struct Interaction {
     pub expires_at: i64,
 }
 
-impl Interaction {
+/// An interaction of either kind: what the pages carry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Begun {
+    /// Ends at a client.
+    Authorization(Box<Interaction>),
+    /// Ends at one of our own pages.
+    Visit(Box<Interaction<Visit>>),
+}
+
+impl<R> Interaction<R> {
     /// A new one.
-    pub fn begin(request: AuthorizationRequest, now: i64) -> Self {
+    pub fn begin(request: R, now: i64) -> Self {
         Self {
             request,
             authenticated: None,
@@ -32,7 +42,9 @@ impl Interaction {
             expires_at: now + LIFETIME_S,
         }
     }
+}
 
+impl Begun {
     /// The text that travels in a form or a URL; useless in another browser.
     ///
     /// # Errors
@@ -52,8 +64,25 @@ impl Interaction {
             .interactions
             .open(&context(browser), sealed)
             .ok()?;
-        let interaction: Self = serde_json::from_slice(&plain).ok()?;
-        (interaction.expires_at > now).then_some(interaction)
+        let begun: Self = serde_json::from_slice(&plain).ok()?;
+        (begun.expires_at() > now).then_some(begun)
+    }
+
+    /// The same, now that the password was given and this session begun.
+    #[must_use]
+    pub fn proven_by(mut self, session_id: SessionId) -> Self {
+        match &mut self {
+            Self::Authorization(interaction) => interaction.authenticated = Some(session_id),
+            Self::Visit(interaction) => interaction.authenticated = Some(session_id),
+        }
+        self
+    }
+
+    fn expires_at(&self) -> i64 {
+        match self {
+            Self::Authorization(interaction) => interaction.expires_at,
+            Self::Visit(interaction) => interaction.expires_at,
+        }
     }
 }
 

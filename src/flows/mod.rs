@@ -3,7 +3,9 @@
 //! Imports `domain`, `crypto`, `store` and the authorizer's library. Knows no HTTP types. Time comes in as
 //! `now`, Unix seconds; chance through [`Issuer::entropy`].
 
+pub mod activity;
 pub mod admin;
+pub mod admin_token;
 pub mod alerts;
 mod authorization_response;
 pub mod authorize;
@@ -24,6 +26,7 @@ pub mod key_times;
 pub mod keys;
 pub mod login;
 pub mod logout;
+pub mod own_page;
 mod own_token;
 mod refresh;
 pub mod revoke;
@@ -155,6 +158,18 @@ impl Issuer {
     /// Notes an event that needn't commit with anything. It can't fail.
     pub(crate) fn note(&self, happening: Happening, now: i64) {
         self.events.note(happening, now);
+    }
+
+    /// What an administrator's use cases work with, for `actor`.
+    pub fn admin<'a>(&'a self, actor: &'a str) -> admin::Admin<'a> {
+        admin::Admin {
+            store: &self.store,
+            master: &self.master,
+            entropy: &self.entropy,
+            passwords: &self.passwords,
+            events: &self.events,
+            actor,
+        }
     }
 
     /// The endpoint at a path below the issuer.

@@ -13,7 +13,7 @@ use crate::domain::client::Client;
 use crate::domain::form::encode;
 use crate::domain::session::Session;
 use crate::flows::authorize::{self, AuthorizeError, Next};
-use crate::flows::interaction::Interaction;
+use crate::flows::interaction::{Begun, Interaction};
 use crate::flows::{FlowError, consent, sessions};
 use askama::Template;
 use axum::extract::State;
@@ -57,8 +57,13 @@ pub async fn authorize(State(app): State<App>, inbound: Inbound) -> Response {
 
 /// `GET /continue`: goes on after a login.
 pub async fn resume(State(app): State<App>, inbound: Inbound) -> Response {
-    let Some(interaction) = interaction_of_query(&app, &inbound) else {
-        return page_error::show(&EXPIRED, &inbound.request_id);
+    let interaction = match interaction_of_query(&app, &inbound) {
+        Some(Begun::Authorization(interaction)) => *interaction,
+        // The page itself looks whether the login is fresh enough.
+        Some(Begun::Visit(visit)) => {
+            return redirect::see_other(&app.path(&visit.request.page.path()));
+        }
+        None => return page_error::show(&EXPIRED, &inbound.request_id),
     };
     let session = match session_of(&app, &inbound).await {
         Ok(session) => session,
@@ -91,10 +96,10 @@ pub async fn decide(State(app): State<App>, inbound: Inbound) -> Response {
         Some("deny") => false,
         _ => return forged(),
     };
-    let Some(interaction) = interaction_of_query(&app, &inbound) else {
+    let Some(Begun::Authorization(interaction)) = interaction_of_query(&app, &inbound) else {
         return page_error::show(&EXPIRED, &inbound.request_id);
     };
-    let next = consent::decide(&app.issuer, interaction, &session, allow, inbound.now).await;
+    let next = consent::decide(&app.issuer, *interaction, &session, allow, inbound.now).await;
     respond(&app, &inbound, Some(&session), next)
 }
 
@@ -106,10 +111,10 @@ pub(super) async fn session_of(app: &App, inbound: &Inbound) -> Result<Option<Se
     }
 }
 
-fn interaction_of_query(app: &App, inbound: &Inbound) -> Option<Interaction> {
+fn interaction_of_query(app: &App, inbound: &Inbound) -> Option<Begun> {
     let sealed = inbound.query.as_ref().ok()?.get("interaction")?;
     let browser = cookies::get(&inbound.headers, app.cookies.browser)?;
-    Interaction::open(&app.issuer, browser, sealed, inbound.now)
+    Begun::open(&app.issuer, browser, sealed, inbound.now)
 }
 
 /// Whether a form came from our own page in this browser, for this purpose and content.
@@ -141,8 +146,8 @@ fn respond(
         Ok(Next::Login(interaction, client)) => {
             let login = interaction.request.login_hint.clone().unwrap_or_default();
             let shown = LoginForm {
-                interaction: &interaction,
-                client: &client.client,
+                begun: &Begun::Authorization(interaction),
+                name: &client.client.name,
                 login: &login,
                 error: None,
             };
@@ -169,8 +174,10 @@ fn respond(
 
 /// What the login page shows.
 pub(super) struct LoginForm<'a> {
-    pub interaction: &'a Interaction,
-    pub client: &'a Client,
+    /// What it is for.
+    pub begun: &'a Begun,
+    /// Who asks, as a person knows it.
+    pub name: &'a str,
     pub login: &'a str,
     pub error: Option<LoginError>,
 }
@@ -192,7 +199,7 @@ pub(super) fn show_login(
     let id = &inbound.request_id;
     let prepared = (|| {
         let (browser, is_new) = browser_cookie(app, inbound)?;
-        let sealed = shown.interaction.seal(&app.issuer, &browser)?;
+        let sealed = shown.begun.seal(&app.issuer, &browser)?;
         Ok::<_, FlowError>((browser, is_new, sealed))
     })();
     let (browser, is_new, sealed) = match prepared {
@@ -200,25 +207,32 @@ pub(super) fn show_login(
         Err(error) => return page_error::failed(&error, id),
     };
     let csrf = app.issuer.master.csrf_token(&browser, "login", &sealed);
+    let (source, person) = match shown.begun {
+        Begun::Authorization(interaction) => {
+            let to = interaction.request.redirect_uri.as_str();
+            (Some(form_action_source(to)), None)
+        }
+        Begun::Visit(visit) => (None, visit.request.person.as_deref()),
+    };
     let form = LoginPage {
         csrf: &csrf,
         interaction: &sealed,
         action: &app.path("/login"),
-        client_name: &shown.client.name,
+        client_name: shown.name,
         client_uri: None,
         login: shown.login,
         error: shown.error,
-        reauthenticate_as: None,
+        reauthenticate_as: person,
+        is_application: source.is_some(),
     };
     let Ok(html) = form.render() else {
         return page_error::failed(&FlowError::Internal("a page can't be made".to_owned()), id);
     };
-    let source = form_action_source(shown.interaction.request.redirect_uri.as_str());
     let mut response = page(
         status,
         html,
         &PagePolicy {
-            form_action: Some(&source),
+            form_action: source.as_deref(),
             script_nonce: None,
         },
     );
@@ -239,7 +253,8 @@ fn show_consent(
     let id = &inbound.request_id;
     let prepared = (|| {
         let (browser, is_new) = browser_cookie(app, inbound)?;
-        let sealed = interaction.seal(&app.issuer, &browser)?;
+        let begun = Begun::Authorization(Box::new(interaction.clone()));
+        let sealed = begun.seal(&app.issuer, &browser)?;
         Ok::<_, FlowError>((browser, is_new, sealed))
     })();
     let (browser, is_new, sealed) = match prepared {

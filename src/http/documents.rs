@@ -3,7 +3,7 @@
 use super::extract::Inbound;
 use super::headers::{PagePolicy, page};
 use super::page_error;
-use super::pages::{FAVICON, HomePage, STYLESHEET};
+use super::pages::{ADMIN_STYLESHEET, FAVICON, HomePage, STYLESHEET};
 use super::state::{App, Prepared};
 use crate::flows::discovery::paths;
 use askama::Template;
@@ -70,6 +70,11 @@ impl<S: Sync> FromRequestParts<S> for KnownTags {
 /// The stylesheet, under a name that changes with its content.
 pub async fn stylesheet() -> Response {
     asset(STYLESHEET, "text/css; charset=utf-8")
+}
+
+/// The one for administrators' pages, likewise.
+pub async fn admin_stylesheet() -> Response {
+    asset(ADMIN_STYLESHEET, "text/css; charset=utf-8")
 }
 
 /// The icon.

@@ -32,6 +32,7 @@ impl Counted {
         let below = |(path, name): &Route| (format!("{base}{path}"), *name);
         let mut routes: Vec<_> = ISSUER.iter().map(below).collect();
         routes.push((pages::STYLESHEET_PATH.clone(), "asset"));
+        routes.push((pages::ADMIN_STYLESHEET_PATH.clone(), "asset"));
         routes.push((pages::FAVICON_PATH.to_owned(), "asset"));
         if base.is_empty() {
             routes.push(("/".to_owned(), "home"));

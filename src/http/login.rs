@@ -1,5 +1,6 @@
 //! `POST /login`: the password form.
 
+use super::admin::ADMINISTRATION;
 use super::authorize::{LoginForm, csrf_holds, show_login};
 use super::cookies;
 use super::extract::Inbound;
@@ -10,7 +11,7 @@ use super::state::App;
 use crate::domain::form::encode;
 use crate::flows::FlowError;
 use crate::flows::authorize::{AuthorizeError, client_of};
-use crate::flows::interaction::Interaction;
+use crate::flows::interaction::Begun;
 use crate::flows::login::{self, Attempt, Login};
 use axum::extract::State;
 use axum::response::Response;
@@ -28,7 +29,7 @@ pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
         return page_error::show(&FORGED, id);
     }
     let browser = cookies::get(&inbound.headers, app.cookies.browser).unwrap_or_default();
-    let Some(interaction) = Interaction::open(&app.issuer, browser, sealed, inbound.now) else {
+    let Some(begun) = Begun::open(&app.issuer, browser, sealed, inbound.now) else {
         return page_error::show(&EXPIRED, id);
     };
     let attempt = Attempt {
@@ -44,11 +45,8 @@ pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
             cookie,
             device,
         }) => {
-            let interaction = Interaction {
-                authenticated: Some(session.session_id),
-                ..interaction
-            };
-            let sealed = match interaction.seal(&app.issuer, browser) {
+            let begun = begun.proven_by(session.session_id);
+            let sealed = match begun.seal(&app.issuer, browser) {
                 Ok(sealed) => sealed,
                 Err(error) => return page_error::failed(&error, id),
             };
@@ -65,24 +63,11 @@ pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
             response
         }
         Ok(Login::Failed) => {
-            again(
-                &app,
-                &inbound,
-                &interaction,
-                attempt.login,
-                LoginError::WrongCredentials,
-            )
-            .await
+            let error = LoginError::WrongCredentials;
+            again(&app, &inbound, &begun, attempt.login, error).await
         }
         Err(FlowError::Busy) => {
-            again(
-                &app,
-                &inbound,
-                &interaction,
-                attempt.login,
-                LoginError::Busy,
-            )
-            .await
+            again(&app, &inbound, &begun, attempt.login, LoginError::Busy).await
         }
         Ok(Login::AddressThrottled) => {
             let mut response = page_error::show(&ADDRESS_THROTTLED, id);
@@ -103,12 +88,12 @@ pub async fn reload(State(_): State<App>, inbound: Inbound) -> Response {
 async fn again(
     app: &App,
     inbound: &Inbound,
-    interaction: &Interaction,
+    begun: &Begun,
     login: &str,
     error: LoginError,
 ) -> Response {
-    let client = match client_of(&app.issuer, interaction).await {
-        Ok(client) => client,
+    let name = match name_of(app, begun).await {
+        Ok(name) => name,
         Err(AuthorizeError::Unverified(reason)) => {
             return page_error::unverified(reason, &inbound.request_id);
         }
@@ -124,8 +109,8 @@ async fn again(
         _ => StatusCode::UNPROCESSABLE_ENTITY,
     };
     let shown = LoginForm {
-        interaction,
-        client: &client.client,
+        begun,
+        name: &name,
         login,
         error: Some(error),
     };
@@ -136,4 +121,15 @@ async fn again(
             .insert(RETRY_AFTER, HeaderValue::from_static("2"));
     }
     response
+}
+
+/// Who asks for the login, as a person knows it.
+async fn name_of(app: &App, begun: &Begun) -> Result<String, AuthorizeError> {
+    match begun {
+        Begun::Authorization(interaction) => {
+            let registered = client_of(&app.issuer, interaction).await?;
+            Ok(registered.client.name.clone())
+        }
+        Begun::Visit(_) => Ok(ADMINISTRATION.to_owned()),
+    }
 }

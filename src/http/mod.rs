@@ -1,6 +1,7 @@
 //! HTTP: extractors, handlers, headers, pages. Handlers are extract → flow → response, and decide nothing
 //! about the protocol.
 
+mod admin;
 pub mod authorize;
 pub mod cookies;
 mod cors;
@@ -68,12 +69,21 @@ pub fn router(app: App) -> Router {
         .route(paths::JWKS, get(documents::jwks))
         .route(paths::OPENID_CONFIGURATION, get(documents::metadata))
         .route(paths::AUTHORIZATION_SERVER, get(documents::metadata))
+        .route("/admin", get(admin::index))
+        .route("/admin/activity", get(admin::activity))
+        .route("/admin/events", get(admin::events))
+        .route("/admin/events/{id}", get(admin::event))
+        .route("/admin/api/events", get(admin::api::events))
         .route("/health/live", get(documents::live))
         .route("/health/ready", get(documents::ready))
         .merge(callable_by_scripts);
     let base = app.base_path.to_string();
     let mut root = Router::new()
         .route(pages::STYLESHEET_PATH.as_str(), get(documents::stylesheet))
+        .route(
+            pages::ADMIN_STYLESHEET_PATH.as_str(),
+            get(documents::admin_stylesheet),
+        )
         .route(pages::FAVICON_PATH, get(documents::favicon));
     root = if base.is_empty() {
         root.route("/", get(documents::home)).merge(endpoints)

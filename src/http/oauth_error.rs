@@ -90,15 +90,15 @@ pub fn status_of(error: &FlowError) -> (StatusCode, ErrorCode, &'static str) {
     }
 }
 
-/// A bearer challenge (RFC 6750 §3).
-pub fn bearer(status: StatusCode, error: Option<ErrorCode>, words: &str) -> Response {
+/// A bearer challenge (RFC 6750 §3), for what needs `scope`.
+pub fn bearer(scope: &str, status: StatusCode, error: Option<ErrorCode>, words: &str) -> Response {
     let challenge = match error {
         None => "Bearer".to_owned(),
         Some(code) => {
             let scope = if code == ErrorCode::InsufficientScope {
-                ", scope=\"openid\""
+                format!(", scope=\"{scope}\"")
             } else {
-                ""
+                String::new()
             };
             format!(
                 "Bearer error=\"{}\", error_description=\"{words}\"{scope}",

@@ -51,6 +51,13 @@ pub const TOO_LONG: Words = Words {
     message: "User names and passwords have at most 1,024 bytes.",
     remedy: "Go back and check what was typed or pasted.",
 };
+/// Somebody who isn't an administrator.
+pub const NOT_ADMINISTRATOR: Words = Words {
+    status: StatusCode::FORBIDDEN,
+    title: "This page is for administrators",
+    message: "You are signed in, but not as an administrator.",
+    remedy: "Sign out and sign in as one, or ask whoever runs this server to make you one.",
+};
 /// No such page.
 pub const NOT_FOUND: Words = Words {
     status: StatusCode::NOT_FOUND,

@@ -20,13 +20,22 @@ pub(super) const ISSUER: &[Route] = &[
     (paths::END_SESSION, "logout"),
     (paths::OPENID_CONFIGURATION, "metadata"),
     (paths::AUTHORIZATION_SERVER, "metadata"),
+    ("/admin", "admin"),
+    ("/admin/activity", "admin"),
+    ("/admin/events", "admin"),
+    ("/admin/api/events", "admin_api"),
     ("/health/live", "health"),
     ("/health/ready", "health"),
 ];
 
 /// The route that a path of the issuer leads to; `base` is the path of the issuer's URL, without a slash at the end.
 pub fn of(base: &str, path: &str) -> Option<&'static str> {
-    if path == pages::FAVICON_PATH || path == pages::STYLESHEET_PATH.as_str() {
+    let assets = [
+        pages::FAVICON_PATH,
+        pages::STYLESHEET_PATH.as_str(),
+        pages::ADMIN_STYLESHEET_PATH.as_str(),
+    ];
+    if assets.contains(&path) {
         return Some("/assets");
     }
     // RFC 8414 §3.1 puts the well-known part before the issuer's path.

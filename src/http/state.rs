@@ -1,6 +1,7 @@
 //! What every handler shares.
 
 use super::cookies::CookieNames;
+use crate::flows::activity::Activities;
 use crate::flows::{SharedIssuer, discovery};
 use bytes::Bytes;
 use http::HeaderValue;
@@ -41,6 +42,8 @@ pub struct Shared {
     pub metadata: Prepared,
     /// How long metadata and keys may be kept.
     pub documents_cache_control: HeaderValue,
+    /// What has happened lately, counted.
+    pub activities: Activities,
     ready: AtomicBool,
 }
 
@@ -71,6 +74,7 @@ impl App {
             clock,
             cors_origins: cors_origins.into(),
             issuer,
+            activities: Activities::default(),
             ready: AtomicBool::new(true),
         }))
     }

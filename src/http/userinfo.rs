@@ -10,21 +10,26 @@ use axum::response::Response;
 use http::StatusCode;
 use serde_json::Value;
 
+/// What userinfo needs.
+const SCOPE: &str = "openid";
+
 /// Answers for the person that the bearer token names.
 pub async fn userinfo(State(app): State<App>, inbound: Inbound) -> Response {
     let token = match bearer_token(&inbound) {
         Ok(Some(token)) => token,
-        Ok(None) => return bearer(StatusCode::UNAUTHORIZED, None, ""),
-        Err((status, code, words)) => return bearer(status, Some(code), words),
+        Ok(None) => return bearer(SCOPE, StatusCode::UNAUTHORIZED, None, ""),
+        Err((status, code, words)) => return bearer(SCOPE, status, Some(code), words),
     };
     match userinfo::userinfo(&app.issuer, token, inbound.now).await {
         Ok(Userinfo::Claims(claims)) => json(StatusCode::OK, Value::Object(claims).to_string()),
         Ok(Userinfo::InvalidToken) => bearer(
+            SCOPE,
             StatusCode::UNAUTHORIZED,
             Some(ErrorCode::InvalidToken),
             "the access token is expired, revoked or not meant for userinfo",
         ),
         Ok(Userinfo::InsufficientScope) => bearer(
+            SCOPE,
             StatusCode::FORBIDDEN,
             Some(ErrorCode::InsufficientScope),
             "the access token lacks the scope openid",
@@ -33,10 +38,10 @@ pub async fn userinfo(State(app): State<App>, inbound: Inbound) -> Response {
     }
 }
 
-type Refusal = (StatusCode, ErrorCode, &'static str);
+pub(super) type Refusal = (StatusCode, ErrorCode, &'static str);
 
 /// The token, from the header or a form body, never from the query, never from two places.
-fn bearer_token(inbound: &Inbound) -> Result<Option<&str>, Refusal> {
+pub(super) fn bearer_token(inbound: &Inbound) -> Result<Option<&str>, Refusal> {
     let bad = |words| (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, words);
     let query = inbound.query.as_ref().map_err(|error| bad(error.words()))?;
     if query.raw("access_token").is_some() {

@@ -90,6 +90,12 @@ const REHASH: &str = "
      WHERE subject = $1
        AND password_hash = $2";
 const IS_ADMINISTRATOR: &str = "SELECT granted_at FROM administrator WHERE subject = $1";
+const ADMINISTRATORS: &str = "SELECT subject FROM administrator ORDER BY subject";
+const GRANT_ADMINISTRATION: &str = "
+    INSERT INTO administrator (subject, granted_at)
+    VALUES ($1, $2)
+    ON CONFLICT (subject) DO NOTHING";
+const TAKE_ADMINISTRATION: &str = "DELETE FROM administrator WHERE subject = $1";
 const DELETE: &str = "DELETE FROM account WHERE subject = $1";
 
 fn account(row: AccountRow) -> Result<Account, StoreError> {
@@ -292,6 +298,49 @@ pub async fn is_administrator(tx: &mut Tx, subject: &Subject) -> Result<bool, St
     Ok(row.is_some())
 }
 
+/// Whether a person is an administrator now, outside of any transaction.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn administers(store: &Store, subject: &Subject) -> Result<bool, StoreError> {
+    let row: Option<(i64,)> = store
+        .fetch_optional(IS_ADMINISTRATOR, params![subject.as_str()])
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Every administrator.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn administrators(store: &Store) -> Result<Vec<Subject>, StoreError> {
+    let rows: Vec<(String,)> = store.fetch_all(ADMINISTRATORS, params![]).await?;
+    Ok(rows
+        .into_iter()
+        .map(|(subject,)| Subject::new(subject))
+        .collect())
+}
+
+/// Makes a person an administrator, or no longer one. False if nothing changed by it.
+///
+/// # Errors
+/// [`StoreError::Conflict`] if there is no such person.
+pub async fn set_administrator(
+    tx: &mut Tx,
+    subject: &Subject,
+    administrator: bool,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let rows = if administrator {
+        tx.execute(GRANT_ADMINISTRATION, params![subject.as_str(), now])
+            .await?
+    } else {
+        tx.execute(TAKE_ADMINISTRATION, params![subject.as_str()])
+            .await?
+    };
+    Ok(rows == 1)
+}
+
 /// The statements of this file, for the test that prepares each on both databases.
 pub const STATEMENTS: &[&str] = &[
     INSERT,
@@ -304,5 +353,8 @@ pub const STATEMENTS: &[&str] = &[
     LOCK_UNCHANGED,
     REHASH,
     IS_ADMINISTRATOR,
+    ADMINISTRATORS,
+    GRANT_ADMINISTRATION,
+    TAKE_ADMINISTRATION,
     DELETE,
 ];

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
@@ -24,8 +24,11 @@ pub(super) enum Format {
     Json,
 }
 
+/// The version of the Elastic Common Schema whose names a JSON line has.
+pub(super) const ECS_VERSION: &str = "8.11.0";
+
 /// Names that a JSON line has of its own; a field of such a name gets an underscore.
-const RESERVED: [&str; 3] = ["time", "level", "target"];
+const RESERVED: [&str; 4] = ["@timestamp", "log.level", "log.logger", "ecs.version"];
 
 impl<S, N> FormatEvent<S, N> for Format
 where
@@ -46,12 +49,12 @@ where
                 write!(line, " {:>5} {}:", metadata.level(), metadata.target())?;
             }
             Self::Json => {
-                line.write_str("{\"time\":\"")?;
+                line.write_str("{\"@timestamp\":\"")?;
                 write_time(&mut line, SystemTime::now())?;
                 write!(
                     line,
-                    "\",\"level\":\"{}\",\"target\":\"{}\"",
-                    metadata.level(),
+                    "\",\"log.level\":\"{}\",\"log.logger\":\"{}\",\"ecs.version\":\"{ECS_VERSION}\"",
+                    level_name(*metadata.level()),
                     metadata.target()
                 )?;
             }
@@ -71,6 +74,16 @@ where
             Self::Human => "\n",
             Self::Json => "}\n",
         })
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
     }
 }
 

@@ -112,7 +112,10 @@ fn json_lines_are_json_and_give_values_back() {
     assert_eq!(line["message"], format!("message {HOSTILE}"));
     assert_eq!(line["status"], 200);
     assert_eq!(line["fine"], true);
-    assert_eq!(line["level"], "INFO");
+    assert_eq!(line["log.level"], "info");
+    assert_eq!(line["log.logger"], "gatewright::telemetry::tests");
+    assert_eq!(line["ecs.version"], "8.11.0");
+    assert!(line["@timestamp"].as_str().unwrap().ends_with('Z'));
 }
 
 #[test]
@@ -133,12 +136,12 @@ fn a_human_line_reads_well() {
 #[test]
 fn a_field_cannot_pose_as_a_part_of_the_line() {
     let text = logged(LogFormat::Json, "info", || {
-        tracing::info!(level = "x", target_ = 1, time = "y", "m");
+        tracing::info!(log.level = "x", log.logger = 1, level = "y", "m");
     });
     let line: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
-        (&line["level"], &line["_level"]),
-        (&"INFO".into(), &"x".into())
+        (&line["log.level"], &line["_log.level"], &line["level"]),
+        (&"info".into(), &"x".into(), &"y".into())
     );
     let text = logged(LogFormat::Human, "info", || {
         tracing::info!(user = "eve\" status=200", agent = %"a b", plain = "ada", "m");

@@ -13,7 +13,7 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::line::Format;
+use super::line::{ECS_VERSION, Format};
 
 /// Lines that may wait. With [`LONGEST`] this bounds the memory that a blocked reader costs.
 const QUEUE: usize = 4_096;
@@ -135,7 +135,7 @@ impl<W: Write> Thread<W> {
                 ),
                 Format::Json => writeln!(
                     self.sink,
-                    "{{\"level\":\"WARN\",\"target\":\"gatewright::telemetry\",\"message\":\"log lines dropped\",\"dropped\":{dropped}}}"
+                    "{{\"log.level\":\"warn\",\"log.logger\":\"gatewright::telemetry\",\"ecs.version\":\"{ECS_VERSION}\",\"message\":\"log lines dropped\",\"dropped\":{dropped}}}"
                 ),
             };
         }
@@ -160,7 +160,7 @@ impl Lines {
             Format::Human => format!("{cut}… (cut)\n").into_bytes(),
             Format::Json => {
                 let cut = serde_json::Value::from(cut);
-                format!("{{\"level\":\"WARN\",\"target\":\"gatewright::telemetry\",\"message\":\"a log line was too long\",\"cut\":{cut}}}\n")
+                format!("{{\"log.level\":\"warn\",\"log.logger\":\"gatewright::telemetry\",\"ecs.version\":\"{ECS_VERSION}\",\"message\":\"a log line was too long\",\"cut\":{cut}}}\n")
                     .into_bytes()
             }
         }

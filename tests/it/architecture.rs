@@ -163,7 +163,7 @@ fn a_layer_imports_from_its_left_only() {
         let layer = source.layer();
         let allowed: Vec<&str> = match LAYERS.iter().position(|known| *known == layer) {
             Some(_) if layer == "metrics" => vec!["domain", "metrics"],
-            Some(at) if at >= 5 => LAYERS[..=at].iter().chain(&LEAVES).copied().collect(),
+            Some(at) if at >= 6 => LAYERS[..=at].iter().chain(&LEAVES).copied().collect(),
             Some(at) => LAYERS[..=at].to_vec(),
             None if LEAVES.contains(&layer.as_str()) => LEAVES.to_vec(),
             None => {

@@ -18,6 +18,7 @@ mod attack;
 mod cli;
 mod dev_gateway;
 mod endpoint;
+mod event_kinds;
 mod events;
 mod forward_auth;
 mod http_server;

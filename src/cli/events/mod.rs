@@ -9,8 +9,8 @@ mod verify;
 use super::args::{ConfigArgs, now};
 use super::error::CliError;
 use super::{open, out};
+use crate::flows::admin::events;
 use crate::store::events::EventRow;
-use chrono::DateTime;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -24,7 +24,7 @@ pub enum EventsCommand {
         gatewright events search --kind login_failed --address 203.0.113.7 --json\n\n\
         docs/events.md has every kind and its fields."
     )]
-    Search(search::SearchArgs),
+    Search(Box<search::SearchArgs>),
     /// Follow events as they are written, until interrupted
     Tail(tail::TailArgs),
     /// Find events that were altered, removed or inserted
@@ -51,7 +51,7 @@ pub async fn run(command: EventsCommand, config: &ConfigArgs) -> Result<ExitCode
     let config = config.load()?.config;
     let opened = open::for_command(&config, false).await?;
     match command {
-        EventsCommand::Search(args) => search::run(&opened, args).await,
+        EventsCommand::Search(args) => search::run(&opened, *args).await,
         EventsCommand::Tail(args) => tail::run(&opened, &args).await,
         EventsCommand::Verify(args) => verify::run(&opened, &args).await,
         EventsCommand::Export(args) => export::run(&opened, &args).await,
@@ -59,26 +59,9 @@ pub async fn run(command: EventsCommand, config: &ConfigArgs) -> Result<ExitCode
     }
 }
 
-/// A moment: RFC 3339, or how long ago (`90s`, `15m`, `2h`, `7d`). Unix seconds.
+/// A moment, held against the clock of this machine.
 fn moment(text: &str) -> Result<i64, String> {
-    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.timestamp());
-    }
-    let ago = || {
-        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let seconds = match unit {
-            "s" => 1,
-            "m" => 60,
-            "h" => 3600,
-            "d" => 86_400,
-            _ => return None,
-        };
-        number.parse::<u32>().ok().map(|n| i64::from(n) * seconds)
-    };
-    ago().map(|ago| now() - ago).ok_or_else(|| {
-        "write a time such as 2026-11-26T10:00:00Z, or how long ago, such as 90s, 15m, 2h or 7d"
-            .to_owned()
-    })
+    events::moment(text, now())
 }
 
 /// One event as a line to read.
@@ -134,17 +117,7 @@ fn object(name: &str, value: Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::{moment, shown};
-
-    #[test]
-    fn moments_are_absolute_or_relative() {
-        assert_eq!(moment("2026-11-26T10:00:00Z"), Ok(1_795_687_200));
-        let hour_ago = moment("1h").unwrap();
-        assert!((super::now() - 3600 - hour_ago).abs() <= 1);
-        for wrong in ["", "h", "1w", "yesterday", "-1h", "é"] {
-            assert!(moment(wrong).is_err(), "{wrong}");
-        }
-    }
+    use super::shown;
 
     #[test]
     fn what_others_wrote_moves_no_cursor() {

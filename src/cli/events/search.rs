@@ -26,6 +26,12 @@ pub struct SearchArgs {
     /// Of this kind: a name of docs/events.md
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
+    /// With this reason, grant or error, whichever the kind has; * for any
+    #[arg(long, value_name = "WORD")]
+    label: Option<String>,
+    /// On this route of an API
+    #[arg(long, value_name = "ROUTE")]
+    route: Option<String>,
     /// In this request: the x-request-id of an answer, or the id on an error page
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     request_id: Option<String>,
@@ -55,6 +61,8 @@ pub(super) async fn run(opened: &Opened, args: SearchArgs) -> Result<ExitCode, C
             client_id: args.client,
             address: args.address,
             kind: args.kind,
+            label: args.label,
+            route: args.route,
             request_id: args.request_id,
             trace_id: args.trace_id,
             since: args.since,

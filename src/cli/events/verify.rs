@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn signed_ends_are_read_from_either_form_of_the_log() {
         let lines = "2026-11-26T10:00:00.000Z  INFO gatewright::event_head: signed writer=a seq=7 hash=xyz\n\
-            {\"time\":\"…\",\"level\":\"INFO\",\"target\":\"gatewright::event_head\",\"message\":\"signed\",\"writer\":\"b\",\"seq\":9,\"hash\":\"uvw\"}\n\
+            {\"@timestamp\":\"…\",\"log.level\":\"info\",\"log.logger\":\"gatewright::event_head\",\"message\":\"signed\",\"writer\":\"b\",\"seq\":9,\"hash\":\"uvw\"}\n\
             2026-11-26T10:00:00.000Z  INFO gatewright::cli::serve: ready\n";
         let heads = kept_heads(lines);
         let seen: Vec<(&str, i64, &str)> = heads

@@ -78,6 +78,25 @@ pub struct Kind {
     pub fields: &'static [&'static str],
 }
 
+impl Kind {
+    /// The field that its events are counted by and found with, if there is one: a word of a short list.
+    pub fn counted_by(&self) -> Option<&'static str> {
+        Some(match self.name {
+            "login_failed"
+            | "client_authentication_failed"
+            | "access_refused"
+            | "access_decided" => "reason",
+            "token_issued" | "tokens_issued" => "grant",
+            "token_refused" | "authorization_refused" => "error",
+            "login_throttled" => "scope",
+            "request_failed" => "cause",
+            "administration" => "what",
+            "alert_opened" => "rule",
+            _ => return None,
+        })
+    }
+}
+
 /// On whose behalf something happens: the request's ids and sender. Empty outside of requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestContext {
@@ -138,6 +157,18 @@ mod tests {
     use super::*;
     use crate::domain::{ClientId, Subject};
     use std::collections::BTreeSet;
+
+    #[test]
+    fn a_kind_is_counted_by_a_field_that_it_has() {
+        let mut counted = 0;
+        for kind in Happening::KINDS {
+            if let Some(field) = kind.counted_by() {
+                assert!(kind.fields.contains(&field), "{}: {field}", kind.name);
+                counted += 1;
+            }
+        }
+        assert_eq!(counted, 12, "a kind was renamed");
+    }
 
     #[test]
     fn names_are_distinct_and_fit_a_metric_label() {

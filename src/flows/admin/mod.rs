@@ -3,6 +3,7 @@
 //! Each change is one transaction that also records an event: what, to whom, and how it was before and after.
 //! Rules are applied together, so that everything that is wrong is said at once.
 
+pub mod administrators;
 pub mod alerts;
 mod client_change;
 pub mod client_secrets;

@@ -22,6 +22,8 @@ pub struct NewUser {
     pub password: Option<Secret>,
     /// Profile and custom claims.
     pub claims: Vec<(String, Value)>,
+    /// Whether they may look at everything.
+    pub administrator: bool,
 }
 
 /// What to set; `None` leaves a field as it is.
@@ -95,6 +97,7 @@ pub async fn create(admin: Admin<'_>, user: NewUser, now: i64) -> Result<Account
         email_verified,
         password,
         claims,
+        administrator,
     } = user;
     let change = UserChange {
         username: Some(username),
@@ -116,7 +119,14 @@ pub async fn create(admin: Admin<'_>, user: NewUser, now: i64) -> Result<Account
         Err(StoreError::Conflict) => return Err(taken("the user name or the address")),
         outcome => outcome?,
     }
-    let after = Some(serde_json::to_value(&account)?);
+    let mut after = serde_json::to_value(&account)?;
+    if administrator {
+        rows::set_administrator(&mut tx, &account.subject, true, now).await?;
+        if let Value::Object(members) = &mut after {
+            members.insert("administrator".to_owned(), Value::from(true));
+        }
+    }
+    let after = Some(after);
     let act = Act {
         what: "user_created",
         target: account.subject.as_str(),

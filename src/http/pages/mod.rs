@@ -7,6 +7,8 @@
 //! Templates live beside this file. Each struct names its template with `extends` and a path from the package root,
 //! for askama's own search path would be a top-level `templates/`.
 
+mod activity;
+mod chart;
 mod consent;
 mod demo;
 mod link;
@@ -17,10 +19,17 @@ mod sign_out;
 #[cfg(test)]
 mod samples;
 #[cfg(test)]
+mod samples_admin;
+#[cfg(test)]
 mod tests;
 
 use std::sync::LazyLock;
 
+pub use activity::{
+    ActivityPage, AlertLine, Cell, ChartRow, ChartSection, EventLine, EventPage, EventsPage, Fact,
+    KeyLine, RangeLink, Ranking, RankingLine, SeriesLine,
+};
+pub use chart::{number, stacked_bars};
 pub use consent::{ConsentPage, ScopeLine, describe_scope};
 pub use demo::{ApiCallLine, ClaimLine, DemoLink, DemoResultPage, DemoStep, StartPage};
 pub use notice::{ErrorPage, FormPostPage, HomePage};
@@ -36,6 +45,17 @@ pub static STYLESHEET_PATH: LazyLock<String> = LazyLock::new(|| {
     format!(
         "/assets/gatewright-{:08x}.css",
         fnv1a(STYLESHEET.as_bytes())
+    )
+});
+
+/// What the pages of administrators need besides. Serve as `text/css; charset=utf-8` at [`ADMIN_STYLESHEET_PATH`].
+pub const ADMIN_STYLESHEET: &str = include_str!("assets/admin.css");
+
+/// Where these pages look for [`ADMIN_STYLESHEET`]; it changes with the content, too.
+pub static ADMIN_STYLESHEET_PATH: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "/assets/gatewright-admin-{:08x}.css",
+        fnv1a(ADMIN_STYLESHEET.as_bytes())
     )
 });
 

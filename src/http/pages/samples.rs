@@ -10,11 +10,11 @@ use super::*;
 pub(super) struct Words<'a>(pub(super) Option<&'a str>);
 
 impl<'a> Words<'a> {
-    fn say(&self, sample: &'a str) -> &'a str {
+    pub(super) fn say(&self, sample: &'a str) -> &'a str {
         self.0.unwrap_or(sample)
     }
 
-    fn own(&self, sample: &'a str) -> String {
+    pub(super) fn own(&self, sample: &'a str) -> String {
         self.say(sample).to_owned()
     }
 
@@ -80,6 +80,7 @@ impl<'a> Words<'a> {
             },
             error,
             reauthenticate_as: again,
+            is_application: true,
         };
         page.render().unwrap()
     }
@@ -197,7 +198,7 @@ impl<'a> Words<'a> {
             discovery_href: self.say("/.well-known/openid-configuration"),
         };
         let signed_out = |continue_to| LoggedOutPage { continue_to }.render().unwrap();
-        vec![
+        let mut pages = vec![
             ("login", login.clone(), self.login(None, None)),
             (
                 "login-refused",
@@ -258,6 +259,8 @@ impl<'a> Words<'a> {
                 self.start(),
             ),
             ("result", vec!["demo-result"], self.result()),
-        ]
+        ];
+        pages.extend(self.admin_pages());
+        pages
     }
 }

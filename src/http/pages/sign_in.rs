@@ -65,6 +65,8 @@ pub struct LoginPage<'a> {
     pub error: Option<LoginError>,
     /// The login of a signed-in person who must prove it anew (`prompt=login`, `max_age`): shown, not editable.
     pub reauthenticate_as: Option<&'a str>,
+    /// Whether it's an application that asked, and not one of our own pages.
+    pub is_application: bool,
 }
 
 impl LoginPage<'_> {

@@ -90,7 +90,10 @@ fn no_page_needs_an_inline_style_a_handler_or_another_host() {
 #[test]
 fn the_stylesheet_is_small_and_asks_for_nothing() {
     assert!(STYLESHEET.len() <= 10 * 1024, "{} bytes", STYLESHEET.len());
-    assert!(!STYLESHEET.contains("url(") && !STYLESHEET.contains("@import"));
+    for sheet in [STYLESHEET, ADMIN_STYLESHEET] {
+        assert!(!sheet.contains("url(") && !sheet.contains("@import"));
+    }
+    assert!(ADMIN_STYLESHEET.len() <= 10 * 1024);
     assert_eq!(
         STYLESHEET_PATH.len(),
         "/assets/gatewright-00000000.css".len()
@@ -184,6 +187,11 @@ fn pages_can_be_written_out_to_look_at() {
     std::fs::write(
         dir.join(STYLESHEET_PATH.trim_start_matches('/')),
         STYLESHEET,
+    )
+    .unwrap();
+    std::fs::write(
+        dir.join(ADMIN_STYLESHEET_PATH.trim_start_matches('/')),
+        ADMIN_STYLESHEET,
     )
     .unwrap();
     std::fs::write(dir.join(FAVICON_PATH.trim_start_matches('/')), FAVICON).unwrap();

@@ -6,6 +6,7 @@ use crate::domain::event::Event;
 use std::fmt;
 use std::sync::Arc;
 
+pub mod counts;
 mod line;
 pub mod retention;
 mod row;
@@ -23,8 +24,8 @@ const HOLD: &str = "
     RETURNING seq, hash";
 const INSERT: &str = "
     INSERT INTO event (event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device,
-                       subject, client_id, detail)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                       subject, client_id, detail, label, route, amount)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 const ADVANCE: &str = "
     UPDATE event_writer
        SET seq = $2,

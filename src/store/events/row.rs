@@ -1,7 +1,7 @@
 //! One row of the table of events.
 
 use crate::crypto::chain::ChainKey;
-use crate::domain::event::{Event, Happening, Severity};
+use crate::domain::event::{Event, Happening, Kind, Severity};
 use crate::store::{Param, params};
 use serde_json::{Map, Value};
 
@@ -36,6 +36,36 @@ pub struct EventRow {
     pub client_id: Option<String>,
     /// The fields of its kind, a JSON object.
     pub detail: String,
+    /// What events of its kind are counted by; out of the detail, and read only where that is verified.
+    #[sqlx(default)]
+    pub label: Option<String>,
+    /// The route, likewise.
+    #[sqlx(default)]
+    pub route: Option<String>,
+    /// How many it stands for if it isn't one, likewise.
+    #[sqlx(default)]
+    pub amount: Option<i64>,
+}
+
+/// Characters of a label or a route, at most: an index holds them, and a decision log may hold anything.
+const LABEL_MAX_CHARS: usize = 200;
+
+/// Label, route and amount of a kind's detail.
+fn counted(
+    kind: &str,
+    detail: &Map<String, Value>,
+) -> (Option<String>, Option<String>, Option<i64>) {
+    let text = |name: &str| {
+        let text = detail.get(name).and_then(Value::as_str)?;
+        Some(text.chars().take(LABEL_MAX_CHARS).collect())
+    };
+    let known = Happening::KINDS.iter().find(|known| known.name == kind);
+    let label = known.and_then(Kind::counted_by).and_then(text);
+    let route = (kind == "access_decided").then(|| text("route")).flatten();
+    let amount = (kind == "tokens_issued")
+        .then(|| detail.get("count").and_then(Value::as_i64))
+        .flatten();
+    (label, route, amount)
 }
 
 impl EventRow {
@@ -43,6 +73,7 @@ impl EventRow {
         let kind = event.happening.kind();
         let detail = event.happening.detail();
         let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
+        let (label, route, amount) = counted(kind.name, &detail);
         Self {
             event_id: event.id.clone(),
             kind: kind.name.to_owned(),
@@ -61,6 +92,9 @@ impl EventRow {
             subject: text("subject"),
             client_id: text("client_id"),
             detail: Value::Object(detail).to_string(),
+            label,
+            route,
+            amount,
         }
     }
 
@@ -92,6 +126,12 @@ impl EventRow {
                 &self.detail,
             ],
         )
+    }
+
+    /// Whether what it's counted by is what its detail says.
+    pub(super) fn is_counted_rightly(&self) -> bool {
+        let said = (self.label.clone(), self.route.clone(), self.amount);
+        said == counted(&self.kind, &self.fields())
     }
 
     /// What happened; `None` if another version wrote it.
@@ -128,6 +168,9 @@ impl EventRow {
             self.subject.clone(),
             self.client_id.clone(),
             &self.detail,
+            self.label.clone(),
+            self.route.clone(),
+            self.amount,
         ]
     }
 

@@ -2,9 +2,10 @@
 
 use super::row::EventRow;
 use crate::store::{Store, StoreError, params};
+use serde::{Deserialize, Serialize};
 
 /// What to look for; what is `None` may be anything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Filter {
     /// About this person.
     pub subject: Option<String>,
@@ -14,6 +15,11 @@ pub struct Filter {
     pub address: Option<String>,
     /// Of this kind.
     pub kind: Option<String>,
+    /// With this reason, grant or error: whatever events of the kind are counted by. `*` is any: of an authorizer's
+    /// decisions, those that have a reason aren't `allow`.
+    pub label: Option<String>,
+    /// On this route of an API.
+    pub route: Option<String>,
     /// In this request.
     pub request_id: Option<String>,
     /// In this trace.
@@ -52,6 +58,8 @@ macro_rules! find {
        AND (CAST($4 AS TEXT) IS NULL OR client_id = $4)
        AND (CAST($5 AS TEXT) IS NULL OR address = $5)
        AND (CAST($6 AS TEXT) IS NULL OR kind = $6)
+       AND (CAST($12 AS TEXT) IS NULL OR label = $12 OR ($12 = '*' AND label IS NOT NULL))
+       AND (CAST($13 AS TEXT) IS NULL OR route = $13)
        AND at >= $7
        AND at <= $8
        AND (at < $9 OR (at = $9 AND event_id < $10))
@@ -139,6 +147,8 @@ pub async fn find(
                 at,
                 event_id,
                 limit,
+                filter.label.as_deref(),
+                filter.route.as_deref(),
             ],
         )
         .await

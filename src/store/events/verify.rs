@@ -18,7 +18,7 @@ const WRITERS: &str = "
      ORDER BY writer";
 const CHAIN: &str = "
     SELECT event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device, subject,
-           client_id, detail
+           client_id, detail, label, route, amount
       FROM event
      WHERE writer = $1
        AND seq > $2
@@ -302,10 +302,12 @@ async fn chain(
                     from: seq + 1,
                     to: place - 1,
                 });
-            } else if !equal(
-                &row.link(key, &hash),
-                row.hash.as_deref().unwrap_or_default(),
-            ) {
+            } else if !row.is_counted_rightly()
+                || !equal(
+                    &row.link(key, &hash),
+                    row.hash.as_deref().unwrap_or_default(),
+                )
+            {
                 faults.push(Fault::Altered {
                     writer: writer.clone(),
                     seq: place,

@@ -1,6 +1,7 @@
 //! Each attack has a file. The numbers are those of the security cases.
 
 mod account_enumeration;
+mod administration;
 mod assertions;
 mod authorization_request;
 mod bound_token;

@@ -22,7 +22,7 @@ fn policy_of(page: &Answer) -> BTreeMap<String, String> {
 }
 
 #[track_caller]
-fn is_protected(page: &Answer, form_action: &str) {
+pub fn is_protected(page: &Answer, form_action: &str) {
     let policy = policy_of(page);
     for (directive, sources) in [
         ("default-src", "'none'"),

@@ -1,5 +1,6 @@
 //! The program as administrators use it: the real binary, its exit codes, its two outputs.
 
+mod administrators;
 mod clients;
 mod configuration;
 mod contract;

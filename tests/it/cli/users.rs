@@ -9,7 +9,7 @@ use gatewright::store::{Store, accounts, refresh_tokens, sessions};
 use serde_json::json;
 
 /// A browser session and a refresh token of a person, with a session id that looks like an option.
-async fn sign_in(store: &Store, subject: &str, name: &str) -> (SessionId, FamilyId) {
+pub async fn sign_in(store: &Store, subject: &str, name: &str) -> (SessionId, FamilyId) {
     let now = store.clock().await.unwrap();
     let (session_id, family_id) = (
         SessionId::new(format!("-{name}")),

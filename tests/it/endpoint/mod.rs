@@ -1,5 +1,6 @@
 //! Each endpoint does what it is for.
 
+mod activity;
 mod claims;
 mod documents;
 mod flow;

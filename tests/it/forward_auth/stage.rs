@@ -158,7 +158,7 @@ impl Server {
         until("the decisions are logged", || {
             let log = self.log.lock().unwrap();
             let of_client = |line: &&Value| {
-                line["target"] == "gatewright::decision"
+                line["log.logger"] == "gatewright::decision"
                     && field(line, "client").is_some_and(|own| own == client)
             };
             let decisions: Vec<Value> = log.iter().filter(of_client).cloned().collect();

@@ -1,5 +1,6 @@
 //! The store keeps its promises on both databases.
 
+mod counts;
 mod migrations;
 mod races;
 mod rows;

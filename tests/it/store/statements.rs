@@ -7,7 +7,7 @@ use gatewright::store::{
 };
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [(&str, &[&str]); 19] = [
+const FAMILIES: [(&str, &[&str]); 20] = [
     ("accounts", accounts::STATEMENTS),
     ("alerts", alerts::STATEMENTS),
     ("alerts/observed", alerts::observed::STATEMENTS),
@@ -16,6 +16,7 @@ const FAMILIES: [(&str, &[&str]); 19] = [
     ("codes", codes::STATEMENTS),
     ("consents", consents::STATEMENTS),
     ("events", events::STATEMENTS),
+    ("events/counts", events::counts::STATEMENTS),
     ("events/retention", events::retention::STATEMENTS),
     ("events/search", events::search::STATEMENTS),
     ("events/verify", events::verify::STATEMENTS),

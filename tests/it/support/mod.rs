@@ -1,5 +1,6 @@
 //! The harness: an app in-process on either database, a movable clock, browsers with cookie jars.
 
+pub mod administration;
 pub mod app;
 pub mod browser;
 pub mod database;

@@ -115,7 +115,7 @@ impl Issuer {
     fn lines(&self, target: &str) -> Vec<Value> {
         let log = self.log.lock().unwrap();
         let of_target = |line: &&Value| {
-            line["target"]
+            line["log.logger"]
                 .as_str()
                 .is_some_and(|own| own.starts_with(target))
         };

@@ -21,6 +21,8 @@ export const issuer = () => given('JOURNEYS_ISSUER');
 export const made = (name) => JSON.parse(readFileSync(path.join(given('JOURNEYS_DIR'), `${name}.json`), 'utf8'));
 
 export const person = { login: 'ada', password: 'correct horse battery staple' };
+/** Who may see what happens. */
+export const administrator = { login: 'grace', password: 'another battery horse staple' };
 export const api = 'https://api.example.com';
 
 /** An application's web server on a loopback port: it keeps what the browser brings to its redirect URI. */

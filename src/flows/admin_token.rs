@@ -1,0 +1,63 @@
+//! Access tokens for the admin API: meant for this server, with the scope, and not just anybody's.
+
+use super::own_page::administrator;
+use super::{FlowError, Issuer, own_token};
+use crate::domain::event::Happening;
+use crate::domain::{ClientId, Subject};
+
+/// The scope that the search of events needs.
+pub const EVENTS_SCOPE: &str = "gatewright:events";
+
+/// What a token may do.
+pub enum Verdict {
+    /// What it asks; the client acts under this name.
+    Granted(String),
+    /// Nothing: it's expired, revoked, no access token, or for somebody else.
+    InvalidToken,
+    /// Not this: it lacks the scope.
+    InsufficientScope,
+    /// Not this: it stands for a person who is no administrator.
+    NotAdministrator,
+}
+
+/// Judges a token for the search of events.
+///
+/// # Errors
+/// [`FlowError`]
+pub async fn judge(issuer: &Issuer, presented: &str, now: i64) -> Result<Verdict, FlowError> {
+    let token = own_token::verify(issuer, presented, now);
+    let verdict = match &token {
+        None => Verdict::InvalidToken,
+        Some(token) if !own_token::is_live(issuer, token).await? => Verdict::InvalidToken,
+        Some(token) if !token.audiences.contains(&issuer.url) => Verdict::InvalidToken,
+        Some(token) if !token.scope.contains(EVENTS_SCOPE) => Verdict::InsufficientScope,
+        // A token with a grant stands for a person, and may do no more than they.
+        Some(token) if token.claims.contains_key("grant_id") => {
+            let subject = Subject::new(token.subject.as_str());
+            match administrator(issuer, &subject).await? {
+                Some(_) => Verdict::Granted(token.client_id.clone()),
+                None => Verdict::NotAdministrator,
+            }
+        }
+        Some(token) => Verdict::Granted(token.client_id.clone()),
+    };
+    let reason = match &verdict {
+        Verdict::Granted(_) => return Ok(verdict),
+        Verdict::InvalidToken => "invalid_token",
+        Verdict::InsufficientScope => "insufficient_scope",
+        Verdict::NotAdministrator => "not_an_administrator",
+    };
+    issuer.note(
+        Happening::AccessRefused {
+            endpoint: "admin_api".to_owned(),
+            client_id: token.as_ref().map(|token| ClientId::new(&token.client_id)),
+            subject: token
+                .as_ref()
+                .filter(|token| token.claims.contains_key("grant_id"))
+                .map(|token| Subject::new(&token.subject)),
+            reason: reason.to_owned(),
+        },
+        now,
+    );
+    Ok(verdict)
+}
