@@ -5,9 +5,9 @@ use crate::support::{TestApp, on_both_databases};
 use gatewright::domain::ClientId;
 use gatewright::domain::client::GrantType;
 use gatewright::domain::event::{Happening, LoginFailure};
-use gatewright::store::Store;
 use gatewright::store::events::counts::{self, By, Counted};
 use gatewright::store::events::verify;
+use gatewright::store::{Backend, Store};
 
 fn failed(reason: LoginFailure) -> Happening {
     Happening::LoginFailed {
@@ -41,7 +41,7 @@ async fn many(app: &TestApp, rows: i64, until: i64) {
         .execute(Box::leak(sql.into_boxed_str()), vec![])
         .await
         .unwrap();
-    if let Store::Postgres(_) = store {
+    if store.backend() == Backend::Postgres {
         store.execute("ANALYZE event", vec![]).await.unwrap();
     }
 }
@@ -52,13 +52,13 @@ async fn plan(store: &Store, sql: &str, literals: &[&str]) -> String {
     for (number, literal) in literals.iter().enumerate() {
         sql = sql.replace(&format!("${}", number + 1), literal);
     }
-    match store {
-        Store::Sqlite { .. } => {
+    match store.backend() {
+        Backend::Sqlite => {
             let sql = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
             let rows: Vec<(i64, i64, i64, String)> = store.fetch_all(sql, vec![]).await.unwrap();
             rows.into_iter().map(|row| row.3 + "\n").collect()
         }
-        Store::Postgres(_) => {
+        Backend::Postgres => {
             let sql = Box::leak(format!("EXPLAIN {sql}").into_boxed_str());
             let rows: Vec<(String,)> = store.fetch_all(sql, vec![]).await.unwrap();
             rows.into_iter().map(|row| row.0 + "\n").collect()
