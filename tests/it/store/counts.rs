@@ -5,9 +5,9 @@ use crate::support::{TestApp, on_both_databases};
 use gatewright::domain::ClientId;
 use gatewright::domain::client::GrantType;
 use gatewright::domain::event::{Happening, LoginFailure};
-use gatewright::store::{Backend, Store};
 use gatewright::store::events::counts::{self, By, Counted};
 use gatewright::store::events::verify;
+use gatewright::store::{Backend, Store};
 
 fn failed(reason: LoginFailure) -> Happening {
     Happening::LoginFailed {
