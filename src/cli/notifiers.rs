@@ -127,7 +127,7 @@ fn secret(path: &Path) -> Result<Zeroizing<String>, String> {
 fn tls(ca: Option<&str>) -> Result<Arc<ClientConfig>, String> {
     let unusable =
         |why: String| format!("it can't be used ({why}): give certificates in a PEM file");
-    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
     if let Some(pem) = ca {
         let mut added = 0;
         for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {

@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 macro_rules! rules {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal, $severity:ident, $limit:literal $unit:ident, $window_s:literal;)+) => {
-        /// What is watched for. The names are those of the Prometheus rules, the CloudWatch alarms and the runbooks.
+        /// What is watched for. The names are those of the Prometheus rules, the alarms of
+        /// `CloudWatch` and the runbooks.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Rule {
             $($(#[doc = $doc])+ #[serde(rename = $name)] $variant),+

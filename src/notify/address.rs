@@ -18,6 +18,10 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
+#[expect(
+    clippy::unnested_or_patterns,
+    reason = "a line for each registry entry"
+)]
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !matches!(
@@ -27,14 +31,14 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | (100, 64..=127, _)
             | (169, 254, _)
             | (172, 16..=31, _)
+            // Private; protocol assignments, documentation, the former 6to4 relays.
             | (192, 168, _)
-            // Protocol assignments, documentation, the former 6to4 relays, benchmarks.
             | (192, 0, 0 | 2)
             | (192, 88, 99)
+            // Benchmarks; documentation; multicast, reserved, broadcast.
             | (198, 18 | 19, _)
             | (198, 51, 100)
             | (203, 0, 113)
-            // Multicast, reserved, broadcast.
             | (224..=255, _, _)
     )
 }

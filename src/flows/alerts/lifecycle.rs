@@ -19,14 +19,13 @@ pub(super) async fn apply(
 ) -> Result<(), FlowError> {
     let quiet_s = settings.quiet_s;
     for finding in findings {
-        match past.unresolved_of(finding.rule, &finding.target) {
-            Some(known) => seen_again(issuer, known, finding).await?,
-            None => {
-                let ended_at = past.ended_at(finding.rule, &finding.target);
-                if ended_at.is_none_or(|ended| ended + quiet_s <= now) {
-                    open(issuer, settings, finding, now).await?;
-                }
-            }
+        if let Some(known) = past.unresolved_of(finding.rule, &finding.target) {
+            seen_again(issuer, known, finding).await?;
+            continue;
+        }
+        let ended_at = past.ended_at(finding.rule, &finding.target);
+        if ended_at.is_none_or(|ended| ended + quiet_s <= now) {
+            open(issuer, settings, finding, now).await?;
         }
     }
     for known in past.unresolved() {
