@@ -7,13 +7,13 @@ use super::{FlowError, Issuer};
 use crate::crypto::token::{AuthorizationCode, sha256};
 use crate::domain::authorization::{AuthorizationRequest, ResponseMode};
 use crate::domain::client::GrantType;
-use crate::domain::event::{Happening, UnverifiedRequest};
+use crate::domain::event::{BrowserSession, Happening, UnverifiedRequest, UriDifference};
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant};
 use crate::domain::redirect_uri::VerifiedRedirectUri;
 use crate::domain::resource::Audience;
 use crate::domain::session::Session;
-use crate::domain::{Account, Client, ClientId, ErrorCode, FamilyId};
+use crate::domain::{Account, Client, ClientId, ErrorCode, FamilyId, Scope};
 use crate::store::{accounts, codes, consents};
 use std::sync::Arc;
 
@@ -32,26 +32,56 @@ pub enum AuthorizeError {
 }
 
 impl AuthorizeError {
-    /// Notes that a request was refused.
-    pub fn note(&self, issuer: &Issuer, now: i64) {
-        let (client_id, error, unverified, words) = match self {
-            Self::Unverified(reason) => (None, None, Some(*reason), None),
-            Self::Reportable(response) => {
-                let client_id = Some(response.client_id.clone());
-                (client_id, response.error, None, response.words())
-            }
+    /// Notes that a request was refused, with what the caller doesn't learn: `request` is the authorization request,
+    /// where there is one at hand.
+    pub async fn note(
+        &self,
+        issuer: &Issuer,
+        request: Option<&Form>,
+        browser: BrowserSession,
+        now: i64,
+    ) {
+        let (error, unverified, words) = match self {
+            Self::Unverified(reason) => (None, Some(*reason), None),
+            Self::Reportable(response) => (response.error, None, response.words()),
             // Told as a failure of ours.
             Self::Failed(_) => return,
         };
-        issuer.note(
-            Happening::AuthorizationRefused {
-                client_id,
-                error,
-                unverified,
-                words: words.map(str::to_owned),
-            },
-            now,
-        );
+        // An id that isn't a client's is not kept: it may be anything.
+        let claimed = match self {
+            Self::Reportable(response) => Some(response.client_id.as_str()),
+            _ => request.and_then(|request| request.get("client_id")),
+        };
+        let registered = match claimed {
+            Some(id) => issuer.clients.find(&issuer.store, id).await.ok().flatten(),
+            None => None,
+        };
+        let client = registered.as_ref().map(|registered| &registered.client);
+        let redirect_uri = match (unverified, client, request) {
+            (Some(UnverifiedRequest::RedirectUri), Some(client), Some(request)) => Some(
+                UriDifference::nearest(request.raw("redirect_uri"), &client.redirect_uris),
+            ),
+            _ => None,
+        };
+        let beyond = match (error, client, request) {
+            (Some(ErrorCode::InvalidScope), Some(client), Some(request)) => {
+                let asked = request.get("scope").map(Scope::parse);
+                asked
+                    .and_then(Result::ok)
+                    .map(|asked| issuer.scopes.beyond(&asked, &client.scope))
+            }
+            _ => None,
+        };
+        let refused = Happening::AuthorizationRefused {
+            client_id: client.map(|client| client.client_id.clone()),
+            error,
+            unverified,
+            words: words.map(str::to_owned),
+            redirect_uri,
+            beyond: beyond.filter(|beyond| !beyond.is_empty()),
+            browser: Some(browser),
+        };
+        issuer.note(refused, now);
     }
 }
 

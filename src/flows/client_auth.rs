@@ -5,7 +5,7 @@ use super::error::refuse;
 use super::{Issuer, TokenError};
 use crate::crypto::token::{equal, sha256};
 use crate::domain::client::{AuthMethod, Client, ClientType};
-use crate::domain::event::{ClientAuthFailure, Happening};
+use crate::domain::event::{AssertionFault, ClientAuthFailure, Happening};
 use crate::domain::form::{self, Form};
 use crate::domain::{ClientId, ErrorCode};
 use base64::Engine;
@@ -58,7 +58,7 @@ pub async fn authenticate(
         Ok(read) => read,
         Err(error) => {
             if matches!(error, TokenError::Client { .. }) {
-                failed(issuer, None, ClientAuthFailure::Unreadable, now);
+                note_unreadable(issuer, now);
             }
             return Err(error);
         }
@@ -71,10 +71,17 @@ pub async fn authenticate(
                 &"-".repeat(43),
             );
         }
-        failed(issuer, None, ClientAuthFailure::UnknownClient, now);
+        failed(
+            issuer,
+            None,
+            (ClientAuthFailure::UnknownClient, None),
+            None,
+            now,
+        );
         return Err(refused);
     };
     let client = &registered.client;
+    let presented = credential.method();
     match proves(issuer, &registered, credential, now).await? {
         Ok(()) => {
             let method = client.auth_method;
@@ -84,23 +91,65 @@ pub async fn authenticate(
             Ok(registered)
         }
         Err(reason) => {
-            failed(issuer, Some(&client.client_id), reason, now);
+            failed(
+                issuer,
+                Some(&client.client_id),
+                reason,
+                Some(presented),
+                now,
+            );
             Err(refused)
         }
     }
 }
 
 /// Notes a failure. An id that isn't a client's is not kept: it may be a secret in the wrong place.
-fn failed(issuer: &Issuer, client_id: Option<&ClientId>, reason: ClientAuthFailure, now: i64) {
-    let client_id = client_id.cloned();
-    issuer.note(
-        Happening::ClientAuthenticationFailed { client_id, reason },
-        now,
-    );
+fn failed(
+    issuer: &Issuer,
+    client_id: Option<&ClientId>,
+    (reason, assertion): Fault,
+    presented: Option<AuthMethod>,
+    now: i64,
+) {
+    let happening = Happening::ClientAuthenticationFailed {
+        client_id: client_id.cloned(),
+        reason,
+        presented,
+        assertion,
+    };
+    issuer.note(happening, now);
 }
 
+/// Notes credentials that can't be read.
+pub fn note_unreadable(issuer: &Issuer, now: i64) {
+    let fault = (ClientAuthFailure::Unreadable, None);
+    failed(issuer, None, fault, None, now);
+}
+
+/// Notes that a client that proved nothing asked for what needs a proof.
+pub(super) fn note_public(issuer: &Issuer, client: &Client, now: i64) {
+    let fault = (ClientAuthFailure::WrongMethod, None);
+    let presented = Some(AuthMethod::None);
+    failed(issuer, Some(&client.client_id), fault, presented, now);
+}
+
+/// Why a credential proves nothing.
+type Fault = (ClientAuthFailure, Option<AssertionFault>);
+
 /// What came of looking at a credential.
-type Proof = Result<(), ClientAuthFailure>;
+type Proof = Result<(), Fault>;
+
+impl Credential {
+    /// The way of authenticating that it belongs to.
+    fn method(&self) -> AuthMethod {
+        match self {
+            Self::None => AuthMethod::None,
+            Self::Secret { basic: true, .. } => AuthMethod::ClientSecretBasic,
+            Self::Secret { basic: false, .. } => AuthMethod::ClientSecretPost,
+            Self::Assertion(_) => AuthMethod::PrivateKeyJwt,
+        }
+    }
+}
 
 async fn proves(
     issuer: &Issuer,
@@ -125,17 +174,11 @@ async fn proves(
                 secret,
                 basic: false,
             },
-        ) => {
-            if verify_secret(issuer, registered, &secret, now) {
-                Ok(())
-            } else {
-                Err(ClientAuthFailure::WrongSecret)
-            }
-        }
+        ) => verify_secret(issuer, registered, &secret, now).map_err(|reason| (reason, None)),
         (AuthMethod::PrivateKeyJwt, Credential::Assertion(assertion)) => {
             verify_assertion(issuer, registered, &assertion, now).await?
         }
-        _ => Err(ClientAuthFailure::WrongMethod),
+        _ => Err((ClientAuthFailure::WrongMethod, None)),
     })
 }
 
@@ -230,21 +273,33 @@ fn parse_basic(authorization: &str) -> Option<(String, String)> {
     (!id.is_empty()).then_some((id, secret))
 }
 
-fn verify_secret(issuer: &Issuer, registered: &RegisteredClient, secret: &str, now: i64) -> bool {
+/// Every secret is compared, and in the same time, whatever comes of it.
+fn verify_secret(
+    issuer: &Issuer,
+    registered: &RegisteredClient,
+    secret: &str,
+    now: i64,
+) -> Result<(), ClientAuthFailure> {
     let presented = issuer
         .master
         .client_secret_digest(registered.client.client_id.as_str(), secret);
-    let mut matched = None;
+    let (mut matched, mut ended) = (None, false);
     for record in &registered.secrets {
         let live = record.expires_at.is_none_or(|end| end > now);
-        if equal(&presented, &record.digest) && live && !secret.is_empty() {
+        let equal = equal(&presented, &record.digest) && !secret.is_empty();
+        if equal && live {
             matched = Some(record);
         }
+        ended |= equal && !live;
     }
-    if let Some(record) = matched {
-        issuer.clients.note_use(record, now);
+    match matched {
+        Some(record) => {
+            issuer.clients.note_use(record, now);
+            Ok(())
+        }
+        None if ended => Err(ClientAuthFailure::SecretEnded),
+        None => Err(ClientAuthFailure::WrongSecret),
     }
-    matched.is_some()
 }
 
 fn unverified_subject(assertion: &str) -> Option<String> {
@@ -263,15 +318,17 @@ async fn verify_assertion(
     now: i64,
 ) -> Result<Proof, TokenError> {
     let client = &registered.client;
-    let Some((payload, expires_at)) = check_assertion(issuer, registered, assertion, now) else {
-        return Ok(Err(ClientAuthFailure::AssertionRefused));
+    let refused = |fault| Ok(Err((ClientAuthFailure::AssertionRefused, Some(fault))));
+    let (payload, expires_at) = match check_assertion(issuer, registered, assertion, now) {
+        Ok(checked) => checked,
+        Err(fault) => return refused(fault),
     };
     let Some(jti) = payload
         .get("jti")
         .and_then(Value::as_str)
         .filter(|jti| !jti.is_empty())
     else {
-        return Ok(Err(ClientAuthFailure::AssertionRefused));
+        return refused(AssertionFault::Claims);
     };
     let digest = sha256(jti);
     let first = crate::store::clients::use_assertion(
@@ -284,7 +341,7 @@ async fn verify_assertion(
     Ok(if first {
         Ok(())
     } else {
-        Err(ClientAuthFailure::AssertionReplayed)
+        Err((ClientAuthFailure::AssertionReplayed, None))
     })
 }
 
@@ -293,38 +350,48 @@ fn check_assertion(
     registered: &RegisteredClient,
     assertion: &str,
     now: i64,
-) -> Option<(Map<String, Value>, i64)> {
+) -> Result<(Map<String, Value>, i64), AssertionFault> {
     let client = &registered.client;
-    let jws = Jws::parse(assertion, ASSERTION_MAX_BYTES).ok()?;
+    let jws = Jws::parse(assertion, ASSERTION_MAX_BYTES).map_err(|_| AssertionFault::Claims)?;
     if client.assertion_alg.is_some_and(|alg| alg != jws.alg()) {
-        return None;
+        return Err(AssertionFault::Key);
     }
-    let key = registered.keys.as_ref()?.find(jws.kid(), jws.alg())?;
+    let keys = registered.keys.as_ref();
+    let key = keys
+        .and_then(|keys| keys.find(jws.kid(), jws.alg()))
+        .ok_or(AssertionFault::Key)?;
     if has_ended(client, key, now) {
-        return None;
+        return Err(AssertionFault::KeyEnded);
     }
-    jws.verify(key).ok()?;
-    let payload = jws.payload().ok()?;
+    jws.verify(key).map_err(|_| AssertionFault::Signature)?;
+    let payload = jws.payload().map_err(|_| AssertionFault::Claims)?;
     let text = |name: &str| payload.get(name).and_then(Value::as_str);
     let time = |name: &str| match payload.get(name) {
-        None => Some(None),
-        Some(value) => value.as_i64().map(Some),
+        None => Ok(None),
+        Some(value) => value.as_i64().map(Some).ok_or(AssertionFault::Claims),
     };
     let id = client.client_id.as_str();
     if text("iss") != Some(id) || text("sub") != Some(id) {
-        return None;
+        return Err(AssertionFault::Subject);
     }
-    let audience = text("aud")?;
+    let audience = text("aud").ok_or(AssertionFault::Audience)?;
     let token_endpoint = issuer.endpoint("/token");
     let accepted = audience == issuer.url
         || client.assertion_accepts_token_endpoint && audience == token_endpoint;
-    let expires_at = time("exp")??;
+    if !accepted {
+        return Err(AssertionFault::Audience);
+    }
+    let expires_at = time("exp")?.ok_or(AssertionFault::Claims)?;
     let issued_at = time("iat")?.unwrap_or(now);
     let in_time = expires_at > now - BEHIND_S
         && issued_at <= now + AHEAD_S
         && expires_at <= issued_at.max(now) + ASSERTION_MAX_S
         && time("nbf")?.is_none_or(|nbf| nbf <= now + AHEAD_S);
-    (accepted && in_time).then_some((payload, expires_at))
+    if in_time {
+        Ok((payload, expires_at))
+    } else {
+        Err(AssertionFault::Time)
+    }
 }
 
 /// Whether the client registered an end (`exp`, OpenID Federation 1.0 §5.2.1) for the key, and it has come.

@@ -14,8 +14,14 @@ use serde_json::Value;
 pub async fn userinfo(State(app): State<App>, inbound: Inbound) -> Response {
     let token = match bearer_token(&inbound) {
         Ok(Some(token)) => token,
-        Ok(None) => return bearer(StatusCode::UNAUTHORIZED, None, ""),
-        Err((status, code, words)) => return bearer(status, Some(code), words),
+        Ok(None) => {
+            userinfo::note_unread(&app.issuer, true, inbound.now);
+            return bearer(StatusCode::UNAUTHORIZED, None, "");
+        }
+        Err((status, code, words)) => {
+            userinfo::note_unread(&app.issuer, false, inbound.now);
+            return bearer(status, Some(code), words);
+        }
     };
     match userinfo::userinfo(&app.issuer, token, inbound.now).await {
         Ok(Userinfo::Claims(claims)) => json(StatusCode::OK, Value::Object(claims).to_string()),

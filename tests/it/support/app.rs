@@ -5,7 +5,6 @@ use axum::body::Body;
 use axum::extract::Request;
 use gatewright::crypto::Entropy;
 use gatewright::crypto::password::{HashSettings, PasswordHasher};
-use gatewright::domain::event::Happening;
 use gatewright::domain::form::encode;
 use gatewright::flows::clients::ClientCache;
 use gatewright::flows::events::{EventSettings, EventStream};
@@ -218,14 +217,11 @@ impl TestApp {
             relayed: false,
         };
         let (told, at) = (Arc::clone(&issuer), Arc::clone(&clock));
-        let on_failure = Arc::new(move |cause, words: &str| {
-            let words = words.to_owned();
-            let now = at.load(Ordering::SeqCst);
-            told.events
-                .note(Happening::RequestFailed { cause, words }, now);
+        let on_noted = Arc::new(move |happening| {
+            told.events.note(happening, at.load(Ordering::SeqCst));
         });
         Self {
-            router: guard::layer(guard, router(state.clone())).telling(on_failure),
+            router: guard::layer(guard, router(state.clone())).telling(on_noted),
             issuer,
             state,
             url,
