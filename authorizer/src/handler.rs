@@ -243,6 +243,7 @@ struct Outcome<'e> {
     verdict: &'static str,
     reason: Option<Reason>,
     rule: Option<String>,
+    missing: Vec<String>,
     coverage: Option<Coverage>,
     call: Option<Seen<'e>>,
     token: Option<Arc<AccessToken>>,
@@ -258,12 +259,14 @@ impl<'e> Outcome<'e> {
             coverage,
         } = answer;
         let verdict = if decision.is_allow() { "allow" } else { "deny" };
+        let missing = decision.missing_scopes();
         let (reason, rule) = (decision.reason, decision.rule);
         Self {
             result: Ok(body),
             verdict,
             reason,
             rule,
+            missing,
             coverage,
             call: Some(call),
             token,
@@ -291,6 +294,7 @@ impl<'e> Outcome<'e> {
             verdict: "fault",
             reason,
             rule: None,
+            missing: Vec::new(),
             coverage: None,
             call,
             token: None,
@@ -306,6 +310,7 @@ impl<'e> Outcome<'e> {
             decision: self.verdict,
             reason: self.reason,
             rule: self.rule.as_deref(),
+            missing: &self.missing,
             request_id: call.and_then(|call| call.request_id),
             api: call.map(|call| call.api.as_str()),
             stage: call.and_then(|call| call.stage.as_deref()),
