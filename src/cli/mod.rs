@@ -13,6 +13,7 @@ pub mod demo;
 mod doctor;
 pub mod error;
 mod events;
+pub mod explain;
 mod files;
 mod gateway;
 mod key;
@@ -76,6 +77,8 @@ pub enum Command {
     /// See what happened, and whether the record of it is intact
     #[command(subcommand)]
     Events(events::EventsCommand),
+    /// Say in plain words what became of a request, and what would make it work
+    Explain(explain::ExplainArgs),
     /// Check a policy file, or explain what it decides
     Policy(policy::PolicyArgs),
     /// Guard what is behind a proxy: nginx, haproxy, Traefik, Caddy, Envoy, Apache
@@ -126,6 +129,7 @@ impl Cli {
             Command::User(command) => block_on(user::run(command, config)),
             Command::Key(command) => block_on(key::run(command, config)),
             Command::Events(command) => block_on(events::run(command, config)),
+            Command::Explain(args) => block_on(explain::run(&args, config)),
             Command::Policy(args) => {
                 config.refuse_for("policy")?;
                 block_on(policy::run(args.command))

@@ -2,8 +2,9 @@
 
 use super::Issuer;
 use super::authorize::{
-    AuthorizeError, Next, Reply, account_of, client_of, fingerprint, grant_code, must_log_in,
+    AuthorizeError, Next, account_of, client_of, fingerprint, grant_code, must_log_in,
 };
+use super::authorize_answer::Reply;
 use super::interaction::Interaction;
 use crate::domain::consent::Consent;
 use crate::domain::event::Happening;

@@ -5,7 +5,9 @@
 
 pub mod admin;
 pub mod authorize;
+mod authorize_answer;
 mod checks;
+mod client_assertion;
 pub mod client_auth;
 mod client_credentials;
 pub mod clients;
@@ -15,6 +17,7 @@ pub mod context;
 pub mod discovery;
 pub mod error;
 pub mod events;
+pub mod explain;
 pub mod interaction;
 pub mod introspect;
 mod issue;

@@ -24,3 +24,4 @@ mod property;
 mod readme;
 mod store;
 mod support;
+mod troubleshooting;
