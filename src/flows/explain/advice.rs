@@ -24,6 +24,7 @@ pub(super) async fn of_settings(
 ) -> Result<Vec<String>, AdminError> {
     let mut advice = Vec::new();
     for (row, happening) in happenings(told, Place::Asked) {
+        advice.extend(of_policy(&happening, known, told));
         let Some(client_id) = &row.row.client_id else {
             continue;
         };
@@ -41,7 +42,6 @@ pub(super) async fn of_settings(
             ));
         }
         advice.extend(of_client(&happening, &client));
-        advice.extend(of_policy(&happening, known, told));
     }
     Ok(advice)
 }
@@ -267,16 +267,19 @@ pub(super) async fn gaps(
         let Happening::AccessDecided {
             jti_digest,
             client_id,
+            reason,
             ..
         } = happening
         else {
             continue;
         };
         let Some(jti) = jti_digest else {
-            unknown.push(
-                "the decision names no token: none was accepted, or the authorizer is of a version before jti in its log"
-                    .to_owned(),
-            );
+            let reason = reason.as_deref().and_then(Reason::from_code);
+            if !reason.is_some_and(|reason| reason.refuses_token() || reason.is_fault()) {
+                let words =
+                    "which token it was: the authorizer is of a version that doesn't log it";
+                unknown.push(words.to_owned());
+            }
             continue;
         };
         if issued.contains(&jti) {

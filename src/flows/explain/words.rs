@@ -35,6 +35,7 @@ impl Words {
 
     fn and_why(mut self, more: Option<&str>) -> Self {
         if let (Some(why), Some(more)) = (&mut self.why, more) {
+            why.truncate(why.trim_end_matches('.').len());
             why.push_str("; ");
             why.push_str(more);
         }
@@ -367,27 +368,28 @@ fn decided(happening: &Happening) -> Words {
     else {
         return Words::default();
     };
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let call = format!("{} {}", text(method), text(route));
-    let place = format!("{} {}", text(api), text(stage));
-    let what = format!(
-        "{} called {}{}: {}{}",
+    let known = |texts: [&Option<String>; 2]| {
+        let texts: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
+        texts.join(" ")
+    };
+    let (call, place) = (known([method, route]), known([api, stage]));
+    let mut what = format!(
+        "{} called {}",
         named("client", client_id.as_ref()),
-        shown(call.trim()),
-        if place.trim().is_empty() {
-            String::new()
-        } else {
-            format!(" at {}", place.trim())
-        },
-        match decision {
-            Decision::Allow => "allowed",
-            Decision::Deny => "denied",
-            Decision::Unauthorized => "refused as unauthorized (401)",
-            Decision::Fault => "not decided (500)",
-        },
-        rule.as_ref()
-            .map_or_else(String::new, |rule| format!(" by rule \"{rule}\"")),
+        shown(&call)
     );
+    for (joint, text) in [
+        (" at ", Some(place).filter(|place| !place.is_empty())),
+        (": ", Some(verdict(*decision).to_owned())),
+        (", ", reason.clone()),
+        (", rule ", rule.clone()),
+        (", policy file ", config.clone()),
+    ] {
+        if let Some(text) = text {
+            what.push_str(joint);
+            what.push_str(&text);
+        }
+    }
     if *decision == Decision::Allow {
         return Words::went(what);
     }
@@ -399,17 +401,19 @@ fn decided(happening: &Happening) -> Words {
         ),
         |reason| (reason.explain(), reason.remedy()),
     );
-    let code = reason.as_ref().map(|reason| format!("reason {reason}"));
     let lacks = missing
         .as_ref()
         .map(|missing| format!("it lacks {}", missing.join(" and ")));
-    let policy = config
-        .as_ref()
-        .map(|config| format!("policy file {config}"));
-    Words::refused(what, cause)
-        .and_why(lacks.as_deref())
-        .and_why(code.as_deref())
-        .and_why(policy.as_deref())
+    Words::refused(what, cause).and_why(lacks.as_deref())
+}
+
+fn verdict(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allow => "allowed",
+        Decision::Deny => "denied",
+        Decision::Unauthorized => "refused as unauthorized (401)",
+        Decision::Fault => "not decided (500)",
+    }
 }
 
 fn shown(text: &str) -> &str {

@@ -65,7 +65,7 @@ cases! {
     async fn key_unknown_after_rotation(app: TestApp) {
         let api = Api::usual(&app).await;
         let algorithms = [gatewright_authorizer::jose::Algorithm::Es256];
-        admin_keys::rotate(super::admin(&app), &algorithms, 300, app.now()).await.unwrap();
+        admin_keys::rotate(crate::troubleshooting::admin(&app), &algorithms, 300, app.now()).await.unwrap();
         app.advance(700);
         app.tick().await;
         let bearer = bearer(&app, "orders:read").await;
@@ -106,7 +106,7 @@ cases! {
     async fn keys_unreachable(app: TestApp) {
         let bearer = bearer(&app, "orders:read").await;
         let policy = policy_of(ISSUER, API);
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let verifier = Verifier::new(policy.issuers(), Path::new("."), |_| Arc::new(Unreachable), &clock);
         let api = Api::verifying(policy, verifier.unwrap());
         let decided = api.call(&app, &bearer, "GET", "/orders/7").await;

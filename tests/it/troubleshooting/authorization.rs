@@ -1,8 +1,8 @@
 //! What goes wrong in the browser.
 
 use super::{cases, explained};
+use crate::support::Browser;
 use crate::support::fixtures::{PASSWORD, REDIRECT, authorize_url};
-use crate::support::{Browser, TestApp};
 use http::Method;
 
 cases! {

@@ -2,7 +2,6 @@
 
 use super::{Beside, cases, story};
 use crate::cli::program::Program;
-use crate::support::TestApp;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 

@@ -231,7 +231,12 @@ impl Api {
         let _listening = tracing::subscriber::set_default(subscriber.finish());
         let answer = self.authorizer.answer(event, app.now()).await;
         let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(log.matches("gatewright::decision").count(), 1, "{log}");
+        let log = log
+            .lines()
+            .find(|line| line.contains("gatewright::decision"))
+            .unwrap()
+            .to_owned();
+        let log = at(&log, app.now());
         let answer = answer.unwrap_or_else(|error| json!({"error": error.to_string()}));
         Decided { answer, log }
     }
@@ -244,6 +249,13 @@ impl Api {
         };
         in_words(&story(app, "call-1", &beside).await.unwrap())
     }
+}
+
+/// The line as it would be at this time.
+fn at(line: &str, now: i64) -> String {
+    let mut line: Value = serde_json::from_str(line.trim()).unwrap();
+    line["timestamp"] = json!(gatewright::cli::out::rfc3339(now));
+    line.to_string()
 }
 
 #[derive(Clone, Default)]
