@@ -36,6 +36,9 @@ pub struct ExplainArgs {
 }
 
 /// Tells the story.
+///
+/// # Errors
+/// [`CliError::Failed`] if no event has the id.
 pub async fn run(args: &ExplainArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
     let config = config.load()?.config;
     let policy = match args.policy.as_ref().or(config.policy.file.as_ref()) {
@@ -106,7 +109,7 @@ pub fn in_words(story: &Story) -> String {
     put("What led there", &lines(Place::Before));
     put("What happened", &lines(Place::Asked));
     if story.why.is_empty() {
-        put("Nothing was refused.", &["".to_owned()]);
+        put("Nothing was refused.", &[String::new()]);
     }
     put("Why", &story.why);
     put("What to do", &story.remedies);

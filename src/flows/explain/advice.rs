@@ -6,6 +6,7 @@ use crate::domain::client::{Client, GrantType};
 use crate::domain::event::{
     ClientAuthFailure, Decision, Happening, TokenRefusal, UnverifiedRequest,
 };
+use crate::domain::redirect_uri::RedirectUri;
 use crate::domain::resource::Audience;
 use crate::domain::{ClientId, ErrorCode};
 use crate::flows::admin::{Admin, AdminError};
@@ -62,7 +63,7 @@ fn of_client(happening: &Happening, client: &Client) -> Option<String> {
             let uris: Vec<&str> = client
                 .redirect_uris
                 .iter()
-                .map(|uri| uri.as_str())
+                .map(RedirectUri::as_str)
                 .collect();
             Some(format!(
                 "client {id} has these redirect URIs: {}",

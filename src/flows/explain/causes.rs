@@ -176,6 +176,7 @@ pub(super) fn browser(session: BrowserSession) -> &'static str {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one arm for each")]
 pub(super) fn token(refusal: TokenRefusal) -> Cause {
     match refusal {
         TokenRefusal::CodeUnknown => (

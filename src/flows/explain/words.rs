@@ -58,6 +58,7 @@ macro_rules! as_text {
 as_text!(crate::domain::ClientId, crate::domain::Subject);
 
 /// The words for what happened. Every kind and every reason has some.
+#[expect(clippy::too_many_lines, reason = "one arm for each")]
 pub fn of(happening: &Happening) -> Words {
     match happening {
         Happening::LoginSucceeded {

@@ -5,6 +5,7 @@ mod configuration;
 mod contract;
 mod doctor;
 mod errors;
+mod explain;
 mod keys;
 mod listings;
 mod migrations;
