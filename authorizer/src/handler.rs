@@ -284,6 +284,7 @@ pub(crate) struct Outcome<'e> {
     pub(crate) decision: Decision,
     pub(crate) token: Option<Arc<AccessToken>>,
     verdict: &'static str,
+    missing: Vec<String>,
     coverage: Option<Coverage>,
     call: Option<Seen<'e>>,
     jwks: Option<JwksState>,
@@ -298,11 +299,13 @@ impl<'e> Outcome<'e> {
             coverage,
         } = answer;
         let verdict = if decision.is_allow() { "allow" } else { "deny" };
+        let missing = decision.missing_scopes();
         Self {
             result: Ok(body),
             decision,
             token,
             verdict,
+            missing,
             coverage,
             call: Some(call),
             jwks: None,
@@ -328,6 +331,7 @@ impl<'e> Outcome<'e> {
             decision: Decision::refused_before_judging(error.reason()),
             token: None,
             verdict: "fault",
+            missing: Vec::new(),
             coverage: None,
             call,
             jwks: None,
@@ -342,6 +346,7 @@ impl<'e> Outcome<'e> {
             decision: self.verdict,
             reason: self.decision.reason,
             rule: self.decision.rule.as_deref(),
+            missing: &self.missing,
             request_id: call.and_then(|call| call.request_id),
             trace_id: call.and_then(|call| call.trace_id),
             api: call.map(|call| call.api.as_str()),

@@ -114,7 +114,7 @@ impl Authorizer {
                 Decision::refused_before_judging(reason),
             )
         });
-        let token = verification.outcome.ok();
+        let (token, missing) = (verification.outcome.ok(), decision.missing_scopes());
         let admitted = token
             .clone()
             .filter(|_| decision.verdict == Verdict::Allow)
@@ -123,6 +123,7 @@ impl Authorizer {
             decision: admitted.as_ref().map_or_else(Refusal::as_str, |_| "allow"),
             reason: decision.reason,
             rule: decision.rule.as_deref(),
+            missing: &missing,
             token: token.as_deref(),
             jwks: verification.jwks,
             known: verification.known,

@@ -20,14 +20,11 @@ pub struct Refusal {
 impl Refusal {
     /// `scheme` is what the caller used; `takes_proofs` says whether a proof of possession could be checked here.
     pub(crate) fn of(decision: &Decision, scheme: Option<Scheme>, takes_proofs: bool) -> Self {
-        let missing = decision.missing.first();
-        let missing_scopes =
-            missing.map(|missing| [missing.all_of.as_slice(), &missing.one_of].concat());
         Self {
             // A denial without a reason would be a fault of the judge's.
             reason: decision.reason.unwrap_or(Reason::Internal),
             rule: decision.rule.clone(),
-            missing_scopes: missing_scopes.unwrap_or_default(),
+            missing_scopes: decision.missing_scopes(),
             scheme,
             takes_proofs,
         }

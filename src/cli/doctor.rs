@@ -2,6 +2,7 @@
 
 mod findings;
 mod inspect;
+mod policy;
 
 use super::args::{ConfigArgs, OutputArgs};
 use super::error::CliError;
@@ -13,8 +14,8 @@ use std::process::ExitCode;
 /// Arguments of `doctor`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Looks at the database and its migrations, the clocks, the master key and the signing keys, the issuer's\n\
-    URL as clients see it, and the modes of secret files. Exit code 0 if nothing failed (warnings don't count),\n\
+    after_help = "Looks at the database and its migrations, the clocks, the master key and the signing keys, the record of\n\
+    events, the policy file against issuer and clients, the issuer's URL as clients see it, and the modes of secret files. Exit code 0 if nothing failed (warnings don't count),\n\
     else 1."
 )]
 pub struct DoctorArgs {
@@ -32,6 +33,10 @@ pub async fn run(args: &DoctorArgs, config: &ConfigArgs) -> Result<ExitCode, Cli
         inspect::clock(&store, &mut findings).await;
         if let Some(master) = &master {
             inspect::keys(config, &store, master, &mut findings).await;
+        }
+        policy::events(&store, &mut findings).await;
+        if let Some(policy) = policy::file(config, &mut findings) {
+            policy::scopes(policy, &store, &mut findings).await;
         }
         store.close().await;
     }

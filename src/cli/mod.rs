@@ -15,6 +15,7 @@ pub mod demo;
 mod doctor;
 pub mod error;
 mod events;
+pub mod explain;
 mod files;
 mod gateway;
 mod key;
@@ -83,6 +84,8 @@ pub enum Command {
     /// See what is wrong, take notice of it, and try whether messages arrive
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
+    /// Say in plain words what became of a request, and what would make it work
+    Explain(explain::ExplainArgs),
     /// Check a policy file, or explain what it decides
     Policy(policy::PolicyArgs),
     /// Guard what is behind a proxy: nginx, haproxy, Traefik, Caddy, Envoy, Apache
@@ -134,6 +137,7 @@ impl Cli {
             Command::Key(command) => block_on(key::run(command, config)),
             Command::Events(command) => block_on(events::run(command, config)),
             Command::Alerts(command) => block_on(alerts::run(command, config)),
+            Command::Explain(args) => block_on(explain::run(&args, config)),
             Command::Policy(args) => {
                 config.refuse_for("policy")?;
                 block_on(policy::run(args.command))

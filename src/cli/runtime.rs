@@ -234,14 +234,10 @@ pub async fn run(
         tracing::info!("shutting down: not ready from now on, requests in flight complete");
     };
     let told = Arc::clone(&issuer);
-    let on_failure = move |cause, words: &str| {
-        let words = words.to_owned();
-        told.events
-            .note(Happening::RequestFailed { cause, words }, unix_now());
-    };
+    let on_noted = move |happening| told.events.note(happening, unix_now());
     let guarded = guard::layer(GuardSettings::new(config), router)
         .counted_by(counted)
-        .telling(Arc::new(on_failure));
+        .telling(Arc::new(on_noted));
     let report = server::serve(listener, guarded, server_settings, leaving)
         .await
         .map_err(failed)?;

@@ -1,5 +1,6 @@
 //! Redirect URIs: parsed once at registration, compared as bytes ever after.
 
+use super::event::UriDifference;
 use serde::{Deserialize, Serialize};
 
 /// A URI that a client registered.
@@ -113,4 +114,78 @@ fn split_loopback(text: &str) -> Option<(&'static str, &str)> {
         return (rest.is_empty() || rest.starts_with(['/', '?'])).then_some((host, rest));
     }
     None
+}
+
+impl UriDifference {
+    /// In what a presented URI differs from the nearest of those that are registered: enough to find the mistake, and
+    /// nothing of what the caller wrote.
+    pub fn nearest(presented: Option<&str>, registered: &[RedirectUri]) -> Self {
+        let Some(presented) = presented else {
+            return Self::Missing;
+        };
+        let differences = registered
+            .iter()
+            .map(|uri| Self::between(presented, uri.as_str()));
+        differences.min().unwrap_or(Self::Host)
+    }
+
+    fn between(presented: &str, registered: &str) -> Self {
+        let without_slash = |uri: &str| uri.trim_end_matches('/').to_owned();
+        if without_slash(presented) == without_slash(registered) {
+            return Self::TrailingSlash;
+        }
+        if presented.eq_ignore_ascii_case(registered) {
+            return Self::Case;
+        }
+        let (Ok(one), Ok(other)) = (url::Url::parse(presented), url::Url::parse(registered)) else {
+            return Self::Host;
+        };
+        if one.host_str() != other.host_str() {
+            Self::Host
+        } else if one.path() != other.path() {
+            Self::Path
+        } else if one.query() != other.query() {
+            Self::Query
+        } else if one.scheme() != other.scheme() {
+            Self::Scheme
+        } else {
+            Self::Port
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RedirectUri, UriDifference};
+
+    #[test]
+    fn the_nearest_registered_uri_tells_the_mistake() {
+        let registered = [
+            RedirectUri::parse("https://other.example.com/cb").unwrap(),
+            RedirectUri::parse("https://app.example.com/cb").unwrap(),
+        ];
+        for (presented, difference) in [
+            (None, UriDifference::Missing),
+            (
+                Some("https://app.example.com/cb/"),
+                UriDifference::TrailingSlash,
+            ),
+            (Some("https://app.example.com/CB"), UriDifference::Case),
+            (Some("http://app.example.com/cb"), UriDifference::Scheme),
+            (Some("https://app.example.com:8443/cb"), UriDifference::Port),
+            (Some("https://app.example.com/cb?x=1"), UriDifference::Query),
+            (
+                Some("https://app.example.com/callback"),
+                UriDifference::Path,
+            ),
+            (Some("https://evil.example/cb"), UriDifference::Host),
+            (Some("not a URI"), UriDifference::Host),
+        ] {
+            assert_eq!(
+                UriDifference::nearest(presented, &registered),
+                difference,
+                "{presented:?}"
+            );
+        }
+    }
 }

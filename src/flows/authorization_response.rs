@@ -1,11 +1,13 @@
-//! What an authorization request is answered with: a response through the browser, or a refusal on a page of ours.
+//! What the authorization endpoint answers (RFC 6749 §4.1.2, RFC 9207): a code, an error, or nothing that may be
+//! redirected; and what the record says of a refusal.
 
 use super::{FlowError, Issuer};
 use crate::crypto::token::AuthorizationCode;
 use crate::domain::authorization::{AuthorizationRequest, ResponseMode};
-use crate::domain::event::{Happening, UnverifiedRequest};
+use crate::domain::event::{BrowserSession, Happening, UnverifiedRequest, UriDifference};
+use crate::domain::form::Form;
 use crate::domain::redirect_uri::VerifiedRedirectUri;
-use crate::domain::{ClientId, ErrorCode};
+use crate::domain::{ClientId, ErrorCode, Scope};
 
 /// Why a request can't be answered at its redirect URI.
 pub type UnverifiedReason = UnverifiedRequest;
@@ -22,26 +24,56 @@ pub enum AuthorizeError {
 }
 
 impl AuthorizeError {
-    /// Notes that a request was refused.
-    pub fn note(&self, issuer: &Issuer, now: i64) {
-        let (client_id, error, unverified, words) = match self {
-            Self::Unverified(reason) => (None, None, Some(*reason), None),
-            Self::Reportable(response) => {
-                let client_id = Some(response.client_id.clone());
-                (client_id, response.error, None, response.words())
-            }
+    /// Notes that a request was refused, with what the caller doesn't learn: `request` is the authorization request,
+    /// where there is one at hand.
+    pub async fn note(
+        &self,
+        issuer: &Issuer,
+        request: Option<&Form>,
+        browser: BrowserSession,
+        now: i64,
+    ) {
+        let (error, unverified, words) = match self {
+            Self::Unverified(reason) => (None, Some(*reason), None),
+            Self::Reportable(response) => (response.error, None, response.words()),
             // Told as a failure of ours.
             Self::Failed(_) => return,
         };
-        issuer.note(
-            Happening::AuthorizationRefused {
-                client_id,
-                error,
-                unverified,
-                words: words.map(str::to_owned),
-            },
-            now,
-        );
+        // An id that isn't a client's is not kept: it may be anything.
+        let claimed = match self {
+            Self::Reportable(response) => Some(response.client_id.as_str()),
+            _ => request.and_then(|request| request.get("client_id")),
+        };
+        let registered = match claimed {
+            Some(id) => issuer.clients.find(&issuer.store, id).await.ok().flatten(),
+            None => None,
+        };
+        let client = registered.as_ref().map(|registered| &registered.client);
+        let redirect_uri = match (unverified, client, request) {
+            (Some(UnverifiedRequest::RedirectUri), Some(client), Some(request)) => Some(
+                UriDifference::nearest(request.raw("redirect_uri"), &client.redirect_uris),
+            ),
+            _ => None,
+        };
+        let beyond = match (error, client, request) {
+            (Some(ErrorCode::InvalidScope), Some(client), Some(request)) => {
+                let asked = request.get("scope").map(Scope::parse);
+                asked
+                    .and_then(Result::ok)
+                    .map(|asked| issuer.scopes.beyond(&asked, &client.scope))
+            }
+            _ => None,
+        };
+        let refused = Happening::AuthorizationRefused {
+            client_id: client.map(|client| client.client_id.clone()),
+            error,
+            unverified,
+            words: words.map(str::to_owned),
+            redirect_uri,
+            beyond: beyond.filter(|beyond| !beyond.is_empty()),
+            browser: Some(browser),
+        };
+        issuer.note(refused, now);
     }
 }
 
@@ -71,10 +103,10 @@ impl AuthorizationResponse {
 
 /// Where and how an answer goes.
 pub(super) struct Reply<'a> {
-    pub(super) client_id: &'a ClientId,
-    pub(super) to: &'a VerifiedRedirectUri,
-    pub(super) mode: ResponseMode,
-    pub(super) state: Option<&'a str>,
+    pub client_id: &'a ClientId,
+    pub to: &'a VerifiedRedirectUri,
+    pub mode: ResponseMode,
+    pub state: Option<&'a str>,
 }
 
 impl<'a> Reply<'a> {

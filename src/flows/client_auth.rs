@@ -1,32 +1,20 @@
 //! Client authentication (RFC 6749 §2.3, RFC 7523, OIDC Core §9).
 
+use super::client_assertion::{unverified_subject, verify_assertion};
 use super::clients::RegisteredClient;
 use super::error::refuse;
 use super::{Issuer, TokenError};
-use crate::crypto::token::{equal, sha256};
+use crate::crypto::token::equal;
 use crate::domain::client::{AuthMethod, Client, ClientType};
-use crate::domain::event::{ClientAuthFailure, Happening};
+use crate::domain::event::{AssertionFault, ClientAuthFailure, Happening};
 use crate::domain::form::{self, Form};
 use crate::domain::{ClientId, ErrorCode};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use gatewright_authorizer::jose::{Jws, PublicKey};
-use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// `client_assertion_type` of RFC 7523.
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-/// Largest assertion looked at, bytes.
-const ASSERTION_MAX_BYTES: usize = 8192;
-/// An assertion may live this long at most, seconds.
-const ASSERTION_MAX_S: i64 = 300;
-/// How far a client's clock may be ahead, seconds.
-const AHEAD_S: i64 = 60;
-/// How far it may be behind, seconds.
-const BEHIND_S: i64 = 10;
-/// A used assertion is remembered so long after its end, seconds: a node whose clock is behind, or is set back,
-/// must not take it again.
-const REMEMBERED_S: i64 = 3600;
 
 /// What a request says of its client.
 pub struct Presented<'a> {
@@ -58,7 +46,7 @@ pub async fn authenticate(
         Ok(read) => read,
         Err(error) => {
             if matches!(error, TokenError::Client { .. }) {
-                failed(issuer, None, ClientAuthFailure::Unreadable, now);
+                note_unreadable(issuer, now);
             }
             return Err(error);
         }
@@ -71,10 +59,17 @@ pub async fn authenticate(
                 &"-".repeat(43),
             );
         }
-        failed(issuer, None, ClientAuthFailure::UnknownClient, now);
+        failed(
+            issuer,
+            None,
+            (ClientAuthFailure::UnknownClient, None),
+            None,
+            now,
+        );
         return Err(refused);
     };
     let client = &registered.client;
+    let presented = credential.method();
     match proves(issuer, &registered, credential, now).await? {
         Ok(()) => {
             let method = client.auth_method;
@@ -86,23 +81,65 @@ pub async fn authenticate(
             Ok(registered)
         }
         Err(reason) => {
-            failed(issuer, Some(&client.client_id), reason, now);
+            failed(
+                issuer,
+                Some(&client.client_id),
+                reason,
+                Some(presented),
+                now,
+            );
             Err(refused)
         }
     }
 }
 
 /// Notes a failure. An id that isn't a client's is not kept: it may be a secret in the wrong place.
-fn failed(issuer: &Issuer, client_id: Option<&ClientId>, reason: ClientAuthFailure, now: i64) {
-    let client_id = client_id.cloned();
-    issuer.note(
-        Happening::ClientAuthenticationFailed { client_id, reason },
-        now,
-    );
+fn failed(
+    issuer: &Issuer,
+    client_id: Option<&ClientId>,
+    (reason, assertion): Fault,
+    presented: Option<AuthMethod>,
+    now: i64,
+) {
+    let happening = Happening::ClientAuthenticationFailed {
+        client_id: client_id.cloned(),
+        reason,
+        presented,
+        assertion,
+    };
+    issuer.note(happening, now);
 }
 
+/// Notes credentials that can't be read.
+pub fn note_unreadable(issuer: &Issuer, now: i64) {
+    let fault = (ClientAuthFailure::Unreadable, None);
+    failed(issuer, None, fault, None, now);
+}
+
+/// Notes that a client that proved nothing asked for what needs a proof.
+pub(super) fn note_public(issuer: &Issuer, client: &Client, now: i64) {
+    let fault = (ClientAuthFailure::WrongMethod, None);
+    let presented = Some(AuthMethod::None);
+    failed(issuer, Some(&client.client_id), fault, presented, now);
+}
+
+/// Why a credential proves nothing.
+pub(super) type Fault = (ClientAuthFailure, Option<AssertionFault>);
+
 /// What came of looking at a credential.
-type Proof = Result<(), ClientAuthFailure>;
+pub(super) type Proof = Result<(), Fault>;
+
+impl Credential {
+    /// The way of authenticating that it belongs to.
+    fn method(&self) -> AuthMethod {
+        match self {
+            Self::None => AuthMethod::None,
+            Self::Secret { basic: true, .. } => AuthMethod::ClientSecretBasic,
+            Self::Secret { basic: false, .. } => AuthMethod::ClientSecretPost,
+            Self::Assertion(_) => AuthMethod::PrivateKeyJwt,
+        }
+    }
+}
 
 async fn proves(
     issuer: &Issuer,
@@ -127,17 +164,11 @@ async fn proves(
                 secret,
                 basic: false,
             },
-        ) => {
-            if verify_secret(issuer, registered, &secret, now) {
-                Ok(())
-            } else {
-                Err(ClientAuthFailure::WrongSecret)
-            }
-        }
+        ) => verify_secret(issuer, registered, &secret, now).map_err(|reason| (reason, None)),
         (AuthMethod::PrivateKeyJwt, Credential::Assertion(assertion)) => {
             verify_assertion(issuer, registered, &assertion, now).await?
         }
-        _ => Err(ClientAuthFailure::WrongMethod),
+        _ => Err((ClientAuthFailure::WrongMethod, None)),
     })
 }
 
@@ -232,114 +263,31 @@ fn parse_basic(authorization: &str) -> Option<(String, String)> {
     (!id.is_empty()).then_some((id, secret))
 }
 
-fn verify_secret(issuer: &Issuer, registered: &RegisteredClient, secret: &str, now: i64) -> bool {
+/// Every secret is compared, and in the same time, whatever comes of it.
+fn verify_secret(
+    issuer: &Issuer,
+    registered: &RegisteredClient,
+    secret: &str,
+    now: i64,
+) -> Result<(), ClientAuthFailure> {
     let presented = issuer
         .master
         .client_secret_digest(registered.client.client_id.as_str(), secret);
-    let mut matched = None;
+    let (mut matched, mut ended) = (None, false);
     for record in &registered.secrets {
         let live = record.expires_at.is_none_or(|end| end > now);
-        if equal(&presented, &record.digest) && live && !secret.is_empty() {
+        let equal = equal(&presented, &record.digest) && !secret.is_empty();
+        if equal && live {
             matched = Some(record);
         }
+        ended |= equal && !live;
     }
-    if let Some(record) = matched {
-        issuer.clients.note_use(record, now);
+    match matched {
+        Some(record) => {
+            issuer.clients.note_use(record, now);
+            Ok(())
+        }
+        None if ended => Err(ClientAuthFailure::SecretEnded),
+        None => Err(ClientAuthFailure::WrongSecret),
     }
-    matched.is_some()
-}
-
-fn unverified_subject(assertion: &str) -> Option<String> {
-    let payload = Jws::parse(assertion, ASSERTION_MAX_BYTES)
-        .ok()?
-        .payload()
-        .ok()?;
-    payload.get("sub")?.as_str().map(str::to_owned)
-}
-
-/// RFC 7523 §3, with the issuer as the only audience unless the client is set up otherwise.
-async fn verify_assertion(
-    issuer: &Issuer,
-    registered: &RegisteredClient,
-    assertion: &str,
-    now: i64,
-) -> Result<Proof, TokenError> {
-    let client = &registered.client;
-    let Some((payload, expires_at)) = check_assertion(issuer, registered, assertion, now) else {
-        return Ok(Err(ClientAuthFailure::AssertionRefused));
-    };
-    let Some(jti) = payload
-        .get("jti")
-        .and_then(Value::as_str)
-        .filter(|jti| !jti.is_empty())
-    else {
-        return Ok(Err(ClientAuthFailure::AssertionRefused));
-    };
-    let digest = sha256(jti);
-    let first = crate::store::clients::use_assertion(
-        &issuer.store,
-        &ClientId::new(client.client_id.as_str()),
-        &digest,
-        expires_at + REMEMBERED_S,
-    )
-    .await?;
-    Ok(if first {
-        Ok(())
-    } else {
-        Err(ClientAuthFailure::AssertionReplayed)
-    })
-}
-
-fn check_assertion(
-    issuer: &Issuer,
-    registered: &RegisteredClient,
-    assertion: &str,
-    now: i64,
-) -> Option<(Map<String, Value>, i64)> {
-    let client = &registered.client;
-    let jws = Jws::parse(assertion, ASSERTION_MAX_BYTES).ok()?;
-    if client.assertion_alg.is_some_and(|alg| alg != jws.alg()) {
-        return None;
-    }
-    let key = registered.keys.as_ref()?.find(jws.kid(), jws.alg())?;
-    if has_ended(client, key, now) {
-        return None;
-    }
-    jws.verify(key).ok()?;
-    let payload = jws.payload().ok()?;
-    let text = |name: &str| payload.get(name).and_then(Value::as_str);
-    let time = |name: &str| match payload.get(name) {
-        None => Some(None),
-        Some(value) => value.as_i64().map(Some),
-    };
-    let id = client.client_id.as_str();
-    if text("iss") != Some(id) || text("sub") != Some(id) {
-        return None;
-    }
-    let audience = text("aud")?;
-    let token_endpoint = issuer.endpoint("/token");
-    let accepted = audience == issuer.url
-        || client.assertion_accepts_token_endpoint && audience == token_endpoint;
-    let expires_at = time("exp")??;
-    let issued_at = time("iat")?.unwrap_or(now);
-    let in_time = expires_at > now - BEHIND_S
-        && issued_at <= now + AHEAD_S
-        && expires_at <= issued_at.max(now) + ASSERTION_MAX_S
-        && time("nbf")?.is_none_or(|nbf| nbf <= now + AHEAD_S);
-    (accepted && in_time).then_some((payload, expires_at))
-}
-
-/// Whether the client registered an end (`exp`, OpenID Federation 1.0 §5.2.1) for the key, and it has come.
-fn has_ended(client: &Client, key: &PublicKey, now: i64) -> bool {
-    let registered = client
-        .jwks
-        .as_ref()
-        .and_then(|set| set.get("keys"))
-        .and_then(Value::as_array);
-    registered.into_iter().flatten().any(|jwk| {
-        jwk.get("kid").and_then(Value::as_str) == key.kid()
-            && jwk
-                .get("exp")
-                .is_some_and(|end| end.as_i64().is_none_or(|end| end <= now))
-    })
 }

@@ -1,12 +1,13 @@
 //! Client credentials (RFC 6749 §4.4): nothing is read from or written to the database on this path.
 
 use super::clients::RegisteredClient;
-use super::error::refuse;
+use super::error::RefusedRequest;
 use super::issue::{AccessTokenContent, IssuedToken, TokenResponse};
 use super::token::{asked_resources, asked_scope};
 use super::{FlowError, Issuer, TokenError};
 use crate::domain::ErrorCode;
 use crate::domain::client::GrantType;
+use crate::domain::event::TokenRefusal;
 use crate::domain::form::Form;
 use crate::domain::scope::OPENID_SCOPES;
 
@@ -23,10 +24,16 @@ pub(super) fn issue(
         .filtered(|token| !OPENID_SCOPES.contains(&token));
     let asked = asked_scope(form)?.unwrap_or_else(|| permitted.clone());
     if !asked.is_subset(&permitted) {
-        return refuse(
-            ErrorCode::InvalidScope,
-            "scope goes beyond what this client may have",
-        );
+        let cause = if asked.iter().any(|token| OPENID_SCOPES.contains(&token)) {
+            TokenRefusal::ScopeOfPersons
+        } else {
+            TokenRefusal::ScopeBeyondClient
+        };
+        let words = "scope goes beyond what this client may have";
+        return Err(RefusedRequest::new(ErrorCode::InvalidScope, words)
+            .because(cause)
+            .beyond(issuer.scopes.beyond(&asked, &permitted))
+            .error());
     }
     let resources = asked_resources(form, client, &issuer.url)?;
     let scope = issuer.scope_for_audience(client, &resources, &asked);

@@ -1,16 +1,17 @@
 //! Exchanging a code (RFC 6749 §4.1.3, RFC 7636 §4.6): checks, signatures, then one guarded spend.
 
-use super::error::refuse;
+use super::error::{refuse, refused};
 use super::refresh::consent_stands;
 use super::token::{AuthenticatedClient, asked_resources};
 use super::{FlowError, Issuer, SharedIssuer, TokenError, to_the_end};
 use crate::crypto::token::{AuthorizationCode, RefreshToken, equal, sha256};
 use crate::domain::client::GrantType;
-use crate::domain::event::Happening;
+use crate::domain::event::{Happening, TokenRefusal};
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant, Redemption};
 use crate::domain::pkce::is_code_verifier;
-use crate::domain::{Account, Client, ClientId, ErrorCode};
+use crate::domain::resource::Audience;
+use crate::domain::{Account, Client, ClientId, ErrorCode, FamilyId};
 use crate::store::{StoreError, accounts, codes, refresh_tokens};
 use std::sync::Arc;
 
@@ -33,25 +34,22 @@ pub(super) async fn redeem(
         .as_str()
         .to_owned();
     let Some(stored) = codes::find(&issuer.store, &digest, &client.client_id).await? else {
-        return refuse(ErrorCode::InvalidGrant, DEAD);
+        return Err(dead(TokenRefusal::CodeUnknown, None));
     };
+    let of = Some(&stored.code.grant.family_id);
     if stored.redeemed_at.is_some() {
         replayed(issuer, &stored.code.grant, now).await?;
-        return refuse(ErrorCode::InvalidGrant, DEAD);
+        return Err(dead(TokenRefusal::CodeReplayed, of));
     }
     if stored.expires_at <= now {
-        return refuse(ErrorCode::InvalidGrant, DEAD);
+        return Err(dead(TokenRefusal::CodeExpired, of));
     }
     verify_redirect_uri(&stored.code, form)?;
     verify_pkce(&stored.code, form)?;
     let grant = &stored.code.grant;
     let account = live_account(issuer, grant).await?;
-    if !still_permitted(issuer, client, grant) || !consent_stands(issuer, client, grant).await? {
-        return refuse(
-            ErrorCode::InvalidGrant,
-            "what was granted has been withdrawn; log in again",
-        );
-    }
+    still_permitted(issuer, client, grant)?;
+    consent_stands(issuer, client, grant).await?;
     let resources = match asked_resources(form, client, &issuer.url)? {
         named if named.is_empty() => grant.resources.clone(),
         named
@@ -60,10 +58,12 @@ pub(super) async fn redeem(
             named
         }
         _ => {
-            return refuse(
+            return Err(refused(
                 ErrorCode::InvalidTarget,
                 "resource goes beyond the authorization request",
-            );
+                TokenRefusal::ResourceBeyondGrant,
+                of,
+            ));
         }
     };
 
@@ -96,42 +96,49 @@ pub(super) async fn redeem(
             issuer.note_token(of, now, || response.issued);
             Ok(response.body)
         }
-        Redemption::Replayed(_) | Redemption::Unknown => refuse(ErrorCode::InvalidGrant, DEAD),
+        Redemption::Replayed(grant_id) => Err(dead(TokenRefusal::CodeReplayed, Some(&grant_id))),
+        Redemption::Unknown => Err(dead(TokenRefusal::AccountRemoved, of)),
     }
+}
+
+/// The one answer for a code that is worth nothing; the record has the cause.
+fn dead(cause: TokenRefusal, grant_id: Option<&FamilyId>) -> TokenError {
+    refused(ErrorCode::InvalidGrant, DEAD, cause, grant_id)
 }
 
 fn verify_redirect_uri(code: &CodeGrant, form: &Form) -> Result<(), TokenError> {
-    let matches = match form.get("redirect_uri") {
-        Some(presented) => presented == code.redirect_uri,
-        None => !code.redirect_uri_named,
+    let cause = match form.get("redirect_uri") {
+        Some(presented) if presented == code.redirect_uri => return Ok(()),
+        Some(_) => TokenRefusal::RedirectUriDiffers,
+        None if code.redirect_uri_named => TokenRefusal::RedirectUriMissing,
+        None => return Ok(()),
     };
-    if matches {
-        Ok(())
-    } else {
-        refuse(
-            ErrorCode::InvalidGrant,
-            "redirect_uri differs from the authorization request",
-        )
-    }
+    Err(refused(
+        ErrorCode::InvalidGrant,
+        "redirect_uri differs from the authorization request",
+        cause,
+        Some(&code.grant.family_id),
+    ))
 }
 
 fn verify_pkce(code: &CodeGrant, form: &Form) -> Result<(), TokenError> {
-    let proven = match (&code.code_challenge, form.raw("code_verifier")) {
-        (Some(challenge), Some(verifier)) => {
-            is_code_verifier(verifier) && equal(&sha256(verifier), challenge.as_str())
+    let cause = match (&code.code_challenge, form.raw("code_verifier")) {
+        (Some(_), Some(verifier)) if !is_code_verifier(verifier) => TokenRefusal::VerifierMalformed,
+        (Some(challenge), Some(verifier)) if equal(&sha256(verifier), challenge.as_str()) => {
+            return Ok(());
         }
-        (None, None) => true,
+        (Some(_), Some(_)) => TokenRefusal::VerifierWrong,
+        (Some(_), None) => TokenRefusal::VerifierMissing,
+        (None, None) => return Ok(()),
         // A verifier without a challenge is a downgrade (RFC 9700 §4.8.2).
-        _ => false,
+        (None, Some(_)) => TokenRefusal::VerifierUnasked,
     };
-    if proven {
-        Ok(())
-    } else {
-        refuse(
-            ErrorCode::InvalidGrant,
-            "code_verifier does not match the code_challenge",
-        )
-    }
+    Err(refused(
+        ErrorCode::InvalidGrant,
+        "code_verifier does not match the code_challenge",
+        cause,
+        Some(&code.grant.family_id),
+    ))
 }
 
 fn wants_refresh_token(client: &Client, grant: &Grant) -> bool {
@@ -140,27 +147,47 @@ fn wants_refresh_token(client: &Client, grant: &Grant) -> bool {
 }
 
 /// Whether the client may still have all that it was granted.
-pub(super) fn still_permitted(issuer: &Issuer, client: &Client, grant: &Grant) -> bool {
-    grant.scope.is_subset(&client.scope)
-        && grant
-            .resources
-            .iter()
-            .all(|resource| resource.as_str() == issuer.url || client.audiences.contains(resource))
+pub(super) fn still_permitted(
+    issuer: &Issuer,
+    client: &Client,
+    grant: &Grant,
+) -> Result<(), TokenError> {
+    if !grant.scope.is_subset(&client.scope) {
+        return Err(withdrawn(TokenRefusal::ScopeWithdrawn, grant));
+    }
+    let known = |r: &Audience| r.as_str() == issuer.url || client.audiences.contains(r);
+    if !grant.resources.iter().all(known) {
+        return Err(withdrawn(TokenRefusal::AudienceWithdrawn, grant));
+    }
+    Ok(())
+}
+
+/// What was granted has ended.
+pub(super) fn withdrawn(cause: TokenRefusal, grant: &Grant) -> TokenError {
+    refused(
+        ErrorCode::InvalidGrant,
+        "what was granted has been withdrawn; log in again",
+        cause,
+        Some(&grant.family_id),
+    )
 }
 
 /// The account behind a grant, unless it was disabled, removed, or its password changed since.
 pub(super) async fn live_account(issuer: &Issuer, grant: &Grant) -> Result<Account, TokenError> {
-    match accounts::by_subject(&issuer.store, &grant.subject).await? {
-        Some(account)
-            if !account.disabled && account.password_changed_at == grant.password_changed_at =>
-        {
-            Ok(account)
+    let cause = match accounts::by_subject(&issuer.store, &grant.subject).await? {
+        None => TokenRefusal::AccountRemoved,
+        Some(account) if account.disabled => TokenRefusal::AccountDisabled,
+        Some(account) if account.password_changed_at != grant.password_changed_at => {
+            TokenRefusal::PasswordChanged
         }
-        _ => refuse(
-            ErrorCode::InvalidGrant,
-            "the account can no longer be used; log in again",
-        ),
-    }
+        Some(account) => return Ok(account),
+    };
+    Err(refused(
+        ErrorCode::InvalidGrant,
+        "the account can no longer be used; log in again",
+        cause,
+        Some(&grant.family_id),
+    ))
 }
 
 /// Revokes what a replayed code gave, and records it in the same transaction.

@@ -2,8 +2,8 @@
 
 use crate::crypto::entropy::NoEntropy;
 use crate::crypto::signing_key::KeyError;
-use crate::domain::ErrorCode;
-use crate::domain::event::FailureCause;
+use crate::domain::event::{FailureCause, TokenRefusal};
+use crate::domain::{ErrorCode, FamilyId};
 use crate::store::StoreError;
 use std::fmt;
 
@@ -76,10 +76,67 @@ pub enum TokenError {
         /// Whether HTTP Basic was used.
         basic: bool,
     },
-    /// An RFC code and what the developer should know; nothing secret in it.
-    Refused(ErrorCode, &'static str),
+    /// An RFC code with words.
+    Refused(Box<RefusedRequest>),
     /// Not the caller's fault.
     Failed(FlowError),
+}
+
+/// What the caller learns of a refusal, and what only the operator does.
+#[derive(Debug)]
+pub struct RefusedRequest {
+    /// The RFC's code.
+    pub code: ErrorCode,
+    /// What the developer should know; nothing secret in it.
+    pub words: &'static str,
+    /// Why, where the words say less. For the record alone: several causes share one answer.
+    pub cause: Option<TokenRefusal>,
+    /// The grant that it was about.
+    pub grant_id: Option<FamilyId>,
+    /// Scopes that were too much.
+    pub beyond: Vec<String>,
+}
+
+impl RefusedRequest {
+    /// One whose words say it all.
+    pub fn new(code: ErrorCode, words: &'static str) -> Self {
+        Self {
+            code,
+            words,
+            cause: None,
+            grant_id: None,
+            beyond: Vec::new(),
+        }
+    }
+
+    /// With what the operator should know.
+    #[must_use]
+    pub fn because(self, cause: TokenRefusal) -> Self {
+        Self {
+            cause: Some(cause),
+            ..self
+        }
+    }
+
+    /// With the grant that it was about.
+    #[must_use]
+    pub fn about(self, grant_id: &FamilyId) -> Self {
+        Self {
+            grant_id: Some(grant_id.clone()),
+            ..self
+        }
+    }
+
+    /// With the scopes that were too much.
+    #[must_use]
+    pub fn beyond(self, beyond: Vec<String>) -> Self {
+        Self { beyond, ..self }
+    }
+
+    /// The refusal as an error.
+    pub fn error(self) -> TokenError {
+        TokenError::Refused(Box::new(self))
+    }
 }
 
 impl<E: Into<FlowError>> From<E> for TokenError {
@@ -90,5 +147,20 @@ impl<E: Into<FlowError>> From<E> for TokenError {
 
 /// A refusal as a `Result`.
 pub(crate) fn refuse<T>(code: ErrorCode, words: &'static str) -> Result<T, TokenError> {
-    Err(TokenError::Refused(code, words))
+    Err(RefusedRequest::new(code, words).error())
+}
+
+/// A refusal whose cause the caller doesn't learn.
+pub(crate) fn refused(
+    code: ErrorCode,
+    words: &'static str,
+    cause: TokenRefusal,
+    grant_id: Option<&FamilyId>,
+) -> TokenError {
+    let refusal = RefusedRequest::new(code, words).because(cause);
+    match grant_id {
+        Some(grant_id) => refusal.about(grant_id),
+        None => refusal,
+    }
+    .error()
 }

@@ -19,6 +19,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Events written in one transaction, at most.
 const BATCH: usize = 500;
+/// Requests that came to no use case, recorded in a second at most: anybody can send those by the thousand, and they
+/// mustn't crowd out what matters. The log has them all.
+const REFUSED_PER_S: u32 = 50;
 /// How long a client that authenticates again and again is not recorded again, seconds.
 const AUTHENTICATED_EVERY_S: i64 = 60;
 /// How long what goes on is not told again, seconds.
@@ -92,6 +95,8 @@ pub struct EventStream {
 struct Rates {
     second: i64,
     recorded: u32,
+    /// The second, and requests in it that came to no use case.
+    refused: (i64, u32),
     minute: i64,
     beyond: HashMap<(GrantType, ClientId), u64>,
     authenticated: HashMap<(ClientId, AuthMethod), i64>,
@@ -145,7 +150,19 @@ impl EventStream {
             return;
         };
         self.recorder.tell(&event);
-        self.enqueue(event);
+        let is_cheap = matches!(event.happening, Happening::RequestRefused { .. });
+        if !is_cheap || self.may_keep_refused(now) {
+            self.enqueue(event);
+        }
+    }
+
+    fn may_keep_refused(&self, now: i64) -> bool {
+        let mut rates = locked(&self.rates);
+        if rates.refused.0 != now {
+            rates.refused = (now, 0);
+        }
+        rates.refused.1 += 1;
+        rates.refused.1 <= REFUSED_PER_S
     }
 
     /// Notes an access token: by itself, or, when there are many, as one of a number.

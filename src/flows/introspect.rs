@@ -23,6 +23,7 @@ pub async fn introspect(
     no_duplicates(presented.form)?;
     let registered = client_auth::authenticate(issuer, presented, now).await?;
     if registered.client.client_type == ClientType::Public {
+        client_auth::note_public(issuer, &registered.client, now);
         return Err(TokenError::Client { basic: false });
     }
     let Some(token) = presented.form.get("token") else {

@@ -3,6 +3,7 @@
 use super::{FlowError, Issuer};
 use crate::crypto::token::sha256;
 use crate::store::{refresh_tokens, revocations};
+use gatewright_authorizer::Reason;
 use gatewright_authorizer::jose::{Algorithm, Jws};
 use gatewright_authorizer::token::{self, AccessToken, TokenRules};
 use serde_json::Value;
@@ -12,20 +13,30 @@ const MAX_BYTES: usize = 8192;
 
 /// Verifies signature, type and times; the audience is left to the caller, who sees it in the result.
 pub(super) fn verify(issuer: &Issuer, presented: &str, now: i64) -> Option<AccessToken> {
-    let payload = Jws::parse(presented, MAX_BYTES).ok()?.payload().ok()?;
-    let audiences = match payload.get("aud")? {
+    examine(issuer, presented, now).ok()
+}
+
+/// The same, with the reason for the record.
+pub(super) fn examine(issuer: &Issuer, presented: &str, now: i64) -> Result<AccessToken, Reason> {
+    let payload = Jws::parse(presented, MAX_BYTES)?.payload()?;
+    let audiences = match payload.get("aud").ok_or(Reason::ClaimMissing)? {
         Value::String(one) => vec![one.clone()],
         Value::Array(several) => several
             .iter()
             .map(|audience| audience.as_str().map(str::to_owned))
-            .collect::<Option<Vec<_>>>()?,
-        _ => return None,
+            .collect::<Option<Vec<_>>>()
+            .ok_or(Reason::ClaimMalformed)?,
+        _ => return Err(Reason::ClaimMalformed),
     };
     let algorithms = vec![Algorithm::Es256, Algorithm::Rs256, Algorithm::EdDsa];
     // The leeway is for a token that a node issued whose clock is ahead of this one's; the end is the end.
     let rules = TokenRules::new(issuer.url.clone(), audiences, algorithms);
-    let token = token::verify(presented, issuer.keyring.load().published(), &rules, now).ok()?;
-    (token.expires_at > now).then_some(token)
+    let token = token::verify(presented, issuer.keyring.load().published(), &rules, now)?;
+    if token.expires_at > now {
+        Ok(token)
+    } else {
+        Err(Reason::Expired)
+    }
 }
 
 /// Whether nothing has ended the token before its time: its client is enabled, it wasn't revoked, nor the grant it

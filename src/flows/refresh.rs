@@ -1,18 +1,18 @@
 //! Refreshing (RFC 6749 §6, RFC 9700 §4.14): rotation, reuse detection, idempotent retry.
 
-use super::code_exchange::{live_account, still_permitted};
-use super::error::refuse;
+use super::code_exchange::{live_account, still_permitted, withdrawn};
+use super::error::{RefusedRequest, refuse, refused};
 use super::issue::PersonResponse;
 use super::token::{AuthenticatedClient, asked_resources, asked_scope};
 use super::{FlowError, SharedIssuer, TokenError, to_the_end};
 use crate::crypto::seal::SealingKey;
 use crate::crypto::token::RefreshToken;
 use crate::domain::client::GrantType;
-use crate::domain::event::Happening;
+use crate::domain::event::{Happening, TokenRefusal};
 use crate::domain::form::Form;
 use crate::domain::grant::Grant;
 use crate::domain::refresh::{RefreshTokenRecord, Rotation, Spent};
-use crate::domain::{Account, Client, ClientId, ErrorCode};
+use crate::domain::{Account, Client, ClientId, ErrorCode, FamilyId};
 use crate::store::consents;
 use crate::store::refresh_tokens::{self, Successor};
 use std::sync::Arc;
@@ -36,23 +36,33 @@ pub(super) async fn rotate(
     for _ in 0..2 {
         let Some(record) = refresh_tokens::find(&issuer.store, &digest, &client.client_id).await?
         else {
-            return refuse(ErrorCode::InvalidGrant, DEAD);
+            return Err(dead(TokenRefusal::RefreshUnknown, None));
         };
-        if record.family_revoked || record.family_expires_at <= now {
-            return refuse(ErrorCode::InvalidGrant, DEAD);
+        let of = Some(&record.grant.family_id);
+        if record.family_revoked {
+            return Err(dead(TokenRefusal::RefreshRevoked, of));
+        }
+        if record.family_expires_at <= now {
+            return Err(dead(TokenRefusal::RefreshFamilyEnded, of));
         }
         if let Some(spent) = &record.spent {
             return retried(issuer, client, &record.grant, spent, &presented, now).await;
         }
         if record.expires_at <= now {
-            return refuse(ErrorCode::InvalidGrant, DEAD);
+            return Err(dead(TokenRefusal::RefreshExpired, of));
         }
         let (rotation, response) = attempt(issuer, client, form, &record, &presented, now).await?;
         if rotation == Rotation::Rotated {
             return Ok(response);
         }
     }
-    refuse(ErrorCode::InvalidGrant, DEAD)
+    // Whoever won has rotated it away meanwhile.
+    Err(dead(TokenRefusal::RefreshRevoked, None))
+}
+
+/// The one answer for a refresh token that is worth nothing; the record has the cause.
+fn dead(cause: TokenRefusal, grant_id: Option<&FamilyId>) -> TokenError {
+    refused(ErrorCode::InvalidGrant, DEAD, cause, grant_id)
 }
 
 async fn attempt(
@@ -68,11 +78,13 @@ async fn attempt(
     let scope = match asked_scope(form)? {
         None => grant.scope.clone(),
         Some(asked) if asked.is_subset(&grant.scope) => asked,
-        Some(_) => {
-            return refuse(
-                ErrorCode::InvalidScope,
-                "scope goes beyond what was granted",
-            );
+        Some(asked) => {
+            let words = "scope goes beyond what was granted";
+            return Err(RefusedRequest::new(ErrorCode::InvalidScope, words)
+                .because(TokenRefusal::ScopeBeyondGrant)
+                .about(&grant.family_id)
+                .beyond(issuer.scopes.beyond(&asked, &grant.scope))
+                .error());
         }
     };
     let resources = match asked_resources(form, client, &issuer.url)? {
@@ -83,10 +95,12 @@ async fn attempt(
             named
         }
         _ => {
-            return refuse(
+            return Err(refused(
                 ErrorCode::InvalidTarget,
                 "resource goes beyond what was granted",
-            );
+                TokenRefusal::ResourceBeyondGrant,
+                Some(&grant.family_id),
+            ));
         }
     };
 
@@ -174,7 +188,7 @@ async fn retried(
         return Ok(response);
     }
     let shared = Arc::clone(issuer);
-    let grant = grant.clone();
+    let (grant, grant_id) = (grant.clone(), &grant.family_id);
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
         if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "refresh_replayed").await?
@@ -190,7 +204,7 @@ async fn retried(
         Ok(())
     })
     .await?;
-    refuse(ErrorCode::InvalidGrant, DEAD)
+    Err(dead(TokenRefusal::RefreshReplayed, Some(grant_id)))
 }
 
 fn sealing_key(presented: &RefreshToken) -> Result<SealingKey, FlowError> {
@@ -208,12 +222,8 @@ async fn standing(
     client: &Client,
     grant: &Grant,
 ) -> Result<Account, TokenError> {
-    if !still_permitted(issuer, client, grant) || !consent_stands(issuer, client, grant).await? {
-        return refuse(
-            ErrorCode::InvalidGrant,
-            "what was granted has been withdrawn; log in again",
-        );
-    }
+    still_permitted(issuer, client, grant)?;
+    consent_stands(issuer, client, grant).await?;
     live_account(issuer, grant).await
 }
 
@@ -222,9 +232,9 @@ pub(super) async fn consent_stands(
     issuer: &SharedIssuer,
     client: &Client,
     grant: &Grant,
-) -> Result<bool, FlowError> {
+) -> Result<(), TokenError> {
     if client.first_party {
-        return Ok(true);
+        return Ok(());
     }
     let consent = consents::find(
         &issuer.store,
@@ -233,5 +243,9 @@ pub(super) async fn consent_stands(
         &grant.registered_redirect_uri,
     )
     .await?;
-    Ok(consent.is_some_and(|consent| grant.scope.is_subset(&consent.scope)))
+    if consent.is_some_and(|consent| grant.scope.is_subset(&consent.scope)) {
+        Ok(())
+    } else {
+        Err(withdrawn(TokenRefusal::ConsentWithdrawn, grant))
+    }
 }

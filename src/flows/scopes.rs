@@ -46,6 +46,29 @@ impl ScopeDirectory {
         self.digest.as_deref()
     }
 
+    /// What of a scope goes beyond another, for the record: only names that are known are kept, for what a caller
+    /// makes up may be anything, a secret in the wrong place included.
+    #[must_use]
+    pub fn beyond(&self, asked: &Scope, permitted: &Scope) -> Vec<String> {
+        let known =
+            |token: &&str| OPENID_SCOPES.contains(token) || self.audiences.contains_key(*token);
+        let beyond: Vec<&str> = asked
+            .iter()
+            .filter(|token| !permitted.contains(token))
+            .collect();
+        let mut named: Vec<String> = beyond
+            .iter()
+            .copied()
+            .filter(known)
+            .map(str::to_owned)
+            .collect();
+        let unknown = beyond.len() - named.len();
+        if unknown > 0 {
+            named.push(format!("({unknown} that no policy file names)"));
+        }
+        named
+    }
+
     /// Every API scope that a policy names, alphabetically.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.audiences.keys().map(String::as_str)

@@ -2,10 +2,10 @@
 
 use super::client_auth::{self, Presented};
 use super::clients::RegisteredClient;
-use super::error::refuse;
+use super::error::{RefusedRequest, refuse, refused};
 use super::{Issuer, SharedIssuer, TokenError, client_credentials, code_exchange, refresh};
 use crate::domain::client::GrantType;
-use crate::domain::event::Happening;
+use crate::domain::event::{Happening, TokenRefusal};
 use crate::domain::form::Form;
 use crate::domain::resource::Audience;
 use crate::domain::{Client, ErrorCode, Scope};
@@ -55,7 +55,7 @@ pub async fn token(
 pub async fn note_refusal(
     issuer: &Issuer,
     presented: Option<&Presented<'_>>,
-    (error, words): (ErrorCode, &str),
+    refused: RefusedRequest,
     now: i64,
 ) {
     let registered = match presented.and_then(client_auth::claimed) {
@@ -69,8 +69,11 @@ pub async fn note_refusal(
         Happening::TokenRefused {
             grant,
             client_id: registered.map(|registered| registered.client.client_id.clone()),
-            error,
-            words: words.to_owned(),
+            error: refused.code,
+            words: refused.words.to_owned(),
+            cause: refused.cause,
+            grant_id: refused.grant_id,
+            beyond: Some(refused.beyond).filter(|beyond| !beyond.is_empty()),
         },
         now,
     );
@@ -108,10 +111,14 @@ pub(super) fn asked_resources(
     client: &Client,
     issuer: &str,
 ) -> Result<Vec<Audience>, TokenError> {
-    permitted_resources(form, client, issuer).ok_or(TokenError::Refused(
-        ErrorCode::InvalidTarget,
-        "resource is not an audience of this client",
-    ))
+    permitted_resources(form, client, issuer).ok_or_else(|| {
+        refused(
+            ErrorCode::InvalidTarget,
+            "resource is not an audience of this client",
+            TokenRefusal::ResourceUnknown,
+            None,
+        )
+    })
 }
 
 /// The same, as a plain yes or no.

@@ -10,7 +10,8 @@ use super::state::{App, origin_of};
 use crate::crypto::token::equal;
 use crate::domain::Account;
 use crate::domain::client::Client;
-use crate::domain::form::encode;
+use crate::domain::event::{BrowserSession, RequestRefusal};
+use crate::domain::form::{Form, encode};
 use crate::domain::session::Session;
 use crate::flows::authorize::{self, AuthorizeError, Next};
 use crate::flows::interaction::{Begun, Interaction};
@@ -52,7 +53,7 @@ pub async fn authorize(State(app): State<App>, inbound: Inbound) -> Response {
         Err(error) => return page_error::failed(&error, &inbound.request_id),
     };
     let next = authorize::authorize(&app.issuer, form, session.as_ref(), inbound.now).await;
-    respond(&app, &inbound, session.as_ref(), next)
+    respond(&app, &inbound, Some(form), session.as_ref(), next).await
 }
 
 /// `GET /continue`: goes on after a login.
@@ -70,37 +71,43 @@ pub async fn resume(State(app): State<App>, inbound: Inbound) -> Response {
         Err(error) => return page_error::failed(&error, &inbound.request_id),
     };
     let next = authorize::resume(&app.issuer, interaction, session.as_ref(), inbound.now).await;
-    respond(&app, &inbound, session.as_ref(), next)
+    respond(&app, &inbound, None, session.as_ref(), next).await
 }
 
 /// `POST /consent`
 pub async fn decide(State(app): State<App>, inbound: Inbound) -> Response {
-    let forged = || page_error::show(&FORGED, &inbound.request_id);
+    let forged = |reason| page_error::show_because(&FORGED, reason, &inbound.request_id);
     let session = match session_of(&app, &inbound).await {
         Ok(session) => session,
         Err(error) => return page_error::failed(&error, &inbound.request_id),
     };
-    let (Ok(form), Ok(query), Some(session)) = (&inbound.body, &inbound.query, session) else {
-        return forged();
+    let (Ok(form), Ok(query)) = (&inbound.body, &inbound.query) else {
+        return forged(RequestRefusal::ParametersUnreadable);
+    };
+    let Some(session) = session else {
+        return forged(RequestRefusal::FormWithoutCookie);
     };
     let untouched = form.names().all(|name| CONSENT_FIELDS.contains(&name))
         && form.duplicates(&[]).next().is_none()
         && query.names().eq(["interaction"]);
     let sealed = query.get("interaction").unwrap_or_default();
     let purpose = consent_purpose(&session);
-    if !untouched || !csrf_holds(&app, &inbound, &purpose, sealed) {
-        return forged();
+    if !untouched {
+        return forged(RequestRefusal::FormAltered);
+    }
+    if let Err(reason) = csrf_holds(&app, &inbound, &purpose, sealed) {
+        return forged(reason);
     }
     let allow = match form.get("decision") {
         Some("allow") => true,
         Some("deny") => false,
-        _ => return forged(),
+        _ => return forged(RequestRefusal::FormAltered),
     };
     let Some(Begun::Authorization(interaction)) = interaction_of_query(&app, &inbound) else {
         return page_error::show(&EXPIRED, &inbound.request_id);
     };
     let next = consent::decide(&app.issuer, *interaction, &session, allow, inbound.now).await;
-    respond(&app, &inbound, Some(&session), next)
+    respond(&app, &inbound, None, Some(&session), next).await
 }
 
 /// The live session of the browser.
@@ -117,30 +124,47 @@ fn interaction_of_query(app: &App, inbound: &Inbound) -> Option<Begun> {
     Begun::open(&app.issuer, browser, sealed, inbound.now)
 }
 
-/// Whether a form came from our own page in this browser, for this purpose and content.
-pub(super) fn csrf_holds(app: &App, inbound: &Inbound, purpose: &str, content: &str) -> bool {
-    let presented = inbound.body.as_ref().ok().and_then(|form| form.get("csrf"));
-    let browser = cookies::get(&inbound.headers, app.cookies.browser);
-    let (Some(presented), Some(browser)) = (presented, browser) else {
-        return false;
+/// That a form came from our own page in this browser, for this purpose and content; else what it's recorded as.
+pub(super) fn csrf_holds(
+    app: &App,
+    inbound: &Inbound,
+    purpose: &str,
+    content: &str,
+) -> Result<(), RequestRefusal> {
+    if !inbound.is_same_origin(&app.origin) {
+        return Err(RequestRefusal::FormFromElsewhere);
+    }
+    let Some(browser) = cookies::get(&inbound.headers, app.cookies.browser) else {
+        return Err(RequestRefusal::FormWithoutCookie);
     };
+    let presented = inbound.body.as_ref().ok().and_then(|form| form.get("csrf"));
     let expected = app.issuer.master.csrf_token(browser, purpose, content);
-    inbound.is_same_origin(&app.origin) && equal(presented, &expected)
+    if presented.is_some_and(|presented| equal(presented, &expected)) {
+        Ok(())
+    } else {
+        Err(RequestRefusal::FormAltered)
+    }
 }
 
 fn consent_purpose(session: &Session) -> String {
     format!("consent {}", session.session_id)
 }
 
-fn respond(
+async fn respond(
     app: &App,
     inbound: &Inbound,
+    request: Option<&Form>,
     session: Option<&Session>,
     next: Result<Next, AuthorizeError>,
 ) -> Response {
     let id = &inbound.request_id;
     if let Err(error) = &next {
-        error.note(&app.issuer, inbound.now);
+        let browser = match (session, cookies::get(&inbound.headers, app.cookies.session)) {
+            (Some(_), _) => BrowserSession::Live,
+            (None, Some(_)) => BrowserSession::Ended,
+            (None, None) => BrowserSession::NoCookie,
+        };
+        error.note(&app.issuer, request, browser, inbound.now).await;
     }
     match next {
         Ok(Next::Login(interaction, client)) => {

@@ -1,10 +1,12 @@
 //! Documents whose bytes are prepared: metadata, keys, stylesheet; and health.
 
 use super::extract::Inbound;
+use super::guard::Noted;
 use super::headers::{PagePolicy, page};
 use super::page_error;
 use super::pages::{ADMIN_STYLESHEET, FAVICON, HomePage, STYLESHEET};
 use super::state::{App, Prepared};
+use crate::domain::event::RequestRefusal;
 use crate::flows::discovery::paths;
 use askama::Template;
 use axum::body::Body;
@@ -132,6 +134,11 @@ pub async fn ready(State(app): State<App>) -> Response {
     }
 }
 
-fn health(status: StatusCode, words: &str) -> Response {
-    super::oauth_error::json(status, format!("{{\"status\":\"{words}\"}}"))
+fn health(status: StatusCode, words: &'static str) -> Response {
+    let mut response = super::oauth_error::json(status, format!("{{\"status\":\"{words}\"}}"));
+    if !status.is_success() {
+        let noted = Noted::refused(RequestRefusal::NotReady, status, Some(words));
+        response.extensions_mut().insert(noted);
+    }
+    response
 }

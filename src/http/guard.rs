@@ -23,7 +23,7 @@ use std::{
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use axum::{Router, body::Body, extract::Request, response::Response};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use ipnet::IpNet;
 use tower::Service;
 use tracing::{Instrument as _, Span};
@@ -32,7 +32,7 @@ use super::endpoints::Counted;
 use super::server::{PeerAddr, Refused};
 use crate::config::Config;
 use crate::domain::device::DeviceClass;
-use crate::domain::event::FailureCause;
+use crate::domain::event::{FailureCause, Happening, RequestRefusal};
 use crate::flows::FlowError;
 use crate::flows::context::{self, CurrentRequest};
 use catch_panic::CatchPanic;
@@ -133,33 +133,42 @@ impl fmt::Display for RequestId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr(pub IpAddr);
 
-/// A failure of ours, as an extension of the answer that tells of it: the guard notes it.
+/// What an answer is recorded as, in its extensions: the guard tells of it on behalf of the request.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
-    /// Whose it is.
-    pub cause: FailureCause,
-    /// The details, for the operator.
-    pub words: Arc<str>,
-}
+pub(super) struct Noted(pub Happening);
 
-impl Failure {
-    pub(super) fn of(error: &FlowError) -> Self {
-        Self {
+impl Noted {
+    /// A failure of ours.
+    pub(super) fn failed(error: &FlowError) -> Self {
+        Self(Happening::RequestFailed {
             cause: error.cause(),
-            words: error.to_string().into(),
-        }
+            words: error.to_string(),
+        })
+    }
+
+    /// A request that came to no use case.
+    pub(super) fn refused(
+        reason: RequestRefusal,
+        status: StatusCode,
+        words: Option<&'static str>,
+    ) -> Self {
+        Self(Happening::RequestRefused {
+            reason,
+            status: status.as_u16(),
+            words: words.map(str::to_owned),
+        })
     }
 }
 
-/// Told of each failure of ours.
-pub type OnFailure = Arc<dyn Fn(FailureCause, &str) + Send + Sync>;
+/// Told of what answers are recorded as.
+pub type OnNoted = Arc<dyn Fn(Happening) + Send + Sync>;
 
 /// Puts the guard around all of `router`, its fallback included.
 pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
     Guarded {
         settings: Arc::new(settings),
         router,
-        on_failure: None,
+        on_noted: None,
         counted: None,
         logs: true,
     }
@@ -171,16 +180,16 @@ pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
 pub struct Guarded {
     settings: Arc<GuardSettings>,
     router: Router,
-    on_failure: Option<OnFailure>,
+    on_noted: Option<OnNoted>,
     counted: Option<Counted>,
     logs: bool,
 }
 
 impl Guarded {
-    /// Tells of failures, on behalf of the request that each belongs to.
+    /// Tells of failures and refusals, on behalf of the request that each belongs to.
     #[must_use]
-    pub fn telling(mut self, on_failure: OnFailure) -> Self {
-        self.on_failure = Some(on_failure);
+    pub fn telling(mut self, on_noted: OnNoted) -> Self {
+        self.on_noted = Some(on_noted);
         self
     }
 
@@ -207,7 +216,7 @@ impl Guarded {
         let Self {
             settings,
             router,
-            on_failure,
+            on_noted,
             counted,
             logs,
         } = self;
@@ -243,10 +252,13 @@ impl Guarded {
         };
         let answering = async {
             let response = handle(&settings, request, router, &id).await;
-            if let (Some(tell), Some(failure)) =
-                (&on_failure, response.extensions().get::<Failure>())
-            {
-                tell(failure.cause, &failure.words);
+            if let Some(tell) = &on_noted {
+                let marked = response.extensions().get::<Noted>().cloned();
+                if let Some(Noted(happening)) =
+                    marked.or_else(|| method_refused(&seen.0, &response))
+                {
+                    tell(happening);
+                }
             }
             response
         };
@@ -337,13 +349,25 @@ async fn handle(
             tracing::error!("a handler panicked");
             let body = serde_json::json!({ "error": "server_error", "request_id": &*id.0 });
             let mut response = json(StatusCode::INTERNAL_SERVER_ERROR, &body);
-            response.extensions_mut().insert(Failure {
-                cause: FailureCause::Internal,
-                words: "a handler panicked; the log has where, under the request id".into(),
-            });
+            response
+                .extensions_mut()
+                .insert(Noted(Happening::RequestFailed {
+                    cause: FailureCause::Internal,
+                    words: "a handler panicked; the log has where, under the request id".to_owned(),
+                }));
             response
         }
     }
+}
+
+/// The router says no to a method by itself.
+fn method_refused(method: &Method, response: &Response) -> Option<Noted> {
+    let status = response.status();
+    let reason = match *method {
+        Method::OPTIONS => RequestRefusal::PreflightRefused,
+        _ => RequestRefusal::MethodNotAllowed,
+    };
+    (status == StatusCode::METHOD_NOT_ALLOWED).then(|| Noted::refused(reason, status, None))
 }
 
 /// The rest of the connection cannot be trusted, or is not worth reading.
@@ -356,6 +380,17 @@ fn refusal(settings: &GuardSettings, refused: Refused, id: &RequestId) -> Respon
     });
     let body = if settings.relays { relayed } else { own };
     let mut response = json(refused.status, &body);
+    let reason = match refused.status {
+        StatusCode::PAYLOAD_TOO_LARGE => RequestRefusal::BodyTooLarge,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => RequestRefusal::BodyEncoded,
+        StatusCode::REQUEST_TIMEOUT => RequestRefusal::BodyTooSlow,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => {
+            RequestRefusal::TooManyHeaders
+        }
+        _ => RequestRefusal::Framing,
+    };
+    let noted = Noted::refused(reason, refused.status, Some(refused.reason));
+    response.extensions_mut().insert(noted);
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     if refused.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {

@@ -8,6 +8,7 @@ use super::page_error::{self, ADDRESS_THROTTLED, EXPIRED, FORGED, TOO_LONG};
 use super::pages::LoginError;
 use super::redirect::see_other;
 use super::state::App;
+use crate::domain::event::{BrowserSession, RequestRefusal};
 use crate::domain::form::encode;
 use crate::flows::FlowError;
 use crate::flows::authorize::{AuthorizeError, client_of};
@@ -22,11 +23,14 @@ use http::{HeaderValue, StatusCode};
 pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
     let id = &inbound.request_id;
     let Ok(form) = &inbound.body else {
-        return page_error::show(&FORGED, id);
+        return page_error::show_because(&FORGED, RequestRefusal::ParametersUnreadable, id);
     };
     let sealed = form.get("interaction").unwrap_or_default();
-    if form.duplicates(&[]).next().is_some() || !csrf_holds(&app, &inbound, "login", sealed) {
+    if form.duplicates(&[]).next().is_some() {
         return page_error::show(&FORGED, id);
+    }
+    if let Err(reason) = csrf_holds(&app, &inbound, "login", sealed) {
+        return page_error::show_because(&FORGED, reason, id);
     }
     let browser = cookies::get(&inbound.headers, app.cookies.browser).unwrap_or_default();
     let Some(begun) = Begun::open(&app.issuer, browser, sealed, inbound.now) else {
@@ -95,6 +99,8 @@ async fn again(
     let name = match name_of(app, begun).await {
         Ok(name) => name,
         Err(AuthorizeError::Unverified(reason)) => {
+            let (error, browser) = (AuthorizeError::Unverified(reason), BrowserSession::NoCookie);
+            error.note(&app.issuer, None, browser, inbound.now).await;
             return page_error::unverified(reason, &inbound.request_id);
         }
         Err(AuthorizeError::Failed(error)) => {

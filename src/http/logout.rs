@@ -47,11 +47,15 @@ async fn answer(app: &App, inbound: &Inbound, form: &Form) -> Result<Response, F
     let session = session_of(app, inbound).await?;
     let request = logout::read(&app.issuer, form, session.as_ref()).await?;
     let Some(session) = session else {
-        return Ok(done(app, &request));
+        return Ok(done(app, &request, &inbound.request_id));
     };
     let confirmed = inbound.method == Method::POST && form.raw("csrf").is_some();
-    if confirmed && !csrf_holds(app, inbound, &purpose(&session), "") {
-        return Ok(page_error::show(&FORGED, &inbound.request_id));
+    if confirmed && let Err(reason) = csrf_holds(app, inbound, &purpose(&session), "") {
+        return Ok(page_error::show_because(
+            &FORGED,
+            reason,
+            &inbound.request_id,
+        ));
     }
     if !confirmed && !request.proven {
         let account = accounts::by_subject(&app.issuer.store, &session.subject).await?;
@@ -60,7 +64,7 @@ async fn answer(app: &App, inbound: &Inbound, form: &Form) -> Result<Response, F
     if let Some(cookie) = cookies::get(&inbound.headers, app.cookies.session) {
         logout::end(&app.issuer, cookie, inbound.now).await?;
     }
-    Ok(done(app, &request))
+    Ok(done(app, &request, &inbound.request_id))
 }
 
 fn purpose(session: &Session) -> String {
@@ -108,12 +112,12 @@ fn ask(
     Ok(response)
 }
 
-fn done(app: &App, request: &LogoutRequest) -> Response {
+fn done(app: &App, request: &LogoutRequest, request_id: &str) -> Response {
     let mut response = match &request.to {
         Some(to) => redirect::after_logout(to, request.state.as_deref()),
         None => match (LoggedOutPage { continue_to: None }).render() {
             Ok(html) => page(StatusCode::OK, html, &PagePolicy::default()),
-            Err(error) => page_error::failed(&FlowError::Internal(error.to_string()), "-"),
+            Err(error) => page_error::failed(&FlowError::Internal(error.to_string()), request_id),
         },
     };
     if let Some(cookie) = app.cookies.remove(app.cookies.session) {

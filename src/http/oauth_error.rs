@@ -1,7 +1,7 @@
 //! The one place that picks status, code and public words for the OAuth endpoints (RFC 6749 §5.2, RFC 6750 §3).
 
 use super::extract::{BodyError, Inbound};
-use super::guard::Failure;
+use super::guard::Noted;
 use super::headers::no_store;
 use crate::domain::ErrorCode;
 use crate::flows::{FlowError, TokenError};
@@ -51,7 +51,9 @@ pub fn token_error(error: &TokenError, inbound: &Inbound) -> Response {
             }
             response
         }
-        TokenError::Refused(code, words) => refusal(StatusCode::BAD_REQUEST, *code, words),
+        TokenError::Refused(refused) => {
+            refusal(StatusCode::BAD_REQUEST, refused.code, refused.words)
+        }
         TokenError::Failed(error) => failed(error, &inbound.request_id),
     }
 }
@@ -65,7 +67,7 @@ pub fn failed(error: &FlowError, request_id: &str) -> Response {
     body.insert("error_description".to_owned(), Value::from(words));
     body.insert("request_id".to_owned(), Value::from(request_id));
     let mut response = json(status, Value::Object(body).to_string());
-    response.extensions_mut().insert(Failure::of(error));
+    response.extensions_mut().insert(Noted::failed(error));
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response
             .headers_mut()

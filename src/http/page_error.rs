@@ -1,9 +1,10 @@
 //! Error pages on our own origin: nothing of the request is echoed, nobody is redirected.
 
-use super::guard::Failure;
+use super::guard::Noted;
 use super::headers::{PagePolicy, page};
 use super::oauth_error::status_of;
 use super::pages::ErrorPage;
+use crate::domain::event::RequestRefusal;
 use crate::flows::FlowError;
 use crate::flows::authorize::UnverifiedReason;
 use askama::Template;
@@ -21,6 +22,8 @@ pub struct Words {
     pub message: &'static str,
     /// What to do.
     pub remedy: &'static str,
+    /// What the page is recorded as, unless a use case has recorded why already.
+    pub recorded: Option<RequestRefusal>,
 }
 
 /// The form came from elsewhere, or was altered.
@@ -29,6 +32,7 @@ pub const FORGED: Words = Words {
     title: "This form can't be accepted",
     message: "It didn't come from a page of this server in this browser, or it was altered.",
     remedy: "Go back to the application and start again. Cookies must be allowed for this site.",
+    recorded: Some(RequestRefusal::FormAltered),
 };
 /// The interaction is too old, or another browser's.
 pub const EXPIRED: Words = Words {
@@ -36,6 +40,7 @@ pub const EXPIRED: Words = Words {
     title: "This page has expired",
     message: "It was open too long, or it was begun in another browser.",
     remedy: "Go back to the application and start again.",
+    recorded: Some(RequestRefusal::PageExpired),
 };
 /// Too many accounts failed from one address.
 pub const ADDRESS_THROTTLED: Words = Words {
@@ -43,6 +48,7 @@ pub const ADDRESS_THROTTLED: Words = Words {
     title: "Too many attempts",
     message: "Too many sign-ins have failed from your network.",
     remedy: "Wait a while and try again.",
+    recorded: None,
 };
 /// A field is longer than anything real.
 pub const TOO_LONG: Words = Words {
@@ -50,6 +56,7 @@ pub const TOO_LONG: Words = Words {
     title: "That's too long",
     message: "User names and passwords have at most 1,024 bytes.",
     remedy: "Go back and check what was typed or pasted.",
+    recorded: Some(RequestRefusal::FieldTooLong),
 };
 /// Somebody who isn't an administrator.
 pub const NOT_ADMINISTRATOR: Words = Words {
@@ -57,6 +64,7 @@ pub const NOT_ADMINISTRATOR: Words = Words {
     title: "This page is for administrators",
     message: "You are signed in, but not as an administrator.",
     remedy: "Sign out and sign in as one, or ask whoever runs this server to make you one.",
+    recorded: Some(RequestRefusal::NotAdministrator),
 };
 /// No such page.
 pub const NOT_FOUND: Words = Words {
@@ -64,6 +72,7 @@ pub const NOT_FOUND: Words = Words {
     title: "There is nothing here",
     message: "This address is not a page of this server.",
     remedy: "Go back to the application you came from.",
+    recorded: Some(RequestRefusal::NotFound),
 };
 /// The parameters can't be read.
 pub const MALFORMED: Words = Words {
@@ -71,10 +80,26 @@ pub const MALFORMED: Words = Words {
     title: "This request can't be read",
     message: "The application sent parameters that are not a well-formed request.",
     remedy: "Go back to the application. If it happens again, tell its developers the request id.",
+    recorded: Some(RequestRefusal::ParametersUnreadable),
 };
 
-/// Shows a page.
+/// Shows a page, recorded as what its words are recorded as.
 pub fn show(words: &Words, request_id: &str) -> Response {
+    match words.recorded {
+        Some(reason) => show_because(words, reason, request_id),
+        None => plain(words, request_id),
+    }
+}
+
+/// Shows a page that several reasons lead to.
+pub fn show_because(words: &Words, reason: RequestRefusal, request_id: &str) -> Response {
+    let mut response = plain(words, request_id);
+    let noted = Noted::refused(reason, words.status, None);
+    response.extensions_mut().insert(noted);
+    response
+}
+
+fn plain(words: &Words, request_id: &str) -> Response {
     let error = ErrorPage {
         title: words.title,
         message: words.message,
@@ -113,6 +138,7 @@ pub fn unverified(reason: UnverifiedReason, request_id: &str) -> Response {
         title,
         message,
         remedy: "Go back to the application. If it happens again, tell its developers the request id.",
+        recorded: None,
     };
     show(&words, request_id)
 }
@@ -139,9 +165,10 @@ pub fn failed(error: &FlowError, request_id: &str) -> Response {
         } else {
             "Try again. If it happens again, tell the server's operator the request id."
         },
+        recorded: None,
     };
     let mut response = show(&words, request_id);
-    response.extensions_mut().insert(Failure::of(error));
+    response.extensions_mut().insert(Noted::failed(error));
     if busy {
         response
             .headers_mut()

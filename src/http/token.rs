@@ -1,10 +1,11 @@
 //! The token, introspection and revocation endpoints.
 
 use super::extract::{BodyError, Inbound};
-use super::oauth_error::{json, token_error, unreadable};
+use super::oauth_error::{json, refusal, token_error, unreadable};
 use super::state::App;
 use crate::domain::ErrorCode;
-use crate::flows::client_auth::Presented;
+use crate::flows::client_auth::{self, Presented};
+use crate::flows::error::RefusedRequest;
 use crate::flows::{TokenError, introspect, revoke, token};
 use axum::extract::State;
 use axum::response::Response;
@@ -12,7 +13,7 @@ use http::StatusCode;
 
 /// `POST /token`
 pub async fn token(State(app): State<App>, inbound: Inbound) -> Response {
-    let presented = match presented(&inbound) {
+    let presented = match presented(&app, &inbound) {
         Ok(presented) => presented,
         Err(refused) => return refused.tell(&app, None, &inbound).await,
     };
@@ -28,7 +29,7 @@ pub async fn token(State(app): State<App>, inbound: Inbound) -> Response {
 
 /// `POST /introspect`
 pub async fn introspect(State(app): State<App>, inbound: Inbound) -> Response {
-    let presented = match presented(&inbound) {
+    let presented = match presented(&app, &inbound) {
         Ok(presented) => presented,
         Err(refused) => return refused.tell(&app, None, &inbound).await,
     };
@@ -44,7 +45,7 @@ pub async fn introspect(State(app): State<App>, inbound: Inbound) -> Response {
 
 /// `POST /revoke`
 pub async fn revoke(State(app): State<App>, inbound: Inbound) -> Response {
-    let presented = match presented(&inbound) {
+    let presented = match presented(&app, &inbound) {
         Ok(presented) => presented,
         Err(refused) => return refused.tell(&app, None, &inbound).await,
     };
@@ -72,34 +73,37 @@ impl Refused {
         presented: Option<&Presented<'_>>,
         inbound: &Inbound,
     ) -> Response {
-        let (code, words) = match &self {
-            Self::Body(error) => (ErrorCode::InvalidRequest, error.words()),
-            Self::Token(TokenError::Refused(code, words)) => (*code, *words),
-            Self::Token(error) => return token_error(error, inbound),
+        let (response, refused) = match self {
+            Self::Body(error) => {
+                let refused = RefusedRequest::new(ErrorCode::InvalidRequest, error.words());
+                (unreadable(error), refused)
+            }
+            Self::Token(TokenError::Refused(refused)) => {
+                let response = refusal(StatusCode::BAD_REQUEST, refused.code, refused.words);
+                (response, *refused)
+            }
+            Self::Token(error) => return token_error(&error, inbound),
         };
-        token::note_refusal(&app.issuer, presented, (code, words), inbound.now).await;
-        match self {
-            Self::Body(error) => unreadable(error),
-            Self::Token(error) => token_error(&error, inbound),
-        }
+        token::note_refusal(&app.issuer, presented, refused, inbound.now).await;
+        response
     }
 }
 
 /// The parameters of a protocol request: in the body, never in the query, where logs would keep them.
-fn presented(inbound: &Inbound) -> Result<Presented<'_>, Refused> {
+fn presented<'i>(app: &App, inbound: &'i Inbound) -> Result<Presented<'i>, Refused> {
     if !inbound.raw_query.is_empty() {
-        return Err(Refused::Token(TokenError::Refused(
-            ErrorCode::InvalidRequest,
-            "send the parameters in the body, none in the query",
-        )));
+        let words = "send the parameters in the body, none in the query";
+        let refused = RefusedRequest::new(ErrorCode::InvalidRequest, words);
+        return Err(Refused::Token(refused.error()));
     }
     let form = inbound
         .body
         .as_ref()
         .map_err(|error| Refused::Body(*error))?;
-    let authorization = inbound
-        .authorization()
-        .map_err(|_| Refused::Token(TokenError::Client { basic: true }))?;
+    let authorization = inbound.authorization().map_err(|_| {
+        client_auth::note_unreadable(&app.issuer, inbound.now);
+        Refused::Token(TokenError::Client { basic: true })
+    })?;
     Ok(Presented {
         authorization,
         form,

@@ -17,8 +17,14 @@ const SCOPE: &str = "openid";
 pub async fn userinfo(State(app): State<App>, inbound: Inbound) -> Response {
     let token = match bearer_token(&inbound) {
         Ok(Some(token)) => token,
-        Ok(None) => return bearer(SCOPE, StatusCode::UNAUTHORIZED, None, ""),
-        Err((status, code, words)) => return bearer(SCOPE, status, Some(code), words),
+        Ok(None) => {
+            userinfo::note_unread(&app.issuer, true, inbound.now);
+            return bearer(SCOPE, StatusCode::UNAUTHORIZED, None, "");
+        }
+        Err((status, code, words)) => {
+            userinfo::note_unread(&app.issuer, false, inbound.now);
+            return bearer(SCOPE, status, Some(code), words);
+        }
     };
     match userinfo::userinfo(&app.issuer, token, inbound.now).await {
         Ok(Userinfo::Claims(claims)) => json(StatusCode::OK, Value::Object(claims).to_string()),

@@ -29,3 +29,4 @@ mod readme;
 mod store;
 mod support;
 mod traces;
+mod troubleshooting;

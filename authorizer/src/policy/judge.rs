@@ -40,6 +40,14 @@ impl Decision {
         self.verdict == Verdict::Allow
     }
 
+    /// The scopes that the token lacks for the rule that lacks least.
+    pub(crate) fn missing_scopes(&self) -> Vec<String> {
+        let nearest = self.missing.first();
+        nearest
+            .map(|missing| [missing.all_of.as_slice(), &missing.one_of].concat())
+            .unwrap_or_default()
+    }
+
     /// A refusal for which the rules were not asked.
     pub(crate) fn refused_before_judging(reason: Reason) -> Self {
         Self::deny(reason, reason.explain().to_owned())

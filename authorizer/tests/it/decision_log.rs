@@ -62,6 +62,7 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     named["client_id"] = json!("app\u{1b}[31m");
     let bad = format!("Bearer {}", shared().sign(&named));
     named["client_id"] = json!("canary-client");
+    let other = format!("Bearer {}", shared().sign(&claims("orders:read")));
     let good = format!("Bearer {}", shared().sign(&named));
     let authorizer = Authorizer::new(policy(), verifier(&[shared()])).timed_by(Arc::new(Still));
     let client = Client::new();
@@ -71,11 +72,13 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     proven["requestContext"]["domainName"] = json!("api.example.com");
     proven["headers"]["DPoP"] = json!(proof);
     proven["multiValueHeaders"]["DPoP"] = json!([proof]);
-    let mut calls = 2;
+    let mut calls = 3;
     let text = logged(|| {
-        for _ in 0..calls {
+        for _ in 0..2 {
             let _ = block_on(authorizer.answer(&proven, NOW));
         }
+        let lacking = events::rest_request(&other, "DELETE", "/orders/1");
+        let _ = block_on(authorizer.answer(&lacking, NOW));
         for authorization in [good.as_str(), bad.as_str(), "Bearer canary-token"] {
             for event in events::all(authorization, "GET", "/orders/1") {
                 let _ = block_on(authorizer.answer(&event, NOW));
@@ -88,7 +91,7 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(lines.len(), calls);
-    let [proven, replayed, miss, hit, ..] = lines.as_slice() else {
+    let [proven, replayed, _, miss, hit, ..] = lines.as_slice() else {
         unreachable!()
     };
     assert_eq!(proven["fields"]["binding"], "dpop");
@@ -124,6 +127,13 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     assert!(fields.get("binding").is_none());
     assert!(lines.last().unwrap()["fields"].get("jwks").is_none());
     assert_eq!(fields["subject"].as_str().unwrap().len(), 16);
+    assert_eq!(fields["jti"].as_str().unwrap().len(), 43);
+    assert!(fields.get("missing").is_none());
+    let denied = lines
+        .iter()
+        .find(|line| line["fields"]["reason"] == "insufficient_scope")
+        .unwrap();
+    assert_eq!(denied["fields"]["missing"], "orders:write");
     assert_eq!(lines.last().unwrap()["fields"]["reason"], "token_malformed");
     for secret in [
         "canary-token",

@@ -1,8 +1,8 @@
 //! The kinds of events, each with its fields: the table of `docs/events.md` is made of this file.
 
 use super::reasons::{
-    ClientAuthFailure, Decision, FailureCause, LoginFailure, SessionEnd, ThrottleScope,
-    UnverifiedRequest,
+    AssertionFault, BrowserSession, ClientAuthFailure, Decision, FailureCause, LoginFailure,
+    RequestRefusal, SessionEnd, ThrottleScope, TokenRefusal, UnverifiedRequest, UriDifference,
 };
 use super::{Kind, Recording, Severity};
 use crate::domain::client::{AuthMethod, GrantType};
@@ -129,6 +129,9 @@ happenings! {
         error: Option<ErrorCode>,
         unverified: Option<UnverifiedRequest>,
         words: Option<String>,
+        redirect_uri: Option<UriDifference>,
+        beyond: Option<Vec<String>>,
+        browser: Option<BrowserSession>,
     }
     /// A client got an authorization code for a person.
     CodeIssued = "code_issued", Info, Queued {
@@ -172,6 +175,9 @@ happenings! {
         client_id: Option<ClientId>,
         error: ErrorCode,
         words: String,
+        cause: Option<TokenRefusal>,
+        grant_id: Option<FamilyId>,
+        beyond: Option<Vec<String>>,
     }
     /// A refresh token was exchanged for its successor.
     TokenRefreshed = "token_refreshed", Info, Queued {
@@ -207,6 +213,8 @@ happenings! {
     ClientAuthenticationFailed = "client_authentication_failed", Notice, Queued {
         client_id: Option<ClientId>,
         reason: ClientAuthFailure,
+        presented: Option<AuthMethod>,
+        assertion: Option<AssertionFault>,
     }
     /// A signing key was made or brought in.
     KeyCreated = "key_created", Info, Committed {
@@ -274,6 +282,12 @@ happenings! {
     /// More events came than could be kept: so many are missing.
     EventsLost = "events_lost", Critical, Queued {
         count: u64,
+    }
+    /// A request was refused before it came to a use case: what stands in for it is a page, or a plain answer.
+    RequestRefused = "request_refused", Notice, Queued {
+        reason: RequestRefusal,
+        status: u16,
+        words: Option<String>,
     }
     /// A request was answered with a failure of ours.
     RequestFailed = "request_failed", Warning, Queued {

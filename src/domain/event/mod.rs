@@ -7,8 +7,9 @@ mod reasons;
 
 pub use happening::Happening;
 pub use reasons::{
-    ClientAuthFailure, Decision, FailureCause, LoginFailure, SessionEnd, ThrottleScope,
-    UnverifiedRequest,
+    AccessRefusal, AssertionFault, BrowserSession, ClientAuthFailure, Decision, FailureCause,
+    LoginFailure, RequestRefusal, SessionEnd, ThrottleScope, TokenRefusal, UnverifiedRequest,
+    UriDifference,
 };
 
 use super::device::DeviceClass;

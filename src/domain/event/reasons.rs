@@ -67,8 +67,10 @@ words! {
     ClientAuthFailure {
         /// There is no such client, or it is disabled.
         UnknownClient = "unknown_client",
-        /// Another secret, or one that has ended.
+        /// Another secret than any of this client's.
         WrongSecret = "wrong_secret",
+        /// A secret of this client that has ended.
+        SecretEnded = "secret_ended",
         /// A way of authenticating that this client isn't registered for.
         WrongMethod = "wrong_method",
         /// An assertion that is wrongly signed, out of its time, or for another server.
@@ -119,5 +121,169 @@ words! {
         DatabaseUnavailable = "database_unavailable",
         /// A defect, a damaged row, no entropy, no key.
         Internal = "internal",
+    }
+}
+
+words! {
+    /// Why a client's assertion (RFC 7523) was refused.
+    AssertionFault {
+        /// Not signed by a registered key of this client: another `kid`, or another algorithm.
+        Key = "key",
+        /// The key's registered end has come.
+        KeyEnded = "key_ended",
+        /// The signature is wrong.
+        Signature = "signature",
+        /// `iss` or `sub` is not the client's id.
+        Subject = "subject",
+        /// `aud` is not this server.
+        Audience = "audience",
+        /// It has ended, comes from the future, or lives too long.
+        Time = "time",
+        /// A claim is missing or of another type, `jti` among them.
+        Claims = "claims",
+    }
+}
+
+words! {
+    /// Why a token request was refused, where its answer says less. The caller doesn't learn it.
+    TokenRefusal {
+        /// This client has no such code; long after its end a code is forgotten.
+        CodeUnknown = "code_unknown",
+        /// The code came too late.
+        CodeExpired = "code_expired",
+        /// The code had been used before.
+        CodeReplayed = "code_replayed",
+        /// The authorization request named a redirect URI, the token request none.
+        RedirectUriMissing = "redirect_uri_missing",
+        /// Another redirect URI than in the authorization request.
+        RedirectUriDiffers = "redirect_uri_differs",
+        /// The authorization request had a `code_challenge`, the token request no `code_verifier`.
+        VerifierMissing = "verifier_missing",
+        /// No `code_verifier` looks like that (RFC 7636 §4.1).
+        VerifierMalformed = "verifier_malformed",
+        /// The `code_verifier` of another `code_challenge`.
+        VerifierWrong = "verifier_wrong",
+        /// A `code_verifier`, though the authorization request had no `code_challenge`.
+        VerifierUnasked = "verifier_unasked",
+        /// The person's account was removed.
+        AccountRemoved = "account_removed",
+        /// The person's account is disabled.
+        AccountDisabled = "account_disabled",
+        /// The person's password changed since.
+        PasswordChanged = "password_changed",
+        /// The client may no longer have all of the scope that was granted.
+        ScopeWithdrawn = "scope_withdrawn",
+        /// The client lost an audience that was granted.
+        AudienceWithdrawn = "audience_withdrawn",
+        /// The person's consent is gone, or is for less.
+        ConsentWithdrawn = "consent_withdrawn",
+        /// This client has no such refresh token; long after its end one is forgotten.
+        RefreshUnknown = "refresh_unknown",
+        /// The refresh token wasn't used for too long.
+        RefreshExpired = "refresh_expired",
+        /// The login that the refresh token comes from is too long ago.
+        RefreshFamilyEnded = "refresh_family_ended",
+        /// The refresh token, or the grant that it comes from, was revoked.
+        RefreshRevoked = "refresh_revoked",
+        /// The refresh token had been used before.
+        RefreshReplayed = "refresh_replayed",
+        /// A scope that this client may not have.
+        ScopeBeyondClient = "scope_beyond_client",
+        /// A scope that was not granted.
+        ScopeBeyondGrant = "scope_beyond_grant",
+        /// A scope of a person's (`openid` and its like), and there is no person.
+        ScopeOfPersons = "scope_of_persons",
+        /// A resource that is no audience of this client.
+        ResourceUnknown = "resource_unknown",
+        /// A resource that was not granted.
+        ResourceBeyondGrant = "resource_beyond_grant",
+    }
+}
+
+words! {
+    /// Why an access token was refused at one of our own endpoints, besides what an authorizer would refuse it for.
+    AccessRefusal {
+        /// It came in two places, in the query, or in a form that can't be read.
+        Malformed = "malformed",
+        /// It was revoked, or what it descends from was.
+        Revoked = "revoked",
+        /// The person's account was removed or disabled.
+        AccountUnusable = "account_unusable",
+        /// The client was removed or disabled.
+        ClientUnusable = "client_unusable",
+        /// It's a client's own token: about no person.
+        NoPerson = "no_person",
+    }
+}
+
+words! {
+    /// What the browser brought along to an authorization request.
+    BrowserSession {
+        /// No session cookie.
+        NoCookie = "no_cookie",
+        /// The cookie of a session that has ended.
+        Ended = "ended",
+        /// A session.
+        Live = "live",
+    }
+}
+
+words! {
+    /// In what a redirect URI differs from the nearest that is registered.
+    UriDifference {
+        /// The request named none, and there isn't exactly one.
+        Missing = "missing",
+        /// Nothing but a slash at the end.
+        TrailingSlash = "trailing_slash",
+        /// Nothing but capital letters.
+        Case = "case",
+        /// `http` for `https`, or the reverse.
+        Scheme = "scheme",
+        /// The port.
+        Port = "port",
+        /// The query.
+        Query = "query",
+        /// The path.
+        Path = "path",
+        /// The host, or everything.
+        Host = "host",
+    }
+}
+
+words! {
+    /// Why a request was refused before it came to a use case.
+    RequestRefusal {
+        /// Framing or `Host` that two servers could read differently.
+        Framing = "framing",
+        /// Too many headers, or too large ones.
+        TooManyHeaders = "too_many_headers",
+        /// A body over the limit.
+        BodyTooLarge = "body_too_large",
+        /// A compressed body.
+        BodyEncoded = "body_encoded",
+        /// A body that took too long.
+        BodyTooSlow = "body_too_slow",
+        /// No such path.
+        NotFound = "not_found",
+        /// A path that exists, by a method that it doesn't take.
+        MethodNotAllowed = "method_not_allowed",
+        /// A script's question from an origin that isn't registered, or for an endpoint that scripts may not call.
+        PreflightRefused = "preflight_refused",
+        /// Parameters that can't be read, or came twice.
+        ParametersUnreadable = "parameters_unreadable",
+        /// A form of ours without the cookie that it goes with.
+        FormWithoutCookie = "form_without_cookie",
+        /// A form sent by a page of another site.
+        FormFromElsewhere = "form_from_elsewhere",
+        /// A form that isn't as this server made it.
+        FormAltered = "form_altered",
+        /// A page that was open too long, or was begun in another browser.
+        PageExpired = "page_expired",
+        /// A user name or password longer than anything real.
+        FieldTooLong = "field_too_long",
+        /// A page for administrators, asked for by somebody else who is signed in.
+        NotAdministrator = "not_administrator",
+        /// The server is not ready, or is leaving.
+        NotReady = "not_ready",
     }
 }

@@ -140,7 +140,7 @@ fn happening(fields: &Map<String, Value>) -> Option<Happening> {
 }
 
 /// A trace id as 32 hex digits, also from X-Ray's `1-5759e988-bd862e3fe1be46a994272793`.
-fn hex_trace_id(id: &str) -> Option<String> {
+pub fn hex_trace_id(id: &str) -> Option<String> {
     let digits: String = id.strip_prefix("1-").unwrap_or(id).replace('-', "");
     let is_hex = digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit());
     is_hex.then(|| digits.to_ascii_lowercase())

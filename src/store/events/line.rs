@@ -49,6 +49,7 @@ fn outcome(happening: &Happening) -> &'static str {
         | Happening::ClientAuthenticationFailed { .. }
         | Happening::KeyRejected { .. }
         | Happening::AccessRefused { .. }
+        | Happening::RequestRefused { .. }
         | Happening::RequestFailed { .. }
         | Happening::NotifierFailed { .. } => "failure",
         Happening::AccessDecided { decision, .. } => match decision {

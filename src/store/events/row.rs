@@ -98,6 +98,15 @@ impl EventRow {
         }
     }
 
+    /// The row of an event that stands in no chain: one that was read elsewhere.
+    pub fn unchained(event: &Event) -> Self {
+        Self {
+            writer: None,
+            seq: None,
+            ..Self::of(event, "", 0)
+        }
+    }
+
     /// The hash that it must have after this one.
     pub(super) fn link(&self, key: &ChainKey, before: &str) -> String {
         fn shown(value: Option<&String>) -> &str {

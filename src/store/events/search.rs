@@ -3,6 +3,7 @@
 use super::row::EventRow;
 use crate::store::{Store, StoreError, params};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What to look for; what is `None` may be anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,6 +101,78 @@ const IN_ORDER: &str = "
      ORDER BY at, event_id
      LIMIT $5";
 
+/// What names something in its detail, among the events of one client or person, oldest first.
+macro_rules! naming {
+    ($whose:literal) => {
+        concat!(
+            "
+    SELECT event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device, subject,
+           client_id, detail
+      FROM event
+     WHERE ",
+            $whose,
+            " = $1
+       AND at >= $2
+       AND at <= $3
+       AND detail LIKE $4
+     ORDER BY at, event_id
+     LIMIT $5"
+        )
+    };
+}
+
+const NAMING_OF_CLIENT: &str = naming!("client_id");
+const NAMING_OF_SUBJECT: &str = naming!("subject");
+const NAMING_OF_KIND: &str = naming!("kind");
+const OLDEST: &str = "SELECT MIN(at) FROM event";
+
+/// Whose events are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose<'a> {
+    /// A client's.
+    Client(&'a str),
+    /// A person's.
+    Subject(&'a str),
+    /// All of a kind.
+    Kind(&'a str),
+}
+
+/// At most `limit` events from `since` to `until` whose detail has this text as this member, oldest first.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn naming(
+    store: &Store,
+    whose: Whose<'_>,
+    (since, until): (i64, i64),
+    (member, text): (&str, &str),
+    limit: i64,
+) -> Result<Vec<EventRow>, StoreError> {
+    let (sql, whose) = match whose {
+        Whose::Client(client_id) => (NAMING_OF_CLIENT, client_id),
+        Whose::Subject(subject) => (NAMING_OF_SUBJECT, subject),
+        Whose::Kind(kind) => (NAMING_OF_KIND, kind),
+    };
+    // What the pattern's own signs let through besides is sifted out here.
+    let pattern = format!("%{}:{}%", Value::from(member), Value::from(text));
+    let found: Vec<EventRow> = store
+        .fetch_all(sql, params![whose, since, until, pattern, limit])
+        .await?;
+    let names = |row: &EventRow| row.fields().get(member).and_then(Value::as_str) == Some(text);
+    Ok(found.into_iter().filter(names).collect())
+}
+
+/// When the oldest event was that is still here, Unix seconds.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn oldest(store: &Store) -> Result<Option<i64>, StoreError> {
+    Ok(store
+        .fetch_one::<(Option<i64>,)>(OLDEST, params![])
+        .await?
+        .0)
+}
+
 /// At most `limit` events that fit, newest first, from `before` on.
 ///
 /// # Errors
@@ -188,6 +261,18 @@ pub async fn in_order(
 
 /// The statements of this file, for the test that prepares each on both databases.
 pub const STATEMENTS: &[&str] = &[
-    BY_REQUEST, BY_TRACE, BY_SUBJECT, BY_CLIENT, BY_ADDRESS, BY_KIND, BY_TIME, BY_ID, AFTER,
+    BY_REQUEST,
+    BY_TRACE,
+    BY_SUBJECT,
+    BY_CLIENT,
+    BY_ADDRESS,
+    BY_KIND,
+    BY_TIME,
+    BY_ID,
+    AFTER,
     IN_ORDER,
+    NAMING_OF_CLIENT,
+    NAMING_OF_SUBJECT,
+    NAMING_OF_KIND,
+    OLDEST,
 ];

@@ -189,6 +189,15 @@ pub async fn begin(store: &Store, recorder: &Recorder, now: i64) -> Result<(), S
     store.execute(PUT, params![SINCE, &value]).await.map(drop)
 }
 
+/// Since when events are chained, Unix seconds; `None` before the first start.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn begun(store: &Store) -> Result<Option<i64>, StoreError> {
+    let value: Option<(String,)> = store.fetch_optional(GET, params![SINCE]).await?;
+    Ok(value.and_then(|(value,)| value.split(' ').next()?.parse().ok()))
+}
+
 /// Signs the end of this writer's chain. Returns its number and hash, for the log: a copy that is kept elsewhere shows a
 /// chain that was cut short.
 ///

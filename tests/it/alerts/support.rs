@@ -101,6 +101,8 @@ pub fn failed_client(client: Option<&str>) -> Happening {
             Some(_) => ClientAuthFailure::WrongSecret,
             None => ClientAuthFailure::UnknownClient,
         },
+        presented: None,
+        assertion: None,
     }
 }
 

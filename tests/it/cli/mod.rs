@@ -7,6 +7,7 @@ mod contract;
 mod doctor;
 mod errors;
 mod events;
+mod explain;
 mod keys;
 mod listings;
 mod migrations;

@@ -6,7 +6,6 @@ use axum::extract::Request;
 use gatewright::cli::metrics::watched;
 use gatewright::crypto::Entropy;
 use gatewright::crypto::password::{HashSettings, PasswordHasher};
-use gatewright::domain::event::Happening;
 use gatewright::domain::form::encode;
 use gatewright::flows::clients::ClientCache;
 use gatewright::flows::events::{EventSettings, EventStream};
@@ -227,17 +226,14 @@ impl TestApp {
             traces: None,
         };
         let (told, at) = (Arc::clone(&issuer), Arc::clone(&clock));
-        let on_failure = Arc::new(move |cause, words: &str| {
-            let words = words.to_owned();
-            let now = at.load(Ordering::SeqCst);
-            told.events
-                .note(Happening::RequestFailed { cause, words }, now);
+        let on_noted = Arc::new(move |happening| {
+            told.events.note(happening, at.load(Ordering::SeqCst));
         });
         let counted = Counted::issuer(&issuer.store.metrics().requests, &state.base_path);
         Self {
             router: guard::layer(guard, router(state.clone()))
                 .counted_by(counted)
-                .telling(on_failure),
+                .telling(on_noted),
             issuer,
             state,
             url,

@@ -1,0 +1,330 @@
+//! What the registered settings, the policy file and the record itself add: the command that makes it work, and what
+//! can't be known.
+
+use super::{Known, Place, Told, words};
+use crate::domain::client::{Client, GrantType};
+use crate::domain::event::{
+    ClientAuthFailure, Decision, Happening, TokenRefusal, UnverifiedRequest,
+};
+use crate::domain::redirect_uri::RedirectUri;
+use crate::domain::resource::Audience;
+use crate::domain::{ClientId, ErrorCode};
+use crate::flows::admin::{Admin, AdminError};
+use crate::store::clients;
+use crate::store::events::search::{self, Filter};
+use gatewright_authorizer::Reason;
+
+/// How far around a call a number of tokens may stand for the one that it came with, seconds.
+const SUMMED_UP_S: i64 = 7 * 86_400;
+
+/// What the settings of today say about what was refused.
+pub(super) async fn of_settings(
+    admin: Admin<'_>,
+    told: &[Told],
+    known: Known<'_>,
+) -> Result<Vec<String>, AdminError> {
+    let mut advice = Vec::new();
+    for (row, happening) in happenings(told, Place::Asked) {
+        advice.extend(of_policy(&happening, known, told));
+        let Some(client_id) = &row.row.client_id else {
+            continue;
+        };
+        let Some(client) = clients::find(admin.store, &ClientId::new(client_id)).await? else {
+            if row.words.why.is_some() {
+                advice.push(format!(
+                    "client {client_id} is not there any more: see 'gatewright client list'"
+                ));
+            }
+            continue;
+        };
+        if client.disabled && row.words.why.is_some() {
+            advice.push(format!(
+                "client {client_id} is disabled: 'gatewright client enable {client_id}', if it may go on"
+            ));
+        }
+        advice.extend(of_client(&happening, &client));
+    }
+    Ok(advice)
+}
+
+fn happenings(told: &[Told], place: Place) -> impl Iterator<Item = (&Told, Happening)> {
+    told.iter()
+        .filter(move |told| told.place == place)
+        .filter_map(|told| Some((told, told.row.happening()?)))
+}
+
+fn of_client(happening: &Happening, client: &Client) -> Option<String> {
+    let id = client.client_id.as_str();
+    match happening {
+        Happening::AuthorizationRefused {
+            unverified: Some(UnverifiedRequest::RedirectUri),
+            ..
+        } => {
+            let uris: Vec<&str> = client
+                .redirect_uris
+                .iter()
+                .map(RedirectUri::as_str)
+                .collect();
+            Some(format!(
+                "client {id} has these redirect URIs: {}",
+                listed(&uris)
+            ))
+        }
+        Happening::AuthorizationRefused {
+            error: Some(ErrorCode::InvalidScope),
+            beyond,
+            ..
+        }
+        | Happening::TokenRefused {
+            cause: Some(TokenRefusal::ScopeBeyondClient),
+            beyond,
+            ..
+        } => Some(of_scope(client, beyond.as_deref().unwrap_or_default())),
+        Happening::AuthorizationRefused {
+            error: Some(ErrorCode::InvalidTarget),
+            ..
+        }
+        | Happening::TokenRefused {
+            cause: Some(TokenRefusal::ResourceUnknown),
+            ..
+        } => {
+            let audiences: Vec<&str> = client.audiences.iter().map(Audience::as_str).collect();
+            Some(format!(
+                "client {id} has these audiences: {}",
+                listed(&audiences)
+            ))
+        }
+        Happening::TokenRefused {
+            error: ErrorCode::UnauthorizedClient,
+            grant: Some(grant),
+            ..
+        } => {
+            let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
+            Some(format!(
+                "client {id} may use {}: 'gatewright client update {id} --grant {} --grant {}' lets it use this one, too",
+                listed(&grants),
+                grants.join(" --grant "),
+                grant.as_str()
+            ))
+        }
+        Happening::ClientAuthenticationFailed {
+            reason: ClientAuthFailure::WrongMethod,
+            presented: Some(presented),
+            ..
+        } => Some(format!(
+            "client {id} is registered for {}, and came with {}",
+            words::way(client.auth_method),
+            words::way(*presented)
+        )),
+        Happening::AccessDecided {
+            reason: Some(reason),
+            missing: Some(missing),
+            ..
+        } if reason == Reason::InsufficientScope.as_str() => Some(of_missing(client, missing)),
+        _ => None,
+    }
+}
+
+fn listed(items: &[&str]) -> String {
+    if items.is_empty() {
+        "none".to_owned()
+    } else {
+        items.join(", ")
+    }
+}
+
+fn of_scope(client: &Client, beyond: &[String]) -> String {
+    let id = client.client_id.as_str();
+    let asked = if beyond.is_empty() {
+        String::new()
+    } else {
+        format!(", and asked for {} besides", beyond.join(" and "))
+    };
+    format!(
+        "client {id} may have {}{asked}: 'gatewright client update {id} --scope \"{} …\"' replaces the list",
+        client.scope, client.scope
+    )
+}
+
+/// A call lacked scopes: whether the client may have them says whose turn it is.
+fn of_missing(client: &Client, missing: &[String]) -> String {
+    let id = client.client_id.as_str();
+    let (lacks, may_not): (Vec<&str>, Vec<&str>) = missing
+        .iter()
+        .map(String::as_str)
+        .partition(|scope| client.scope.contains(scope));
+    if may_not.is_empty() {
+        let how = if client.may_use(GrantType::AuthorizationCode) {
+            "in the authorization request (a refresh can't add it)"
+        } else {
+            "in the token request"
+        };
+        return format!(
+            "the token lacks {}, and client {id} may have it: ask for it by scope {how}",
+            lacks.join(" and ")
+        );
+    }
+    let mut all: Vec<&str> = client.scope.iter().collect();
+    all.extend(&may_not);
+    format!(
+        "client {id} may not have {}: 'gatewright client update {id} --scope \"{}\"', then ask for a new token",
+        may_not.join(" and "),
+        all.join(" ")
+    )
+}
+
+fn of_policy(happening: &Happening, known: Known<'_>, told: &[Told]) -> Vec<String> {
+    let Happening::AccessDecided {
+        decision,
+        reason,
+        rule,
+        config,
+        ..
+    } = happening
+    else {
+        return Vec::new();
+    };
+    let Some(policy) = known.policy.filter(|_| *decision != Decision::Allow) else {
+        return Vec::new();
+    };
+    let mut advice = Vec::new();
+    if let Some(config) = config
+        && config != policy.digest()
+    {
+        advice.push(format!(
+            "the policy file given is {}, and the authorizer decided by {config}: deploy the one that is meant",
+            policy.digest()
+        ));
+    }
+    let issuers: Vec<&str> = policy
+        .issuers()
+        .iter()
+        .map(|issuer| issuer.url.as_str())
+        .collect();
+    if !issuers.contains(&known.issuer) {
+        advice.push(format!(
+            "the policy file takes tokens of {}, and this issuer is {}: write it there byte for byte",
+            listed(&issuers),
+            known.issuer
+        ));
+    }
+    let audiences: Vec<&str> = policy.audiences().into_iter().collect();
+    for (_, before) in happenings(told, Place::Before) {
+        if let Happening::TokenIssued { audience, .. } = before
+            && !audience
+                .iter()
+                .any(|named| audiences.contains(&named.as_str()))
+        {
+            advice.push(format!(
+                "the token is for {}, and the policy file for {}",
+                audience.join(" and "),
+                listed(&audiences)
+            ));
+        }
+    }
+    if let Some(rule) = rule
+        .as_ref()
+        .and_then(|id| policy.rules().iter().find(|rule| rule.id() == id))
+    {
+        let condition = rule
+            .condition()
+            .map(|condition| format!("; when {}", condition.as_str()));
+        advice.push(format!(
+            "rule \"{}\" is for {} and needs {}{}",
+            rule.id(),
+            rule.path(),
+            listed(&rule.scopes().iter().map(String::as_str).collect::<Vec<_>>()),
+            condition.unwrap_or_default()
+        ));
+    }
+    if reason.as_deref() == Some(Reason::NoRule.as_str()) {
+        let rules: Vec<String> = policy
+            .rules()
+            .iter()
+            .map(|rule| format!("{} ({})", rule.path(), rule.id()))
+            .collect();
+        advice.push(format!(
+            "the policy file has rules for {}",
+            rules.join(", ")
+        ));
+    }
+    advice
+}
+
+/// What the record doesn't hold, and why.
+pub(super) async fn gaps(
+    admin: Admin<'_>,
+    told: &[Told],
+    known: Known<'_>,
+    now: i64,
+) -> Result<Vec<String>, AdminError> {
+    let mut unknown = Vec::new();
+    let issued: Vec<String> = told
+        .iter()
+        .filter(|told| told.row.kind == "token_issued")
+        .filter_map(|told| member(told, "jti_digest"))
+        .collect();
+    for (row, happening) in happenings(told, Place::Asked) {
+        let Happening::AccessDecided {
+            jti_digest,
+            client_id,
+            reason,
+            ..
+        } = happening
+        else {
+            continue;
+        };
+        let Some(jti) = jti_digest else {
+            let reason = reason.as_deref().and_then(Reason::from_code);
+            if !reason.is_some_and(|reason| reason.refuses_token() || reason.is_fault()) {
+                let words =
+                    "which token it was: the authorizer is of a version that doesn't log it";
+                unknown.push(words.to_owned());
+            }
+            continue;
+        };
+        if issued.contains(&jti) {
+            continue;
+        }
+        let client_id = client_id.map(|client| client.as_str().to_owned());
+        unknown.push(why_unrecorded(admin, (client_id, row.row.at), known, now).await?);
+    }
+    Ok(unknown)
+}
+
+fn member(told: &Told, name: &str) -> Option<String> {
+    told.row.fields().get(name)?.as_str().map(str::to_owned)
+}
+
+async fn why_unrecorded(
+    admin: Admin<'_>,
+    (client_id, at): (Option<String>, i64),
+    known: Known<'_>,
+    now: i64,
+) -> Result<String, AdminError> {
+    let summed_up = Filter {
+        client_id,
+        kind: Some("tokens_issued".to_owned()),
+        since: Some(at - SUMMED_UP_S),
+        until: Some(at + SUMMED_UP_S),
+        ..Filter::default()
+    };
+    if !search::find(admin.store, &summed_up, None, 1)
+        .await?
+        .is_empty()
+    {
+        return Ok(
+            "the token was not recorded by itself: the client got more than events.tokens_per_s, and the rest are a number"
+                .to_owned(),
+        );
+    }
+    let kept_s = i64::from(known.retention_days) * 86_400;
+    let oldest = search::oldest(admin.store).await?;
+    if known.retention_days > 0 && now - at > kept_s || oldest.is_some_and(|oldest| at < oldest) {
+        return Ok(format!(
+            "when the token was issued is not known: that is longer ago than events are kept ({} days)",
+            known.retention_days
+        ));
+    }
+    Ok("no token of this issuer has the jti of the call: it is of another issuer, or of another database".to_owned())
+}
