@@ -259,13 +259,12 @@ impl<'e> Outcome<'e> {
             coverage,
         } = answer;
         let verdict = if decision.is_allow() { "allow" } else { "deny" };
-        let missing = decision.missing_scopes();
-        let (reason, rule) = (decision.reason, decision.rule);
+        let (missing, reason) = (decision.missing_scopes(), decision.reason);
         Self {
             result: Ok(body),
             verdict,
             reason,
-            rule,
+            rule: decision.rule,
             missing,
             coverage,
             call: Some(call),
