@@ -3,6 +3,7 @@
 
 mod advice;
 mod causes;
+mod details;
 mod gather;
 mod refusals;
 pub mod words;

@@ -1,9 +1,10 @@
 //! One event in plain words: what happened; where something was refused, why, and what would make it work.
 
 use super::causes::{self, Cause};
+use super::details::{change, decided};
 use super::refusals;
 use crate::domain::client::AuthMethod;
-use crate::domain::event::{AccessRefusal, Decision, Happening};
+use crate::domain::event::{AccessRefusal, Happening};
 use gatewright_authorizer::Reason;
 
 /// One event in words.
@@ -18,14 +19,14 @@ pub struct Words {
 }
 
 impl Words {
-    fn went(what: impl Into<String>) -> Self {
+    pub(super) fn went(what: impl Into<String>) -> Self {
         Self {
             what: what.into(),
             ..Self::default()
         }
     }
 
-    fn refused(what: impl Into<String>, (why, remedy): Cause) -> Self {
+    pub(super) fn refused(what: impl Into<String>, (why, remedy): Cause) -> Self {
         Self {
             what: what.into(),
             why: Some(why.to_owned()),
@@ -33,7 +34,7 @@ impl Words {
         }
     }
 
-    fn and_why(mut self, more: Option<&str>) -> Self {
+    pub(super) fn and_why(mut self, more: Option<&str>) -> Self {
         if let (Some(why), Some(more)) = (&mut self.why, more) {
             why.truncate(why.trim_end_matches('.').len());
             why.push_str("; ");
@@ -43,7 +44,7 @@ impl Words {
     }
 }
 
-fn named(kind: &str, name: Option<&impl AsRef<str>>) -> String {
+pub(super) fn named(kind: &str, name: Option<&impl AsRef<str>>) -> String {
     name.map_or_else(
         || format!("an unnamed {kind}"),
         |name| format!("{kind} {}", name.as_ref()),
@@ -352,72 +353,7 @@ pub fn of(happening: &Happening) -> Words {
     }
 }
 
-fn decided(happening: &Happening) -> Words {
-    let Happening::AccessDecided {
-        decision,
-        reason,
-        rule,
-        missing,
-        api,
-        stage,
-        method,
-        route,
-        client_id,
-        config,
-        ..
-    } = happening
-    else {
-        return Words::default();
-    };
-    let known = |texts: [&Option<String>; 2]| {
-        let texts: Vec<&str> = texts.into_iter().flatten().map(String::as_str).collect();
-        texts.join(" ")
-    };
-    let (call, place) = (known([method, route]), known([api, stage]));
-    let mut what = format!(
-        "{} called {}",
-        named("client", client_id.as_ref()),
-        shown(&call)
-    );
-    for (joint, text) in [
-        (" at ", Some(place).filter(|place| !place.is_empty())),
-        (": ", Some(verdict(*decision).to_owned())),
-        (", ", reason.clone()),
-        (", rule ", rule.clone()),
-        (", policy file ", config.clone()),
-    ] {
-        if let Some(text) = text {
-            what.push_str(joint);
-            what.push_str(&text);
-        }
-    }
-    if *decision == Decision::Allow {
-        return Words::went(what);
-    }
-    let cause = reason.as_deref().and_then(Reason::from_code);
-    let cause = cause.map_or(
-        (
-            "the log gives no reason that is known",
-            "see the authorizer's log",
-        ),
-        |reason| (reason.explain(), reason.remedy()),
-    );
-    let lacks = missing
-        .as_ref()
-        .map(|missing| format!("it lacks {}", missing.join(" and ")));
-    Words::refused(what, cause).and_why(lacks.as_deref())
-}
-
-fn verdict(decision: Decision) -> &'static str {
-    match decision {
-        Decision::Allow => "allowed",
-        Decision::Deny => "denied",
-        Decision::Unauthorized => "refused as unauthorized (401)",
-        Decision::Fault => "not decided (500)",
-    }
-}
-
-fn shown(text: &str) -> &str {
+pub(super) fn shown(text: &str) -> &str {
     if text.is_empty() { "(none)" } else { text }
 }
 
@@ -425,25 +361,5 @@ pub(super) fn way(method: AuthMethod) -> &'static str {
     match method {
         AuthMethod::None => "its name alone",
         other => other.as_str(),
-    }
-}
-
-/// `scope: "a b" → "a"`, for what a person can read at a glance.
-fn change(before: Option<&serde_json::Value>, after: Option<&serde_json::Value>) -> String {
-    let (Some(before), Some(after)) = (
-        before.and_then(serde_json::Value::as_object),
-        after.and_then(serde_json::Value::as_object),
-    ) else {
-        return String::new();
-    };
-    let changes: Vec<String> = before
-        .iter()
-        .filter(|(name, _)| !name.ends_with("_at"))
-        .filter_map(|(name, old)| Some(format!("{name} {old} → {}", after.get(name)?)))
-        .collect();
-    if changes.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", changes.join(", "))
     }
 }
