@@ -17,6 +17,7 @@ use crate::observer::{Decided, Observer};
 use crate::panics::{catching, panic_message};
 use crate::policy::{Coverage, Decision, Policy, RestFailure};
 use crate::reason::Reason;
+use crate::seen::Seen;
 use crate::token::AccessToken;
 use crate::trace::TraceId;
 use crate::verifier::{Verification, Verifier};
@@ -363,43 +364,6 @@ impl<'e> Outcome<'e> {
                 .map(|coverage| if whole(coverage) { "whole" } else { "exact" }),
             policy_bytes: self.result.as_ref().ok().and_then(policy_bytes),
             ..DecisionLine::default()
-        }
-    }
-}
-
-/// What the log tells of a call.
-struct Seen<'e> {
-    kind: &'static str,
-    api: String,
-    stage: Option<String>,
-    method: &'e str,
-    request_id: Option<&'e str>,
-    trace_id: Option<TraceId>,
-    route: Option<&'e str>,
-}
-
-impl<'e> Seen<'e> {
-    fn of(call: &Call<'e>) -> Self {
-        Self {
-            kind: call.kind.as_str(),
-            api: call.arn.api.clone(),
-            stage: Some(call.arn.stage.clone()),
-            method: call.method,
-            request_id: call.request_id,
-            trace_id: call.trace_id,
-            route: call.route,
-        }
-    }
-
-    fn graphql(call: &GraphQlCall<'e>) -> Self {
-        Self {
-            kind: "appsync",
-            api: call.api.to_owned(),
-            stage: None,
-            method: "POST",
-            request_id: call.request_id,
-            trace_id: call.trace_id,
-            route: call.operation,
         }
     }
 }

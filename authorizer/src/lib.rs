@@ -40,6 +40,7 @@ pub mod policy;
 pub mod possession;
 pub mod reason;
 pub mod refusal;
+mod seen;
 pub mod token;
 pub mod trace;
 pub mod verifier;

@@ -86,7 +86,7 @@ async fn evaluate(alerts: &Alerts, issuer: &Issuer) -> Result<(), FlowError> {
 
 async fn deliver(notifiers: &Notifiers, issuer: &Issuer) -> Result<(), FlowError> {
     let now = issuer.store.clock().await?;
-    notifiers.deliver(issuer, now).await?;
+    Box::pin(notifiers.deliver(issuer, now)).await?;
     Ok(())
 }
 

@@ -35,7 +35,7 @@ on_both_databases! {
         // From the log as it lies there, and the same from the events that it was imported into.
         let beside = Beside { log: decided.log.clone(), policy: None };
         let from_log = story(&app, "call-1", &beside).await.unwrap();
-        decisions::import(admin(&app), &[decided.log.clone()], app.now()).await.unwrap();
+        decisions::import(admin(&app), std::slice::from_ref(&decided.log), app.now()).await.unwrap();
         let imported = story(&app, "call-1", &Beside::default()).await.unwrap();
         let (from_log, imported) = (as_json(&from_log), as_json(&imported));
         assert_eq!(from_log["remedies"], imported["remedies"]);
