@@ -1,7 +1,7 @@
 //! Names of the endpoints, for metrics: a fixed list, so that no path that somebody makes up becomes a label.
 
 use super::pages;
-use super::routes::{ISSUER, Route};
+use super::routes::{ISSUER, Route, leads_to};
 use crate::flows::discovery::paths;
 use crate::metrics::{EndpointMetrics, RequestMetrics};
 use http::StatusCode;
@@ -65,7 +65,10 @@ impl Counted {
     }
 
     fn endpoint(&self, path: &str) -> Option<usize> {
-        self.0.routes.iter().position(|(route, _)| route == path)
+        self.0
+            .routes
+            .iter()
+            .position(|(route, _)| leads_to(route, path))
     }
 }
 

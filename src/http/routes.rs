@@ -23,10 +23,21 @@ pub(super) const ISSUER: &[Route] = &[
     ("/admin", "admin"),
     ("/admin/activity", "admin"),
     ("/admin/events", "admin"),
+    ("/admin/events/{id}", "admin"),
     ("/admin/api/events", "admin_api"),
     ("/health/live", "health"),
     ("/health/ready", "health"),
 ];
+
+/// Whether a path is one of a route, whose last segment may be `{id}`.
+pub(super) fn leads_to(route: &str, path: &str) -> bool {
+    match route.strip_suffix("{id}") {
+        None => route == path,
+        Some(parent) => path
+            .strip_prefix(parent)
+            .is_some_and(|id| !id.is_empty() && !id.contains('/')),
+    }
+}
 
 /// The route that a path of the issuer leads to; `base` is the path of the issuer's URL, without a slash at the end.
 pub fn of(base: &str, path: &str) -> Option<&'static str> {
@@ -46,7 +57,7 @@ pub fn of(base: &str, path: &str) -> Option<&'static str> {
     }
     let below = path.strip_prefix(base)?;
     let mut known = ISSUER.iter().map(|(route, _)| *route).chain(["/"]);
-    known.find(|route| *route == below)
+    known.find(|route| leads_to(route, below))
 }
 
 #[cfg(test)]
@@ -59,6 +70,9 @@ mod tests {
             ("", "/token", Some("/token")),
             ("", "/", Some("/")),
             ("", "/assets/favicon.svg", Some("/assets")),
+            ("", "/admin/events/7", Some("/admin/events/{id}")),
+            ("", "/admin/events/", None),
+            ("", "/admin/events/7/8", None),
             ("", "/token/", None),
             ("", "/people/7", None),
             ("", "-", None),

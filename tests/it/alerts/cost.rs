@@ -41,7 +41,7 @@ on_both_databases! {
             vec![],
         ]) {
             let plan = plan(store, sql, params).await;
-            assert!(plan.contains("event_kind") || plan.contains("event_time"), "{sql}\n{plan}");
+            assert!(plan.contains("event_count") || plan.contains("event_time"), "{sql}\n{plan}");
             assert!(!plan.contains("Seq Scan on event") && !plan.contains("SCAN event\n"), "{sql}\n{plan}");
         }
     }
