@@ -118,11 +118,3 @@ DETAILS = {
 }
 # What every event may have beside them.
 ENVELOPE = {"event_id", "at", "kind", "severity", "request_id", "trace_id", "address", "device", "subject", "client_id"}
-
-# Commands that runbooks and alerts name and the program doesn't have yet, with their options.
-COMING = {
-    "alerts list": "",
-    "alerts ack": "",
-    "alerts test": "",
-    "explain": "",
-}
