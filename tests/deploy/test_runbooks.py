@@ -9,7 +9,7 @@ import unittest
 import yaml
 
 import promql
-from documents import FENCE, blocks, commands
+from documents import FENCE, blocks
 from names import ALERTS, DETAILS, ENVELOPE, EVENTS, METRICS, ROOT
 
 RUNBOOKS = ROOT / "docs/runbooks"
