@@ -17,6 +17,7 @@ mod architecture;
 mod attack;
 mod cli;
 mod dev_gateway;
+mod drills;
 mod endpoint;
 mod event_kinds;
 mod events;
