@@ -53,11 +53,14 @@ fn nothing_given_is_the_default() {
 #[test]
 fn the_example_file_is_the_default_and_holds_every_key() {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("gatewright.example.toml");
+    if std::env::var_os("GATEWRIGHT_TEST_WRITE").is_some() {
+        std::fs::write(&path, example_toml()).unwrap();
+    }
     let text = std::fs::read_to_string(&path).unwrap();
     assert_eq!(
         text,
         example_toml(),
-        "write the example anew: see example_toml"
+        "write it anew: GATEWRIGHT_TEST_WRITE=1 cargo test --lib the_example_file"
     );
     assert_eq!(
         Config::load(Some(&path), std::iter::empty(), &[])
@@ -386,14 +389,4 @@ fn sqlite_paths_are_relative_or_absolute() {
             "{url}"
         );
     }
-}
-
-#[test]
-#[ignore = "writes gatewright.example.toml anew"]
-fn write_the_example_file() {
-    std::fs::write(
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("gatewright.example.toml"),
-        example_toml(),
-    )
-    .unwrap();
 }

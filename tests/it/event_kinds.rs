@@ -35,19 +35,19 @@ fn table() -> String {
     text
 }
 
-/// With `GATEWRIGHT_WRITE_DOCS` set it is written anew.
+/// With `GATEWRIGHT_TEST_WRITE` set it is written anew.
 #[test]
 fn the_table_of_kinds_is_made_of_the_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/events.md");
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).unwrap();
     let (written, after) = rest.split_once(END).unwrap();
-    if std::env::var_os("GATEWRIGHT_WRITE_DOCS").is_some() {
+    if std::env::var_os("GATEWRIGHT_TEST_WRITE").is_some() {
         std::fs::write(&path, format!("{before}{BEGIN}{}{END}{after}", table())).unwrap();
         return;
     }
     assert!(
         written == table(),
-        "docs/events.md is behind the code: write it with GATEWRIGHT_WRITE_DOCS=1 cargo test --test it kinds"
+        "docs/events.md is behind the code: write it with GATEWRIGHT_TEST_WRITE=1 cargo test --test it kinds"
     );
 }

@@ -55,7 +55,7 @@ pub(super) async fn run(opened: &Opened, args: &VerifyArgs) -> Result<ExitCode, 
             "NOT as they were written"
         };
         out::print(&format!(
-            "{} events of {} nodes and {} signed ends: {verdict}.\n",
+            "{} events in {} chains, {} signed ends: {verdict}.\n",
             report.events,
             report.writers,
             report.heads + kept.len() as u64

@@ -77,11 +77,11 @@ impl Stage {
         let token = token(node, "nightly").await;
         let allowed = self.call(&self.api, &token, "GET", "/orders/7").await;
         assert!(is_allowed(&allowed), "{}", allowed.log);
-        if round % 6 == 0 {
+        if round.is_multiple_of(6) {
             let person = ["ada", "grace", "edsger"][usize::try_from(round / 6 % 3).unwrap()];
             let browser = Browser::new(&node.seen_from("198.51.100.20"));
             let url = authorize_url("web", "openid offline_access", &[]);
-            if round % 24 == 0 {
+            if round.is_multiple_of(24) {
                 browser.log_in(&url, person, "mistyped").await;
             }
             let answer = browser.log_in(&url, person, PASSWORD).await;
@@ -94,7 +94,7 @@ impl Stage {
                 .await;
             assert_eq!(refreshed.status, 200);
         }
-        if round % 18 == 0 {
+        if round.is_multiple_of(18) {
             assert_eq!(
                 node.machine_token("nightly", &[("scope", "everything")])
                     .await
