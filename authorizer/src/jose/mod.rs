@@ -174,11 +174,15 @@ impl<'a> Jws<'a> {
         }
         let header = decode(header)?;
         let payload = decode(payload)?;
-        decode(signature)?;
+        if !is_canonical(signature) {
+            return Err(JoseError::Malformed);
+        }
 
-        let header = parse_object(&header).map_err(|_| JoseError::Malformed)?;
-        let refused = |name: &&str| Some(*name) != needed && header.contains_key(*name);
-        if REFUSED_HEADER.iter().any(refused) {
+        let mut header = parse_object(&header).map_err(|_| JoseError::Malformed)?;
+        let refused = |name: &String| {
+            Some(name.as_str()) != needed && REFUSED_HEADER.contains(&name.as_str())
+        };
+        if header.keys().any(refused) {
             return Err(JoseError::Header);
         }
         let alg = match header.get("alg") {
@@ -187,8 +191,8 @@ impl<'a> Jws<'a> {
                 .map_err(|UnknownAlgorithm| JoseError::Algorithm)?,
             _ => return Err(JoseError::Algorithm),
         };
-        let typ = optional_string(&header, "typ")?;
-        let kid = optional_string(&header, "kid")?;
+        let typ = take_string(&mut header, "typ")?;
+        let kid = take_string(&mut header, "kid")?;
         if kid.as_deref().is_some_and(|kid| !is_sane_kid(kid)) {
             return Err(JoseError::Header);
         }
@@ -254,10 +258,32 @@ fn decode(segment: &str) -> Result<Vec<u8>, JoseError> {
         .map_err(|_| JoseError::Malformed)
 }
 
-fn optional_string(header: &Map<String, Value>, name: &str) -> Result<Option<String>, JoseError> {
-    match header.get(name) {
+/// Whether [`decode`] would take it, without doing so: what it holds is decoded where it is verified.
+fn is_canonical(segment: &str) -> bool {
+    let sextet = |b: u8| match b {
+        b'A'..=b'Z' => Some(b - b'A'),
+        b'a'..=b'z' => Some(b - b'a' + 26),
+        b'0'..=b'9' => Some(b - b'0' + 52),
+        b'-' => Some(62),
+        b'_' => Some(63),
+        _ => None,
+    };
+    let last = segment.bytes().next_back().and_then(sextet).unwrap_or(0);
+    // Bits of the last character that belong to no byte.
+    let unused = match segment.len() % 4 {
+        1 => return false,
+        2 => 0b1111,
+        3 => 0b11,
+        _ => 0,
+    };
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    last & unused == 0 && segment.bytes().fold(true, |all, b| all & plain(b))
+}
+
+fn take_string(header: &mut Map<String, Value>, name: &str) -> Result<Option<String>, JoseError> {
+    match header.remove(name) {
         None => Ok(None),
-        Some(Value::String(value)) => Ok(Some(value.clone())),
+        Some(Value::String(value)) => Ok(Some(value)),
         Some(_) => Err(JoseError::Header),
     }
 }
@@ -270,4 +296,30 @@ fn is_sane_kid(kid: &str) -> bool {
         && kid
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || b"-_.~:=+@/".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{decode, is_canonical};
+
+    #[test]
+    fn what_is_canonical_is_what_can_be_decoded() {
+        let characters = "AZaz09-_Qgw8BE+/= .\u{e9}";
+        let mut segments = vec![String::new()];
+        for length in 0..5 {
+            for segment in &segments {
+                assert_eq!(
+                    is_canonical(segment),
+                    decode(segment).is_ok(),
+                    "{segment:?}"
+                );
+            }
+            if length < 4 {
+                segments = segments
+                    .iter()
+                    .flat_map(|segment| characters.chars().map(move |c| format!("{segment}{c}")))
+                    .collect();
+            }
+        }
+    }
 }
