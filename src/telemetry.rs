@@ -4,6 +4,7 @@
 //! and whoever logs never waits for the reader of the log. Headers, queries and bodies are not for logging: nothing
 //! here prints them, and dependencies (which would, at `debug`) are held at `warn`.
 
+mod decisions;
 mod line;
 mod panics;
 mod traces;
@@ -19,6 +20,7 @@ use tracing_subscriber::{
 
 use crate::config::{Config, LogConfig, LogFormat, TracesConfig};
 
+pub use decisions::DecisionLines;
 pub use traces::TracesError;
 use writer::Flush;
 
@@ -66,11 +68,12 @@ pub struct Telemetry {
 /// If the level is not valid or logging is set up already.
 pub fn init(log: &LogConfig) -> Result<Telemetry, TelemetryError> {
     let off = &Config::default().traces;
-    init_traced(log, off, Duration::ZERO, &[])
+    init_traced(log, off, Duration::ZERO, &[], None)
 }
 
 /// Logs, and records traces if a collector is configured. At the end it has `patience` to take what waits. These targets
-/// are held at `warn`: for a command whose own lines tell all that theirs would.
+/// are held at `warn`: for a command whose own lines tell all that theirs would. An authorizer's decisions come to
+/// `decisions` as well, whatever the log's level.
 ///
 /// # Errors
 /// As [`init`]; or if spans can't be exported as configured.
@@ -79,27 +82,38 @@ pub fn init_traced(
     traces: &TracesConfig,
     patience: Duration,
     quiet: &[&'static str],
+    decisions: Option<&DecisionLines>,
 ) -> Result<Telemetry, TelemetryError> {
-    let (lines, flush) = writer::start(io::stderr(), line::Format::from(log.format))
+    let (log_lines, flush) = writer::start(io::stderr(), line::Format::from(log.format))
         .map_err(TelemetryError::Thread)?;
     let targets = targets(log, quiet)?;
-    let started = traces::start(traces, patience).map_err(TelemetryError::Traces)?;
-    let (installed, traces) = match started {
-        None => {
-            let off = targets.with_target(traces::TARGET, LevelFilter::OFF);
-            let subscriber =
-                tracing_subscriber::registry().with(log_layer(log, lines).with_filter(off));
-            (subscriber.try_init(), None)
-        }
-        Some((spans, flush)) => {
-            // One filter for both: a filter for each would be asked at every line.
-            let on = targets.with_target(traces::TARGET, LevelFilter::INFO);
-            let subscriber = tracing_subscriber::registry()
-                .with(on)
-                .with(log_layer(log, lines))
-                .with(spans);
-            (subscriber.try_init(), Some(flush))
-        }
+    let start = TelemetryError::Traces;
+    let off = || {
+        targets
+            .clone()
+            .with_target(traces::TARGET, LevelFilter::OFF)
+    };
+    let (installed, traces) = if let Some(decided) = decisions {
+        // Each with a filter of its own: what is logged has no say in what is sent.
+        let only = |target| Targets::new().with_target(target, LevelFilter::INFO);
+        let (spans, flush) = traces::start(traces, patience).map_err(start)?.unzip();
+        let subscriber = tracing_subscriber::registry()
+            .with(log_layer(log, log_lines).with_filter(off()))
+            .with(decided.clone().with_filter(only(decisions::TARGET)))
+            .with(spans.map(|spans| spans.with_filter(only(traces::TARGET))));
+        (subscriber.try_init(), flush)
+    } else if let Some((spans, flush)) = traces::start(traces, patience).map_err(start)? {
+        // One filter for both: a filter for each would be asked at every line.
+        let on = targets.with_target(traces::TARGET, LevelFilter::INFO);
+        let subscriber = tracing_subscriber::registry()
+            .with(on)
+            .with(log_layer(log, log_lines))
+            .with(spans);
+        (subscriber.try_init(), Some(flush))
+    } else {
+        let subscriber =
+            tracing_subscriber::registry().with(log_layer(log, log_lines).with_filter(off()));
+        (subscriber.try_init(), None)
     };
     installed.map_err(|_| TelemetryError::Installed)?;
     panics::log_panics();

@@ -1,4 +1,4 @@
-//! Fetches over HTTP(S): small documents, from addresses that the operator configured.
+//! Exchanges over HTTP(S): small documents, with addresses that the operator configured.
 //!
 //! `https` only, except to this machine; no redirects; one deadline for everything; the body is cut off at its limit
 //! while it streams in. This is the only module of the library that reads a clock.
@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap};
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue};
+use http::request::Builder;
 use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt as _, Empty};
+use http_body_util::{BodyExt as _, Full};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -23,7 +24,7 @@ use crate::jwks::{BoxFuture, Clock, FetchError, FetchKeys, Fetched};
 use crate::policy::{IssuerRules, JwksUri, is_loopback};
 use crate::verifier::{PinnedKeysError, Verifier};
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Empty<Bytes>>;
+type HttpClient = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// What one fetch may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
-/// Why nothing was fetched.
+/// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum GetError {
     /// Not an `https` URL, nor an `http` one to this machine; or it has a user or a fragment.
@@ -86,17 +87,35 @@ impl std::error::Error for GetError {}
 /// # Errors
 /// See [`GetError`]; an HTTP error status is not one of them.
 pub async fn get(url: &str, limits: Limits) -> Result<Response, GetError> {
-    let uri = checked(url)?;
-    tokio::time::timeout(limits.timeout, exchange(uri, limits.max_bytes))
+    send(Request::get(checked(url)?), Bytes::new(), limits).await
+}
+
+/// Sends a document, with the same care. Must run inside a Tokio runtime.
+///
+/// # Errors
+/// See [`GetError`]; an HTTP error status is not one of them.
+pub async fn post(
+    url: &str,
+    headers: &[(HeaderName, HeaderValue)],
+    body: Bytes,
+    limits: Limits,
+) -> Result<Response, GetError> {
+    let mut request = Request::post(checked(url)?);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    send(request, body, limits).await
+}
+
+async fn send(request: Builder, body: Bytes, limits: Limits) -> Result<Response, GetError> {
+    let request = request.header(ACCEPT, "application/json");
+    let request = request.body(Full::new(body)).map_err(|_| GetError::Url)?;
+    tokio::time::timeout(limits.timeout, exchange(request, limits.max_bytes))
         .await
         .map_err(|_| GetError::Timeout)?
 }
 
-async fn exchange(uri: Uri, max_bytes: usize) -> Result<Response, GetError> {
-    let request = Request::get(uri)
-        .header(ACCEPT, "application/json")
-        .body(Empty::new())
-        .map_err(|_| GetError::Url)?;
+async fn exchange(request: Request<Full<Bytes>>, max_bytes: usize) -> Result<Response, GetError> {
     let response = client()?
         .request(request)
         .await
@@ -118,6 +137,14 @@ async fn exchange(uri: Uri, max_bytes: usize) -> Result<Response, GetError> {
         headers: head.headers,
         body,
     })
+}
+
+/// Whether a URL may be asked at all.
+///
+/// # Errors
+/// [`GetError::Url`]
+pub fn check(url: &str) -> Result<(), GetError> {
+    checked(url).map(drop)
 }
 
 fn checked(url: &str) -> Result<Uri, GetError> {

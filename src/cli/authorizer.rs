@@ -2,6 +2,7 @@
 
 use super::args::{ConfigArgs, read_file, settings_of};
 use super::error::CliError;
+use super::shipping::{Sending, ShipArgs, Shipping};
 use super::{metrics, runtime};
 use crate::config::{self, Config};
 use crate::http::endpoints::Counted;
@@ -10,6 +11,8 @@ use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings};
 use crate::http::signals;
 use crate::metrics::{Metrics, Of};
+use crate::notify::decisions::Shipper;
+use crate::telemetry::DecisionLines;
 use clap::builder::PossibleValue;
 use gatewright_authorizer::fetch::SystemClock;
 use gatewright_authorizer::jwks::Clock;
@@ -52,7 +55,9 @@ pub enum AuthorizerCommand {
             SIGINT, and its health at /health/live and /health/ready. Settings of the log and of the listener's limits\n\
             come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_…, those of traces from GATEWRIGHT_TRACES_….",
         after_help = "Example:\n  gatewright authorizer serve --policy policy.toml --from nginx\n\n\
-            deploy/proxies/ has the other side for nginx and haproxy, as it is tested."
+            deploy/proxies/ has the other side for nginx and haproxy, as it is tested.\n\n\
+            With --ship-to the issuer sees what is decided here: make a client for it with\n  \
+            gatewright client create gate --grant client_credentials --scope gatewright:decisions --audience URL"
     )]
     Serve(ServeArgs),
 }
@@ -78,6 +83,8 @@ pub struct ServeArgs {
     /// Address and port where metrics can be read, at /metrics, such as 127.0.0.1:9465; nowhere if not given
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<SocketAddr>,
+    #[command(flatten)]
+    ship: ShipArgs,
 }
 
 impl clap::ValueEnum for ProxyKind {
@@ -117,9 +124,10 @@ pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliEr
     config.refuse_all_but_listen("authorizer")?;
     let AuthorizerCommand::Serve(args) = &args.command;
     let config = settings(args)?;
-    let _telemetry = runtime::telemetry(&config, &[])?;
+    let way = args.ship.open()?;
+    let _telemetry = runtime::telemetry(&config, &[], way.as_ref().map(|(_, lines)| lines))?;
     let authorizer = authorizer(&args.policy)?;
-    runtime::threads()?.block_on(serve(args, &config, authorizer))?;
+    runtime::threads()?.block_on(serve(args, &config, authorizer, way))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -147,7 +155,12 @@ fn authorizer(path: &Path) -> Result<Authorizer, CliError> {
     Ok(Authorizer::new(policy, verifier).timed_by(clock))
 }
 
-async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Result<(), CliError> {
+async fn serve(
+    args: &ServeArgs,
+    config: &Config,
+    authorizer: Authorizer,
+    way: Option<(Shipper, DecisionLines)>,
+) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::failed(error.to_string());
     let signal = runtime::shutdown_signal()?;
     let passed_on = authorizer.policy().passed_on();
@@ -165,6 +178,13 @@ async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Res
     };
     let counts = Arc::new(Metrics::new(Of::Authorizer));
     let authorizer = authorizer.observed_by(Arc::new(counts.authorizer.clone()));
+    let sending = way.map(|(shipper, lines)| {
+        let seen = lines.clone();
+        counts.before_scrape(move |metrics| {
+            metrics.authorizer.decisions_waiting(seen.waiting_lines());
+        });
+        Sending::start(Shipping::new(lines, shipper, counts.authorizer.clone()))
+    });
     let _exposed = metrics::expose_at(args.metrics, &counts).await?;
     let listener = runtime::bind(config).await?;
     let listen: SocketAddr = listener.local_addr().map_err(failed)?;
@@ -194,6 +214,9 @@ async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Res
     .await
     .map_err(failed)?;
     tracing::info!(open = report.open, cut = report.cut, "drained");
+    if let Some(sending) = sending {
+        sending.finish().await;
+    }
     Ok(())
 }
 

@@ -83,7 +83,7 @@ fn read_log(path: &Path) -> Result<Vec<EventRow>, CliError> {
     let mut rows = Vec::new();
     for line in reader.split(b'\n') {
         let line = line.map_err(unreadable)?;
-        let decision = decisions::decision(&String::from_utf8_lossy(&line), now());
+        let decision = decisions::decision(&String::from_utf8_lossy(&line), None, now());
         rows.extend(decision.as_ref().map(EventRow::unchained));
     }
     Ok(rows)

@@ -27,6 +27,7 @@ pub mod out;
 mod policy;
 pub mod runtime;
 pub mod serve;
+mod shipping;
 mod user;
 mod user_fields;
 

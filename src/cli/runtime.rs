@@ -19,7 +19,7 @@ use crate::http::{App, signals};
 use crate::notify::Notifiers;
 use crate::store::events::{retention, verify};
 use crate::store::sweep;
-use crate::telemetry::{self, Telemetry};
+use crate::telemetry::{self, DecisionLines, Telemetry};
 use arc_swap::ArcSwap;
 use axum::Router;
 use gatewright_authorizer::fetch::unix_now;
@@ -127,13 +127,17 @@ pub async fn issuer(
     Ok(issuer)
 }
 
-/// Starts log and traces. Hold it to the end.
+/// Starts log and traces; an authorizer's decisions also go to `decisions`. Hold it to the end.
 ///
 /// # Errors
 /// [`CliError::Usage`] about the settings of either.
-pub fn telemetry(config: &Config, quiet: &[&'static str]) -> Result<Telemetry, CliError> {
+pub fn telemetry(
+    config: &Config,
+    quiet: &[&'static str],
+    decisions: Option<&DecisionLines>,
+) -> Result<Telemetry, CliError> {
     let patience = Duration::from_secs(config.http.drain_s).min(LAST_SPANS);
-    telemetry::init_traced(&config.log, &config.traces, patience, quiet)
+    telemetry::init_traced(&config.log, &config.traces, patience, quiet, decisions)
         .map_err(|error| CliError::usage(error.to_string()))
 }
 

@@ -30,7 +30,7 @@ pub struct ServeArgs {
 /// [`CliError`]
 pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
     let (loaded, files) = files::load(config)?;
-    let _telemetry = runtime::telemetry(&loaded.config, &[])?;
+    let _telemetry = runtime::telemetry(&loaded.config, &[], None)?;
     runtime::threads()?.block_on(serve(args, &loaded, files))?;
     Ok(ExitCode::SUCCESS)
 }

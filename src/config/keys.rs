@@ -167,6 +167,7 @@ pub(super) const KEYS: &[Key] = &[
 
     special!("traces.endpoint", |c, raw| { c.traces.endpoint = read::collector(raw)?; Ok(()) }, |c| c.traces.endpoint.clone().unwrap_or_else(|| NOT_SET.to_owned()), "http://127.0.0.1:4318", "Records traces for this OpenTelemetry collector: the base URL of OTLP over HTTP. Off without it."),
     key!("traces.sample", traces.sample, read::ratio, "How many of the traces that begin here are recorded, from 0.0 to 1.0."),
+    key!("traces.per_s", traces.per_s, read::integer(1..=1_000_000), "Traces recorded in a second, at most: so many that begin here, and as many that callers want recorded."),
     key!("traces.service_name", traces.service_name, read::text, "What the spans call this service."),
     key!("metrics.listen", metrics.listen, read::address_or_off, "Where Prometheus finds the metrics, at /metrics; off for nowhere. They name clients and load: keep it to\nyour own networks."),
     key!("metrics.format", metrics.format, read::metrics_format, "prometheus, or emf: a line a minute on standard output for CloudWatch Logs, and metrics.listen only if it's set."),

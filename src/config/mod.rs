@@ -25,7 +25,7 @@ pub use error::{ConfigError, Problem};
 pub use example::example_toml;
 pub use master_key::{Announcement, MasterKey, MasterKeyError};
 pub use monitoring::{
-    EventsConfig, KeptAddress, MetricsConfig, MetricsFormat, Ratio, TracesConfig, host_name,
+    EventsConfig, KeptAddress, MetricsConfig, MetricsFormat, Ratio, Share, TracesConfig, host_name,
 };
 pub use values::{
     Config, CorsConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, LogFormat,

@@ -72,6 +72,8 @@ pub struct TracesConfig {
     pub endpoint: Option<String>,
     /// How many of the traces that begin here are recorded.
     pub sample: Ratio,
+    /// How many of them are recorded in a second, at most.
+    pub per_s: u64,
     /// `service.name` of the spans.
     pub service_name: String,
 }
@@ -100,6 +102,31 @@ impl Ratio {
     /// In millionths.
     pub fn millionths(self) -> u32 {
         self.0
+    }
+}
+
+/// Picks a part of what comes, evenly: of a tenth every tenth.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    part: Ratio,
+    /// What was left out since one was picked, in millionths.
+    owed: u32,
+}
+
+impl Share {
+    /// This part.
+    pub fn new(part: Ratio) -> Self {
+        Self { part, owed: 0 }
+    }
+
+    /// Whether the next one is picked.
+    pub fn picks(&mut self) -> bool {
+        self.owed += self.part.millionths();
+        let picked = self.owed >= Ratio::ALL.millionths();
+        if picked {
+            self.owed -= Ratio::ALL.millionths();
+        }
+        picked
     }
 }
 
@@ -132,6 +159,7 @@ impl Default for TracesConfig {
         Self {
             endpoint: None,
             sample: Ratio::ALL,
+            per_s: 100,
             service_name: "gatewright".to_owned(),
         }
     }

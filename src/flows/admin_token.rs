@@ -7,6 +7,8 @@ use crate::domain::{ClientId, Subject};
 
 /// The scope that the search of events needs.
 pub const EVENTS_SCOPE: &str = "gatewright:events";
+/// The scope that an authorizer needs to send its decisions.
+pub const DECISIONS_SCOPE: &str = "gatewright:decisions";
 
 /// What a token may do.
 pub enum Verdict {
@@ -20,17 +22,22 @@ pub enum Verdict {
     NotAdministrator,
 }
 
-/// Judges a token for the search of events.
+/// Judges a token for what needs `scope`.
 ///
 /// # Errors
 /// [`FlowError`]
-pub async fn judge(issuer: &Issuer, presented: &str, now: i64) -> Result<Verdict, FlowError> {
+pub async fn judge(
+    issuer: &Issuer,
+    presented: &str,
+    scope: &str,
+    now: i64,
+) -> Result<Verdict, FlowError> {
     let token = own_token::verify(issuer, presented, now);
     let verdict = match &token {
         None => Verdict::InvalidToken,
         Some(token) if !own_token::is_live(issuer, token).await? => Verdict::InvalidToken,
         Some(token) if !token.audiences.contains(&issuer.url) => Verdict::InvalidToken,
-        Some(token) if !token.scope.contains(EVENTS_SCOPE) => Verdict::InsufficientScope,
+        Some(token) if !token.scope.contains(scope) => Verdict::InsufficientScope,
         // A token with a grant stands for a person, and may do no more than they.
         Some(token) if token.claims.contains_key("grant_id") => {
             let subject = Subject::new(token.subject.as_str());

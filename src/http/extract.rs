@@ -5,9 +5,11 @@ use super::state::App;
 use crate::domain::form::{Form, FormError};
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, Request};
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, Method, StatusCode};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt as _, Collected};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use std::sync::Arc;
 pub enum BodyError {
     /// Another `Content-Type` than `application/x-www-form-urlencoded`.
     NotAForm,
+    /// Another `Content-Type` than `application/x-ndjson`.
+    NotLines,
     /// Not decodable.
     Malformed(FormError),
     /// The client went away, was too slow, or sent too much.
@@ -29,6 +33,9 @@ impl BodyError {
         match self {
             Self::NotAForm => {
                 "send the parameters as application/x-www-form-urlencoded in the body"
+            }
+            Self::NotLines => {
+                "send the log's lines as application/x-ndjson in the body, one JSON object a line"
             }
             Self::Malformed(error) => error.words(),
             Self::Unreadable(_) => "the body could not be read; send it again",
@@ -117,12 +124,18 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
         let app = App::from_ref(state);
         let (parts, body) = request.into_parts();
-        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let body = if parts.method == Method::POST {
             read_form(&parts.headers, body).await
         } else {
             Ok(Form::default())
         };
+        Ok(Self::of(&app, parts, body))
+    }
+}
+
+impl Inbound {
+    fn of(app: &App, parts: Parts, body: Result<Form, BodyError>) -> Self {
+        let raw_query = parts.uri.query().unwrap_or_default().to_owned();
         let request_id = parts
             .extensions
             .get::<RequestId>()
@@ -131,7 +144,7 @@ where
             .extensions
             .get::<ClientAddr>()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.0);
-        Ok(Self {
+        Self {
             query: Form::parse(raw_query.as_bytes()),
             raw_query,
             body,
@@ -140,26 +153,66 @@ where
             request_id,
             address,
             now: app.now(),
+        }
+    }
+}
+
+/// A request whose body is lines of text (`application/x-ndjson`), and its parameters are all in the query.
+pub struct InboundLines {
+    /// The request.
+    pub inbound: Inbound,
+    /// Its body; bytes that are no text stand as U+FFFD.
+    pub lines: Result<String, BodyError>,
+}
+
+impl<S> FromRequest<S> for InboundLines
+where
+    App: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Infallible;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
+        let app = App::from_ref(state);
+        let (parts, body) = request.into_parts();
+        let lines = if is_media(&parts.headers, "application/x-ndjson") {
+            let bytes = whole(body).await;
+            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        } else {
+            Err(BodyError::NotLines)
+        };
+        Ok(Self {
+            inbound: Inbound::of(&app, parts, Ok(Form::default())),
+            lines,
         })
     }
 }
 
-/// The guard in front has bounded the body.
-async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
+fn media(headers: &HeaderMap) -> &str {
     let content_type = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
-    let media = content_type.split(';').next().unwrap_or_default().trim();
-    let is_form = media.eq_ignore_ascii_case("application/x-www-form-urlencoded");
-    let bytes = body
-        .collect()
-        .await
-        .map_err(|_| BodyError::Unreadable(StatusCode::BAD_REQUEST))?
-        .to_bytes();
-    if !is_form {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn is_media(headers: &HeaderMap, known: &str) -> bool {
+    media(headers).eq_ignore_ascii_case(known)
+}
+
+/// The guard in front has bounded the body.
+async fn whole(body: Body) -> Result<Bytes, BodyError> {
+    let collected = body.collect().await;
+    collected
+        .map(Collected::to_bytes)
+        .map_err(|_| BodyError::Unreadable(StatusCode::BAD_REQUEST))
+}
+
+async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
+    let bytes = whole(body).await?;
+    if !is_media(headers, "application/x-www-form-urlencoded") {
         // An empty POST needs no type.
-        return if bytes.is_empty() && media.is_empty() {
+        return if bytes.is_empty() && media(headers).is_empty() {
             Ok(Form::default())
         } else {
             Err(BodyError::NotAForm)

@@ -74,6 +74,7 @@ pub fn router(app: App) -> Router {
         .route("/admin/events", get(admin::events))
         .route("/admin/events/{id}", get(admin::event))
         .route("/admin/api/events", get(admin::api::events))
+        .route("/admin/api/decisions", post(admin::api::decisions))
         .route("/health/live", get(documents::live))
         .route("/health/ready", get(documents::ready))
         .merge(callable_by_scripts);

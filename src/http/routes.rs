@@ -25,6 +25,7 @@ pub(super) const ISSUER: &[Route] = &[
     ("/admin/events", "admin"),
     ("/admin/events/{id}", "admin"),
     ("/admin/api/events", "admin_api"),
+    ("/admin/api/decisions", "admin_api"),
     ("/health/live", "health"),
     ("/health/ready", "health"),
 ];

@@ -2,10 +2,14 @@
 
 use gatewright_authorizer::{Decided, Observer};
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use super::catalogue::{DECISION_DURATION, DECISIONS, JWKS_FETCHES, Of};
+use super::catalogue::{
+    DECISION_DURATION, DECISIONS, DECISIONS_LOST, DECISIONS_SHIPPED, DECISIONS_WAITING,
+    JWKS_FETCHES, Of,
+};
 use super::parts::{Counters, labels, of_decisions};
 
 /// Decisions and fetches; cheap to clone.
@@ -15,6 +19,9 @@ pub struct AuthorizerMetrics {
     duration: Histogram,
     fetched: Counter,
     not_fetched: Counter,
+    shipped: Counter,
+    lost: Counter,
+    waiting: Gauge,
 }
 
 impl AuthorizerMetrics {
@@ -29,10 +36,33 @@ impl AuthorizerMetrics {
             duration: of_decisions(),
             fetched: fetch("ok"),
             not_fetched: fetch("failed"),
+            shipped: Counter::default(),
+            lost: Counter::default(),
+            waiting: Gauge::default(),
         };
+        DECISIONS_SHIPPED.register(registry, role, new.shipped.clone());
+        DECISIONS_LOST.register(registry, role, new.lost.clone());
+        DECISIONS_WAITING.register(registry, role, new.waiting.clone());
         DECISIONS.register(registry, role, new.decisions.clone());
         DECISION_DURATION.register(registry, role, new.duration.clone());
         new
+    }
+}
+
+impl AuthorizerMetrics {
+    /// An issuer took so many.
+    pub fn decisions_shipped(&self, count: u64) {
+        self.shipped.inc_by(count);
+    }
+
+    /// So many will not be sent.
+    pub fn decisions_lost(&self, count: u64) {
+        self.lost.inc_by(count);
+    }
+
+    /// So many wait to be sent.
+    pub fn decisions_waiting(&self, count: usize) {
+        self.waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 }
 

@@ -115,6 +115,12 @@ entries! {
         "Decisions: allow, deny, unauthorized or fault, and the reason's code (`none` for allow)";
     DECISION_DURATION: Histogram Authorizer "gatewright_authorizer_decision_duration_seconds" []
         "How long a decision took, fetches of keys included";
+    DECISIONS_SHIPPED: Counter Authorizer "gatewright_authorizer_decisions_shipped_total" []
+        "Decisions that an issuer took, by `--ship-to`";
+    DECISIONS_LOST: Counter Authorizer "gatewright_authorizer_decisions_lost_total" []
+        "Decisions that will not be sent: the queue was full, or the issuer doesn't take them";
+    DECISIONS_WAITING: Gauge Authorizer "gatewright_authorizer_decisions_waiting" []
+        "Decisions that wait to be sent";
     JWKS_FETCHES: Counter Authorizer "gatewright_authorizer_jwks_fetches_total" ["result"]
         "Fetches of an issuer's keys: ok or failed";
     KEY_AGE: Gauge Issuer "gatewright_signing_key_age_seconds" ["alg", "state"]

@@ -1,9 +1,10 @@
-//! What goes out by itself: messages about alerts, by webhook and by email.
+//! What goes out by itself: messages about alerts, by webhook and by email, and an authorizer's decisions.
 //!
-//! `flows` decides what is sent and keeps it until it's delivered; this layer knows how. Imports `flows` and what is
+//! `flows` decides which messages are sent and keeps them until they are delivered; this layer knows how. Imports `flows` and what is
 //! left of it.
 
 pub mod address;
+pub mod decisions;
 pub mod email;
 pub mod webhook;
 

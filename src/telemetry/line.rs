@@ -250,7 +250,7 @@ impl Write for Escaped<'_, '_> {
 }
 
 /// RFC 3339 in UTC, to the millisecond.
-fn write_time(line: &mut impl Write, time: SystemTime) -> fmt::Result {
+pub(super) fn write_time(line: &mut impl Write, time: SystemTime) -> fmt::Result {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     // Days to a civil date, counting years from March (Howard Hinnant's `civil_from_days`).

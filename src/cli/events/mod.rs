@@ -11,6 +11,7 @@ use super::error::CliError;
 use super::{open, out};
 use crate::flows::admin::events;
 use crate::store::events::EventRow;
+use import::Destination;
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -41,13 +42,21 @@ pub enum EventsCommand {
     #[command(
         after_help = "Lines that are no decisions are passed over; a decision that is here already is not added again.\n\n\
         Examples:\n  gatewright events import decisions.log\n  \
-        aws logs tail /aws/lambda/orders-authorizer --follow | gatewright events import -"
+        aws logs tail /aws/lambda/orders-authorizer --follow | gatewright events import -\n\n\
+        From a machine without the database, through the issuer's admin API (docs/admin-api.md):\n  \
+        gatewright events import decisions.log --to https://id.example.com --client gate --secret-file secret"
     )]
     Import(import::ImportArgs),
 }
 
 /// Runs a command on events.
 pub async fn run(command: EventsCommand, config: &ConfigArgs) -> Result<ExitCode, CliError> {
+    if let EventsCommand::Import(args) = &command
+        && let Some(shipper) = args.shipper()?
+    {
+        config.refuse_for("events import --to")?;
+        return import::run(Destination::Issuer(shipper), args).await;
+    }
     let config = config.load()?.config;
     let opened = open::for_command(&config, false).await?;
     match command {
@@ -55,7 +64,7 @@ pub async fn run(command: EventsCommand, config: &ConfigArgs) -> Result<ExitCode
         EventsCommand::Tail(args) => tail::run(&opened, &args).await,
         EventsCommand::Verify(args) => verify::run(&opened, &args).await,
         EventsCommand::Export(args) => export::run(&opened, &args).await,
-        EventsCommand::Import(args) => import::run(&opened, &args).await,
+        EventsCommand::Import(args) => import::run(Destination::Database(&opened), &args).await,
     }
 }
 

@@ -136,7 +136,7 @@ pub fn run(args: &GatewayArgs, config: &ConfigArgs) -> Result<ExitCode, CliError
         &["TRACES_"],
         &[("listen", listen.to_string())],
     )?;
-    let _telemetry = runtime::telemetry(&config, &QUIET)?;
+    let _telemetry = runtime::telemetry(&config, &QUIET, None)?;
     let kind = args.kind()?;
     let (ttl, stage) = (args.ttl(kind)?, args.stage(kind)?);
     let sources = args.sources(kind)?;

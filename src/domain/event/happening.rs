@@ -255,7 +255,7 @@ happenings! {
         subject: Option<Subject>,
         reason: String,
     }
-    /// An authorizer decided about a call (imported from its decision log).
+    /// An authorizer decided about a call: it sent its decision, or its log was imported.
     AccessDecided = "access_decided", Info, Queued {
         decision: Decision,
         reason: Option<String>,
@@ -274,6 +274,12 @@ happenings! {
         jwks: Option<String>,
         config: Option<String>,
         us: Option<u64>,
+        shipped_by: Option<ClientId>,
+    }
+    /// An authorizer had more decisions than it could send, or some that no issuer takes: so many are missing.
+    DecisionsLost = "decisions_lost", Warning, Queued {
+        client_id: ClientId,
+        count: u64,
     }
     /// A node's clock and the database's disagree.
     ClockSkew = "clock_skew", Warning, Queued {

@@ -33,35 +33,54 @@ impl AddAssign for Imported {
     }
 }
 
+/// Lines of a log, and where they come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The lines.
+    pub lines: &'a [String],
+    /// The client under whose name an authorizer sent them; `None` for a log that an administrator brings in.
+    pub shipped_by: Option<&'a str>,
+    /// How many decisions the sender had to leave out before these.
+    pub lost: u64,
+}
+
 /// Adds the decisions among some lines of a log. A line that came before is not added again.
 ///
 /// # Errors
-/// [`AdminError`]
-pub async fn import(admin: Admin<'_>, lines: &[String], now: i64) -> Result<Imported, AdminError> {
+/// [`AdminError`]: then none is added, and all may be sent again.
+pub async fn import(admin: Admin<'_>, batch: Batch<'_>, now: i64) -> Result<Imported, AdminError> {
     let mut imported = Imported::default();
-    let mut fresh: Vec<Event> = Vec::new();
-    for line in lines.iter().filter(|line| !line.trim().is_empty()) {
-        let Some(event) = decision(line, now) else {
-            imported.passed_over += 1;
-            continue;
-        };
-        let twice = fresh.iter().any(|other| other.id == event.id);
-        if twice || search::by_id(admin.store, &event.id).await?.is_some() {
-            imported.known += 1;
-        } else {
-            fresh.push(event);
+    let mut decided: Vec<Event> = Vec::new();
+    for line in batch.lines.iter().filter(|line| !line.trim().is_empty()) {
+        match decision(line, batch.shipped_by, now) {
+            Some(event) => decided.push(event),
+            None => imported.passed_over += 1,
         }
     }
-    if !fresh.is_empty() {
-        events::write(admin.store, admin.events.recorder(), &fresh).await?;
-        imported.added = fresh.len() as u64;
+    let all = decided.len() as u64;
+    let ids: Vec<&str> = decided.iter().map(|event| event.id.as_str()).collect();
+    let mut known = search::known(admin.store, &ids).await?;
+    decided.retain(|event| known.insert(event.id.clone()));
+    if !decided.is_empty() {
+        events::write(admin.store, admin.events.recorder(), &decided).await?;
+    }
+    imported.added = decided.len() as u64;
+    imported.known = all - imported.added;
+    if let (Some(client_id), true) = (batch.shipped_by, batch.lost > 0) {
+        let lost = Happening::DecisionsLost {
+            client_id: ClientId::new(client_id),
+            count: batch.lost,
+        };
+        admin.events.note(lost, now);
     }
     Ok(imported)
 }
 
 /// The decision of one line: JSON as the Lambda function or `log.format = "json"` writes it, also with something before
 /// it, as log collectors put there.
-pub fn decision(line: &str, now: i64) -> Option<Event> {
+///
+/// A decision of the time to come counts as one of now: clocks differ, and whoever sends decisions might lie.
+pub fn decision(line: &str, shipped_by: Option<&str>, now: i64) -> Option<Event> {
     if line.len() > LINE_MAX_BYTES || !line.contains(TARGET) {
         return None;
     }
@@ -88,8 +107,8 @@ pub fn decision(line: &str, now: i64) -> Option<Event> {
     };
     Some(Event {
         id: id_of(json, at),
-        at,
-        happening: happening(fields)?,
+        at: at.min(now),
+        happening: happening(fields, shipped_by)?,
         request: RequestContext {
             request_id: text(fields, "request_id").map(Into::into),
             trace_id: text(fields, "trace_id")
@@ -111,7 +130,7 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     Some(value.replace('\0', "\u{fffd}"))
 }
 
-fn happening(fields: &Map<String, Value>) -> Option<Happening> {
+fn happening(fields: &Map<String, Value>, shipped_by: Option<&str>) -> Option<Happening> {
     let decision = text(fields, "decision")?;
     let decision = Decision::ALL
         .iter()
@@ -136,6 +155,7 @@ fn happening(fields: &Map<String, Value>) -> Option<Happening> {
         jwks: text(fields, "jwks"),
         config: text(fields, "config"),
         us: fields.get("us").and_then(Value::as_u64),
+        shipped_by: shipped_by.map(ClientId::new),
     })
 }
 
@@ -152,9 +172,20 @@ mod tests {
 
     const LAMBDA: &str = r#"{"timestamp":"2026-11-26T10:00:00.123456Z","level":"INFO","fields":{"message":"decision","decision":"deny","reason":"insufficient_scope","rule":"orders-write","request_id":"r-1","trace_id":"1-5759e988-bd862e3fe1be46a994272793","method":"POST","client":"worker","us":52},"target":"gatewright::decision"}"#;
 
+    const NOW: i64 = 1_795_690_000;
+
+    #[test]
+    fn a_decision_of_the_time_to_come_counts_as_one_of_now() {
+        let early = decision(LAMBDA, Some("gate"), 1_795_687_000).unwrap();
+        let late = decision(LAMBDA, Some("gate"), NOW).unwrap();
+        assert_eq!((early.at, late.at), (1_795_687_000, 1_795_687_200));
+        assert_eq!(early.id, late.id, "it is the same decision");
+        assert_eq!(late.happening.detail()["shipped_by"], "gate");
+    }
+
     #[test]
     fn the_lambdas_line_is_read_with_its_time_and_ids() {
-        let event = decision(LAMBDA, 0).unwrap();
+        let event = decision(LAMBDA, None, NOW).unwrap();
         assert_eq!(event.at, 1_795_687_200);
         assert_eq!(event.request.request_id.as_deref(), Some("r-1"));
         assert_eq!(
@@ -170,7 +201,7 @@ mod tests {
     #[test]
     fn a_collectors_prefix_is_passed_over_and_doesnt_change_the_id() {
         let prefixed = format!("2026-11-26T10:00:01 stream/x {LAMBDA}");
-        assert_eq!(decision(&prefixed, 0), decision(LAMBDA, 0));
+        assert_eq!(decision(&prefixed, None, NOW), decision(LAMBDA, None, NOW));
     }
 
     #[test]
@@ -182,7 +213,7 @@ mod tests {
             r#"{"target":"gatewright::other","fields":{"decision":"allow"}}"#,
             r#"{"target":"gatewright::decision","fields":{"decision":"perhaps"}}"#,
         ] {
-            assert_eq!(decision(line, 0), None, "{line}");
+            assert_eq!(decision(line, None, NOW), None, "{line}");
         }
     }
 }

@@ -311,6 +311,14 @@ pub fn of(happening: &Happening) -> Words {
                     .to_owned(),
             ),
         },
+        Happening::DecisionsLost { client_id, count } => Words {
+            what: format!("{count} decisions of the authorizer that ships as {client_id} are missing here"),
+            why: Some("it had more of them than it could send".to_owned()),
+            remedy: Some(
+                "see in its log why sending failed, or lower --ship-allowed; its own log has them all"
+                    .to_owned(),
+            ),
+        },
         Happening::RequestRefused {
             reason,
             status,

@@ -2,7 +2,7 @@
 //!
 //! A caller's trace goes on here under its id, whether anything is recorded or not. Nobody has to be trusted for that: an
 //! id is only something to search for. Whether spans are recorded is the caller's choice too, up to so many requests a
-//! second; beyond that, and where a trace begins here, chance decides.
+//! second; beyond that, and where a trace begins here, chance decides, for as many again.
 
 use super::{GuardSettings, chance};
 use crate::config::{Config, Ratio};
@@ -18,8 +18,6 @@ use tracing::Span;
 use tracing::field::Empty;
 use url::Url;
 
-/// Requests a second that are recorded because their callers say so.
-const ASKED_PER_S: u64 = 100;
 /// Members of W3C's trace state belong to a `traceparent`.
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
@@ -27,10 +25,36 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 #[derive(Debug)]
 pub struct Tracing {
     sample: Ratio,
+    per_s: u64,
     /// The path of the issuer's URL, without a slash at the end.
     base: String,
-    /// The second, times 2^32, and how many were recorded in it because their callers say so.
-    asked: AtomicU64,
+    /// Those that are recorded because their callers say so.
+    asked: Recorded,
+    /// Those that chance chose.
+    drawn: Recorded,
+}
+
+/// The second, times 2^32, and how many were recorded in it.
+#[derive(Debug, Default)]
+struct Recorded(AtomicU64);
+
+impl Recorded {
+    /// Whether one more may be recorded in this second.
+    fn takes(&self, now: i64, per_s: u64) -> bool {
+        let second = u64::from(u32::try_from(now).unwrap_or(u32::MAX)) << 32;
+        let count = |recorded: u64| {
+            let in_this_second = recorded & !u64::from(u32::MAX) == second;
+            let before = if in_this_second {
+                recorded & u64::from(u32::MAX)
+            } else {
+                0
+            };
+            (before < per_s).then_some(second | (before + 1))
+        };
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count)
+            .is_ok()
+    }
 }
 
 impl Tracing {
@@ -42,7 +66,9 @@ impl Tracing {
         Some(Arc::new(Self {
             sample: config.traces.sample,
             base: base.trim_end_matches('/').to_owned(),
-            asked: AtomicU64::new(0),
+            per_s: config.traces.per_s,
+            asked: Recorded::default(),
+            drawn: Recorded::default(),
         }))
     }
 
@@ -58,26 +84,13 @@ impl Tracing {
     fn records(&self, asked: Option<bool>, now: i64, drawn: u32) -> bool {
         match asked {
             Some(false) => false,
-            Some(true) if self.grants(now) => true,
-            _ => u64::from(drawn) * 1_000_000 < u64::from(self.sample.millionths()) << 32,
+            Some(true) if self.asked.takes(now, self.per_s) => true,
+            _ => {
+                let parts = u64::from(drawn) * 1_000_000;
+                parts < u64::from(self.sample.millionths()) << 32
+                    && self.drawn.takes(now, self.per_s)
+            }
         }
-    }
-
-    /// Whether one more may have its way in this second.
-    fn grants(&self, now: i64) -> bool {
-        let second = u64::from(u32::try_from(now).unwrap_or(u32::MAX)) << 32;
-        let count = |asked: u64| {
-            let in_this_second = asked & !u64::from(u32::MAX) == second;
-            let before = if in_this_second {
-                asked & u64::from(u32::MAX)
-            } else {
-                0
-            };
-            (before < ASKED_PER_S).then_some(second | (before + 1))
-        };
-        self.asked
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, count)
-            .is_ok()
     }
 }
 
@@ -274,14 +287,15 @@ fn known(method: &Method) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{ASKED_PER_S, Tracing};
+    use super::Tracing;
     use crate::config::{Config, Ratio};
 
-    fn tracing(sample: f64) -> Tracing {
+    fn tracing(sample: f64, per_s: u64) -> Tracing {
         let mut config = Config::default();
         assert!(Tracing::of(&config).is_none(), "off by default");
         config.traces.endpoint = Some("http://127.0.0.1:4318".to_owned());
         config.traces.sample = Ratio::new(sample).unwrap();
+        config.traces.per_s = per_s;
         std::sync::Arc::into_inner(Tracing::of(&config).unwrap()).unwrap()
     }
 
@@ -293,21 +307,25 @@ mod tests {
 
     #[test]
     fn as_many_traces_are_recorded_as_configured() {
-        assert_eq!(recorded(&tracing(0.0), None, 1_000, 1), 0);
-        assert_eq!(recorded(&tracing(1.0), None, 1_000, 1), 1_000);
+        let many = 1_000_000;
+        assert_eq!(recorded(&tracing(0.0, many), None, 1_000, 1), 0);
+        assert_eq!(recorded(&tracing(1.0, many), None, 1_000, 1), 1_000);
         // 100,000 draws of 0.1: ten standard deviations are 949.
-        let tenth = recorded(&tracing(0.1), None, 100_000, 1);
+        let tenth = recorded(&tracing(0.1, many), None, 100_000, 1);
         assert!((9_051..=10_949).contains(&tenth), "{tenth}");
     }
 
     #[test]
-    fn callers_decide_for_so_many_requests_a_second_and_no_more() {
-        let none = tracing(0.0);
+    fn so_many_are_recorded_in_a_second_and_no_more() {
+        let (none, all) = (tracing(0.0, 100), tracing(1.0, 100));
         for now in [1_800_000_000, 1_800_000_001, i64::from(u32::MAX) + 7] {
-            assert_eq!(recorded(&none, Some(true), 1_000, now), ASKED_PER_S);
+            assert_eq!(recorded(&none, Some(true), 1_000, now), 100);
+            assert_eq!(recorded(&all, None, 1_000, now), 100);
         }
-        let all = tracing(1.0);
+        // What callers ask for takes nothing away from what chance chooses.
+        let all = tracing(1.0, 100);
         assert_eq!(recorded(&all, Some(false), 1_000, 1), 0);
-        assert_eq!(recorded(&all, Some(true), 1_000, 1), 1_000);
+        assert_eq!(recorded(&all, Some(true), 100, 1), 100);
+        assert_eq!(recorded(&all, None, 1_000, 1), 100);
     }
 }

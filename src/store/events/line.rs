@@ -58,6 +58,7 @@ fn outcome(happening: &Happening) -> &'static str {
         },
         Happening::ClockSkew { .. }
         | Happening::EventsLost { .. }
+        | Happening::DecisionsLost { .. }
         | Happening::AlertOpened { .. } => "unknown",
         _ => "success",
     }

@@ -1,9 +1,11 @@
 //! Finding events: newest first, by whatever is known of them.
 
 use super::row::EventRow;
-use crate::store::{Store, StoreError, params};
+use crate::store::{Param, Store, StoreError, params};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashSet;
+use std::iter::repeat;
 
 /// What to look for; what is `None` may be anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +84,12 @@ const BY_ID: &str = "
            client_id, detail
       FROM event
      WHERE event_id = $1";
+/// Which of so many ids there are already; what isn't needed is filled up.
+const KNOWN: &str = "
+    SELECT event_id
+      FROM event
+     WHERE event_id IN ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)";
+const KNOWN_AT_ONCE: usize = 20;
 /// What a follower has not seen, oldest first.
 const AFTER: &str = "
     SELECT event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device, subject,
@@ -235,6 +243,21 @@ pub async fn by_id(store: &Store, event_id: &str) -> Result<Option<EventRow>, St
     store.fetch_optional(BY_ID, params![event_id]).await
 }
 
+/// Which of these ids there are.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn known(store: &Store, event_ids: &[&str]) -> Result<HashSet<String>, StoreError> {
+    let mut known = HashSet::new();
+    for some in event_ids.chunks(KNOWN_AT_ONCE) {
+        let filled_up = some.iter().copied().chain(repeat(""));
+        let ids: Vec<Param> = filled_up.take(KNOWN_AT_ONCE).map(Param::from).collect();
+        let found: Vec<(String,)> = store.fetch_all(KNOWN, ids).await?;
+        known.extend(found.into_iter().map(|(id,)| id));
+    }
+    Ok(known)
+}
+
 /// At most `limit` events of this time or later, oldest first.
 ///
 /// # Errors
@@ -269,6 +292,7 @@ pub const STATEMENTS: &[&str] = &[
     BY_KIND,
     BY_TIME,
     BY_ID,
+    KNOWN,
     AFTER,
     IN_ORDER,
     NAMING_OF_CLIENT,

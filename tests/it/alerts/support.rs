@@ -141,5 +141,6 @@ pub fn decided(decision: Decision, reason: Option<&str>) -> Happening {
         jwks: None,
         config: None,
         us: None,
+        shipped_by: None,
     }
 }

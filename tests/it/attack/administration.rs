@@ -199,6 +199,7 @@ on_both_databases! {
             jwks: None,
             config: None,
             us: None,
+            shipped_by: None,
         };
         recorded_at(&app, app.now(), decided);
         let alert = Happening::AlertOpened {

@@ -94,9 +94,9 @@ on_either! {
         program.machine("worker");
         let log = program.file("decisions.log", &format!("START RequestId: x\n{DECISION}\n{{\"a\":1}}\n"));
         let imported = program.run(&["events", "import", &log, "--json"]).json();
-        assert_eq!(imported, json!({"added": 1, "known": 0, "passed_over": 2}));
+        assert_eq!(imported, json!({"added": 1, "known": 0, "left_out": 0, "passed_over": 2}));
         let imported = program.run_with(&["events", "import", "-", "--json"], &format!("stream/1 {DECISION}\n{DECISION}")).json();
-        assert_eq!(imported, json!({"added": 0, "known": 2, "passed_over": 0}));
+        assert_eq!(imported, json!({"added": 0, "known": 2, "left_out": 0, "passed_over": 0}));
         let found = search(&program, &["--request-id", "api-1"]);
         assert_eq!(found.len(), 1);
         assert_eq!((&found[0]["detail"]["reason"], &found[0]["client_id"]), (&json!("insufficient_scope"), &json!("worker")));

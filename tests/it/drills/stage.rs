@@ -1,17 +1,18 @@
 //! Two nodes on one database, an authorizer before an API, people and machines that do what they do every day, and a clock
 //! that the drill moves.
 
+use crate::support::administration::{ship, shipping_client, shipping_token};
 use crate::support::fixtures::{PASSWORD, authorize_url, confidential_client, machine_client};
 use crate::support::{Answer, Browser, TestApp};
-use crate::troubleshooting::{Api, Beside, Decided, admin, http_v2, story};
+use crate::troubleshooting::{Api, Beside, Decided, http_v2, story};
 use gatewright::cli::explain::in_words;
 use gatewright::domain::alert::TopFive;
 use gatewright::domain::client::{Client, GrantType};
-use gatewright::flows::admin::decisions;
 use gatewright::flows::alerts::{AlertSettings, Alerts, Surroundings};
 use gatewright::store::alerts::{self, AlertRow};
 use serde_json::json;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use tokio::sync::Mutex;
 
 /// How often nodes look, and so how long a round is, seconds.
 const ROUND_S: i64 = 10;
@@ -25,6 +26,8 @@ pub struct Stage {
     pub api: Api,
     /// How far the second node's clock is ahead of the database's.
     pub ahead: AtomicI64,
+    /// The authorizer's own.
+    token: Mutex<String>,
     rounds: AtomicU64,
     calls: AtomicU64,
 }
@@ -40,6 +43,7 @@ impl Stage {
         }
         app.register(&machine_client("worker")).await;
         app.register(&machine_client("nightly")).await;
+        app.register(&shipping_client("gate")).await;
         app.register(&Client {
             grants: [GrantType::AuthorizationCode, GrantType::RefreshToken].into(),
             ..confidential_client("shop")
@@ -50,6 +54,7 @@ impl Stage {
             .map(|node| Alerts::new(AlertSettings::default(), &node.issuer.entropy).unwrap());
         Self {
             api: Api::usual(app).await,
+            token: Mutex::new(shipping_token(app, "gate").await),
             nodes,
             watchers,
             ahead: AtomicI64::new(0),
@@ -105,16 +110,26 @@ impl Stage {
         }
     }
 
-    /// A call of the API through an authorizer; its decision is brought in as a log collector would.
+    /// A call of the API through an authorizer, which sends its decision to the issuer.
     pub async fn call(&self, api: &Api, token: &str, method: &str, path: &str) -> Decided {
         let mut event = http_v2(&format!("Bearer {token}"), method, path);
         event["requestContext"]["requestId"] = json!(self.next_call());
         let decided = api.decide(self.app(), &event).await;
-        let line = std::slice::from_ref(&decided.log);
-        decisions::import(admin(self.app()), line, self.app().now())
-            .await
-            .unwrap();
+        let mut sent = self.ship(&decided.log).await;
+        if sent.status == 401 {
+            // Its token has expired.
+            *self.token.lock().await = shipping_token(self.app(), "gate").await;
+            sent = self.ship(&decided.log).await;
+        }
+        assert_eq!(sent.json()["added"], 1, "{}", sent.body);
         decided
+    }
+
+    /// The nodes take turns.
+    async fn ship(&self, line: &str) -> Answer {
+        let turn = self.calls.load(Ordering::Relaxed) % 2;
+        let node = &self.nodes[usize::try_from(turn).unwrap()];
+        ship(node, "", &self.token.lock().await, line).await
     }
 
     fn next_call(&self) -> String {

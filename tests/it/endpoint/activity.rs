@@ -53,6 +53,7 @@ fn denied(reason: &str, route: &str) -> Happening {
         jwks: None,
         config: None,
         us: Some(40),
+        shipped_by: None,
     }
 }
 

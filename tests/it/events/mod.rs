@@ -4,3 +4,4 @@ mod chain;
 mod queue;
 mod recorded;
 mod search;
+mod shipped;

@@ -4,4 +4,5 @@ mod answers;
 mod claims;
 mod program;
 mod proxies;
+mod shipping;
 pub mod stage;

@@ -1,10 +1,50 @@
 //! Administrators, their browsers, and events of any time.
 
-use super::fixtures::PASSWORD;
-use super::{Browser, TestApp};
-use gatewright::domain::Account;
+use super::app::ISSUER;
+use super::fixtures::{PASSWORD, machine_client};
+use super::{Answer, Browser, TestApp};
+use axum::body::Body;
+use gatewright::domain::client::Client;
 use gatewright::domain::event::Happening;
+use gatewright::domain::resource::Audience;
+use gatewright::domain::{Account, Scope};
 use gatewright::store::accounts;
+use http::Method;
+
+/// A client that may send an authorizer's decisions, and nothing else.
+pub fn shipping_client(id: &str) -> Client {
+    Client {
+        scope: Scope::parse("gatewright:decisions").unwrap(),
+        audiences: vec![Audience::parse(ISSUER).unwrap()],
+        ..machine_client(id)
+    }
+}
+
+/// The access token that it sends them with.
+pub async fn shipping_token(app: &TestApp, id: &str) -> String {
+    let fields = [("scope", "gatewright:decisions"), ("resource", ISSUER)];
+    let answer = app.machine_token(id, &fields).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()["access_token"].as_str().unwrap().to_owned()
+}
+
+/// Sends lines as an authorizer does.
+pub async fn ship(app: &TestApp, query: &str, token: &str, lines: &str) -> Answer {
+    let bearer = format!("Bearer {token}");
+    let headers = [
+        ("authorization", &*bearer),
+        ("content-type", "application/x-ndjson"),
+    ];
+    let request = app
+        .request(
+            Method::POST,
+            &format!("/admin/api/decisions{query}"),
+            &headers,
+        )
+        .body(Body::from(lines.to_owned()))
+        .unwrap();
+    app.send(request).await
+}
 
 /// Makes a person an administrator.
 pub async fn make_administrator(app: &TestApp, account: &Account) {

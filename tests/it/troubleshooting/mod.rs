@@ -12,7 +12,8 @@ use crate::support::TestApp;
 use crate::support::app::ISSUER;
 use crate::support::fixtures::API;
 use gatewright::cli::explain::{as_json, in_words};
-use gatewright::flows::admin::{Admin, AdminError, decisions};
+use gatewright::flows::admin::decisions::{self, Batch};
+use gatewright::flows::admin::{Admin, AdminError};
 use gatewright::flows::explain::{Known, Story, explain};
 use gatewright::store::events::EventRow;
 use gatewright_authorizer::jose::JwkSet;
@@ -99,6 +100,15 @@ fn every_failure_of_the_document_has_a_case_and_every_case_a_section() {
     assert_eq!(sorted, cases);
 }
 
+/// Lines that an administrator brings in.
+pub fn by_hand(lines: &[String]) -> Batch<'_> {
+    Batch {
+        lines,
+        shipped_by: None,
+        lost: 0,
+    }
+}
+
 pub fn admin(app: &TestApp) -> Admin<'_> {
     let issuer = &app.issuer;
     Admin {
@@ -122,7 +132,7 @@ pub async fn story(app: &TestApp, id: &str, beside: &Beside) -> Result<Story, Ad
     app.write_events().await;
     let lines = beside.log.lines();
     let log: Vec<EventRow> = lines
-        .filter_map(|line| decisions::decision(line, app.now()))
+        .filter_map(|line| decisions::decision(line, None, app.now()))
         .map(|event| EventRow::unchained(&event))
         .collect();
     let known = Known {

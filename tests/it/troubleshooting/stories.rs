@@ -1,6 +1,6 @@
 //! Stories from end to end.
 
-use super::{Api, Beside, admin, policy_of, story};
+use super::{Api, Beside, admin, by_hand, policy_of, story};
 use crate::support::app::ISSUER;
 use crate::support::fixtures::{API, PASSWORD, authorize_url, machine_client};
 use crate::support::{Browser, on_both_databases};
@@ -35,7 +35,7 @@ on_both_databases! {
         // From the log as it lies there, and the same from the events that it was imported into.
         let beside = Beside { log: decided.log.clone(), policy: None };
         let from_log = story(&app, "call-1", &beside).await.unwrap();
-        decisions::import(admin(&app), std::slice::from_ref(&decided.log), app.now()).await.unwrap();
+        decisions::import(admin(&app), by_hand(std::slice::from_ref(&decided.log)), app.now()).await.unwrap();
         let imported = story(&app, "call-1", &Beside::default()).await.unwrap();
         let (from_log, imported) = (as_json(&from_log), as_json(&imported));
         assert_eq!(from_log["remedies"], imported["remedies"]);
@@ -103,7 +103,7 @@ on_both_databases! {
 
     async fn every_form_of_an_id_leads_to_the_story(app: TestApp) {
         const LINE: &str = r#"{"timestamp":"2026-11-26T10:00:00Z","fields":{"decision":"deny","reason":"no_rule","request_id":"call-9","trace_id":"1-5759e988-bd862e3fe1be46a994272793"},"target":"gatewright::decision"}"#;
-        decisions::import(admin(&app), &[LINE.to_owned()], app.now()).await.unwrap();
+        decisions::import(admin(&app), by_hand(&[LINE.to_owned()]), app.now()).await.unwrap();
         let event = app.recorded("access_decided").await[0].event_id.clone();
         for id in ["call-9", "1-5759e988-bd862e3fe1be46a994272793", "5759e988bd862e3fe1be46a994272793", event.as_str()] {
             let story = story(&app, id, &Beside::default()).await.unwrap();
