@@ -139,15 +139,11 @@ async fn exchange(request: Request<Full<Bytes>>, max_bytes: usize) -> Result<Res
     })
 }
 
-/// Whether a URL may be asked at all.
+/// A URL that may be asked.
 ///
 /// # Errors
 /// [`GetError::Url`]
-pub fn check(url: &str) -> Result<(), GetError> {
-    checked(url).map(drop)
-}
-
-fn checked(url: &str) -> Result<Uri, GetError> {
+pub fn checked(url: &str) -> Result<Uri, GetError> {
     let uri: Uri = url.parse().map_err(|_| GetError::Url)?;
     let authority = uri.authority().ok_or(GetError::Url)?.as_str();
     let secure = match uri.scheme_str() {

@@ -56,7 +56,7 @@ impl Shipper {
     /// What to write instead; nothing of the secret.
     pub fn new(issuer: &str, client_id: &str, client_secret: &str) -> Result<Self, String> {
         let issuer = issuer.trim_end_matches('/');
-        fetch::check(issuer).map_err(|_| {
+        fetch::checked(issuer).map_err(|_| {
             "the issuer's URL must be https, or http to this machine, without a user".to_owned()
         })?;
         let pair = Zeroizing::new(format!("{}:{}", encode(client_id), encode(client_secret)));
