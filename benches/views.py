@@ -31,11 +31,11 @@ OFF = {
     "GATEWRIGHT_EVENTS_TOKENS_PER_S": "0",
 }
 ON = {"GATEWRIGHT_METRICS_LISTEN": "127.0.0.1:{metrics}"}
-TRACED = {"GATEWRIGHT_TRACES_ENDPOINT": "http://127.0.0.1:{collector}", "GATEWRIGHT_TRACES_SAMPLE": "0.1"}
+TRACED = {"GATEWRIGHT_TRACES_ENDPOINT": "http://127.0.0.1:{collector}"}
 SETTINGS = {
     "views off": OFF,
     "events, metrics (scraped every 2 s), alerts": ON,
-    "and traces of a tenth": {**ON, **TRACED},
+    "and traces, as by default": {**ON, **TRACED},
 }
 
 

@@ -181,6 +181,14 @@ impl Watch<'_> {
             self.reached(rule, &rows, node, lost),
             "events were lost",
         ));
+        // What an authorizer couldn't send is missing, too.
+        let sender = |row: &Observed| row.client_id.clone().map(Target::Client);
+        let rows = self.recent(any("decisions_lost"), &[rule]).await?;
+        found.extend(self.all_findings(
+            rule,
+            self.reached(rule, &rows, sender, lost),
+            "decisions of an authorizer were lost",
+        ));
 
         let rule = Rule::DatabaseTrouble;
         let which = Which {

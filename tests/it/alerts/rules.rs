@@ -4,9 +4,9 @@ use super::support::{
     Watcher, code_replayed, decided, failed_client, failed_login, refresh_replayed, succeeded_login,
 };
 use crate::support::{TestApp, on_both_databases};
-use gatewright::domain::Subject;
 use gatewright::domain::alert::{Rule, TopFive};
 use gatewright::domain::event::{Decision, FailureCause, Happening, LoginFailure};
+use gatewright::domain::{ClientId, Subject};
 use gatewright::flows::alerts::{AlertSettings, Surroundings};
 use gatewright::flows::keys;
 use gatewright::store::DiskSpace;
@@ -201,6 +201,7 @@ on_both_databases! {
     async fn lost_events_a_failing_database_and_a_full_disk(app: TestApp) {
         let watcher = Watcher::on(&app);
         watcher.note(Happening::EventsLost { count: 7 });
+        watcher.note(Happening::DecisionsLost { client_id: ClientId::new("gate"), count: 3 });
         for cause in [FailureCause::DatabaseBusy, FailureCause::DatabaseUnavailable, FailureCause::Internal] {
             for _ in 0..3 {
                 watcher.note(Happening::RequestFailed { cause, words: "no".to_owned() });
@@ -211,12 +212,14 @@ on_both_databases! {
         let expected = [
             only("database_trouble", "all:"),
             only("disk_trouble", "all:"),
+            only("event_loss", "client:gate"),
             only("event_loss", "node:test"),
         ];
         assert_eq!(watcher.raised().await, expected.concat());
         let open = watcher.open().await;
         let of = |rule: &str| open.iter().find(|alert| alert.rule == rule).unwrap();
-        assert_eq!(of("event_loss").observed, 7);
+        let lost = |target: &str| open.iter().find(|alert| alert.target == target).unwrap().observed;
+        assert_eq!((lost("node:test"), lost("client:gate")), (7, 3));
         assert_eq!(of("database_trouble").observed, 6, "a defect of ours is not the database's");
         assert_eq!(of("disk_trouble").summary, "4 % (100 MiB) of the database's disk are free");
     }
