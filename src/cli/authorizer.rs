@@ -5,6 +5,8 @@ use super::error::CliError;
 use super::shipping::{Sending, ShipArgs, Shipping};
 use super::{metrics, runtime};
 use crate::config::{self, Config};
+use crate::crypto::Entropy;
+use crate::crypto::entropy::NoEntropy;
 use crate::http::endpoints::Counted;
 use crate::http::forward_auth::{self, ClaimHeaders, ENDPOINT, ForwardAuth, ProxyKind, Settings};
 use crate::http::guard::{self, GuardSettings};
@@ -178,13 +180,19 @@ async fn serve(
     };
     let counts = Arc::new(Metrics::new(Of::Authorizer));
     let authorizer = authorizer.observed_by(Arc::new(counts.authorizer.clone()));
-    let sending = way.map(|(shipper, lines)| {
+    let sending = way.map(|(shipper, lines)| -> Result<_, NoEntropy> {
         let seen = lines.clone();
         counts.before_scrape(move |metrics| {
-            metrics.authorizer.decisions_waiting(seen.waiting_lines());
+            let (waiting, lost) = seen.standing();
+            metrics.authorizer.decisions_stand(waiting, lost);
         });
-        Sending::start(Shipping::new(lines, shipper, counts.authorizer.clone()))
+        let metrics = counts.authorizer.clone();
+        let shipping = Shipping::new(lines, shipper, metrics, &Entropy::system())?;
+        Ok(Sending::start(shipping))
     });
+    let sending = sending
+        .transpose()
+        .map_err(|error| CliError::failed(error.to_string()))?;
     let _exposed = metrics::expose_at(args.metrics, &counts).await?;
     let listener = runtime::bind(config).await?;
     let listen: SocketAddr = listener.local_addr().map_err(failed)?;

@@ -183,6 +183,7 @@ pub fn event_stream(
             KeptAddress::None => AddressPrivacy::None,
         },
         tokens_per_s: config.events.tokens_per_s,
+        decisions_per_s: config.events.decisions_per_s,
         queue: config.events.queue,
     };
     EventStream::new(recorder, entropy.clone(), settings)

@@ -1,11 +1,16 @@
 //! Sending decisions to an issuer: beside answering, and for `events import --to`.
 
+#![expect(clippy::disallowed_methods, reason = "the clock enters here")]
+
 use super::args::read_file;
 use super::error::CliError;
 use crate::config::Ratio;
+use crate::crypto::Entropy;
+use crate::crypto::entropy::NoEntropy;
 use crate::metrics::AuthorizerMetrics;
-use crate::notify::decisions::{NotTaken, Shipper, Taken};
+use crate::notify::decisions::{Lost, NotTaken, Shipper, Taken};
 use crate::telemetry::DecisionLines;
+use gatewright_authorizer::fetch::unix_now;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,8 +26,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// What one request holds, within the issuer's `http.body_limit_bytes` by default.
 pub const BATCH_BYTES: usize = 60_000;
+/// Lines of one request, within what an issuer takes.
+pub const BATCH_LINES: usize = 200;
 /// How long the end of the program waits for the issuer.
-const LAST_WAIT: Duration = Duration::from_secs(5);
+const LAST_WAIT: Duration = Duration::from_secs(3);
 
 /// Where an authorizer's decisions go beside its log.
 #[derive(Debug, clap::Args)]
@@ -93,42 +100,68 @@ pub struct Shipping {
     shipper: Shipper,
     metrics: AuthorizerMetrics,
     batch: Vec<String>,
-    lost: u64,
+    lost: Lost,
+    /// Tells this process's reports of losses from all others.
+    process: String,
+    reports: u64,
     most_bytes: usize,
+    most_lines: usize,
 }
 
 impl Shipping {
     /// From this queue to that issuer.
-    pub fn new(queue: DecisionLines, shipper: Shipper, metrics: AuthorizerMetrics) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`NoEntropy`]
+    pub fn new(
+        queue: DecisionLines,
+        shipper: Shipper,
+        metrics: AuthorizerMetrics,
+        entropy: &Entropy,
+    ) -> Result<Self, NoEntropy> {
+        Ok(Self {
             queue,
             shipper,
             metrics,
             batch: Vec::new(),
-            lost: 0,
+            lost: Lost::default(),
+            process: entropy.token()?,
+            reports: 0,
             most_bytes: BATCH_BYTES,
-        }
+            most_lines: BATCH_LINES,
+        })
     }
 
     /// Sends one batch; one that isn't taken stays for the next call. Returns whether there was any.
-    ///
-    /// # Errors
-    /// [`NotTaken`], but never because of its size: then it was made smaller.
     async fn send(&mut self) -> Result<bool, NotTaken> {
-        if self.batch.is_empty() {
-            let (batch, lost) = self.queue.take(self.most_bytes);
+        if self.batch.is_empty() && self.lost.count == 0 {
+            let (batch, count) = self.queue.take(self.most_lines, self.most_bytes);
+            self.reports += u64::from(count > 0);
             self.batch = batch;
-            self.metrics.decisions_lost(lost);
-            self.lost += lost;
+            self.lost = Lost {
+                count,
+                report: format!("{}-{}", self.process, self.reports),
+            };
         }
-        if self.batch.is_empty() && self.lost == 0 {
+        if self.batch.is_empty() && self.lost.count == 0 {
             return Ok(false);
         }
-        match self.shipper.send(&self.batch, self.lost).await {
-            Ok(Taken { .. }) => {
-                self.metrics.decisions_shipped(self.batch.len() as u64);
+        let sent = self.shipper.send(&self.batch, &self.lost, unix_now()).await;
+        match sent {
+            Ok(taken) => {
+                self.metrics.decisions_shipped(taken.added + taken.known);
+                if taken.passed_over > 0 {
+                    self.queue.lose(taken.passed_over);
+                    tracing::warn!(
+                        count = taken.passed_over,
+                        "the issuer doesn't know what to do with some decisions: they are over a day old, or it is of an \
+                         older version; the log has them"
+                    );
+                }
                 self.batch.clear();
-                self.lost = 0;
+                self.lost = Lost::default();
+                self.most_bytes = (self.most_bytes * 2).min(BATCH_BYTES);
+                self.most_lines = (self.most_lines * 2).min(BATCH_LINES);
                 Ok(true)
             }
             Err(NotTaken::TooLarge) => {
@@ -144,10 +177,10 @@ impl Shipping {
         if self.batch.len() > 1 {
             let half = self.batch.len() / 2;
             self.queue.give_back(self.batch.split_off(half));
-            self.most_bytes = (self.most_bytes / 2).max(1);
+            let bytes = self.batch.iter().map(|line| line.len() + 1).sum();
+            (self.most_bytes, self.most_lines) = (bytes, half);
         } else {
-            self.lost += self.batch.len() as u64;
-            self.metrics.decisions_lost(self.batch.len() as u64);
+            self.queue.lose(self.batch.len() as u64);
             self.batch.clear();
         }
     }
@@ -155,6 +188,13 @@ impl Shipping {
     async fn send_all(&mut self) -> Result<(), NotTaken> {
         while self.send().await? {}
         Ok(())
+    }
+
+    /// Keeps trying, for the end of the program.
+    async fn send_the_last(&mut self) {
+        while self.send_all().await.is_err() {
+            sleep(LINGER).await;
+        }
     }
 }
 
@@ -171,6 +211,7 @@ impl Sending {
         let shipping = Arc::new(Mutex::new(shipping));
         let sending = Arc::clone(&shipping);
         let task = tokio::spawn(async move {
+            let mut trouble = Trouble::default();
             let mut pause = None;
             loop {
                 if pause.is_none() {
@@ -178,73 +219,105 @@ impl Sending {
                 }
                 sleep(pause.unwrap_or(LINGER)).await;
                 let outcome = sending.lock().await.send_all().await;
-                pause = tell(outcome, pause);
+                pause = trouble.after(outcome, queue.standing().1, pause);
             }
         });
         Self { shipping, task }
     }
 
-    /// Sends what waits, for a few seconds at most.
+    /// Sends what waits, for a moment at most.
     pub async fn finish(self) {
         self.task.abort();
         let mut shipping = self.shipping.lock().await;
-        if !matches!(timeout(LAST_WAIT, shipping.send_all()).await, Ok(Ok(()))) {
-            let waiting = shipping.batch.len() + shipping.queue.waiting_lines();
+        if timeout(LAST_WAIT, shipping.send_the_last()).await.is_err() {
+            let waiting = shipping.batch.len() + shipping.queue.standing().0;
             tracing::warn!(
                 waiting,
-                "the last decisions were not sent; the log has them"
+                lost = shipping.queue.standing().1,
+                "the last decisions were not sent: bring them in from the log by 'gatewright events import'"
             );
         }
     }
 }
 
-/// Says once that sending fails, and once that it works again. Returns how long to wait before it's tried again.
-fn tell(outcome: Result<(), NotTaken>, pause: Option<Duration>) -> Option<Duration> {
-    let problem = match outcome {
-        Ok(()) => {
-            if pause.is_some() {
-                tracing::info!("decisions are sent again");
-            }
-            return None;
-        }
-        Err(NotTaken::TooLarge) => "they are too large".to_owned(),
-        Err(NotTaken::Refused(words) | NotTaken::Failed(words)) => words,
-    };
-    if pause.is_none() {
-        tracing::warn!(
-            problem,
-            "decisions can't be sent and wait: check --ship-to and that its client may have the scope gatewright:decisions"
-        );
-    }
-    Some(pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE)))
+/// Tells once what is wrong, and again when it's something else.
+#[derive(Default)]
+struct Trouble {
+    told: Option<String>,
+    lost: u64,
+    is_losing: bool,
 }
 
-/// Sends a batch until it's taken; for a command that somebody waits for.
+impl Trouble {
+    /// How long to wait before it's tried again; `None` if all was sent.
+    fn after(
+        &mut self,
+        outcome: Result<(), NotTaken>,
+        lost: u64,
+        pause: Option<Duration>,
+    ) -> Option<Duration> {
+        let is_losing = lost > self.lost;
+        if is_losing && !self.is_losing {
+            tracing::warn!(
+                lost,
+                "more decisions come than can be sent, and the oldest are lost: the log has them"
+            );
+        }
+        (self.lost, self.is_losing) = (lost, is_losing);
+        let words = match outcome {
+            Ok(()) => {
+                if self.told.take().is_some() {
+                    tracing::info!("decisions are sent again");
+                }
+                return None;
+            }
+            // The issuer's own limit, and meant so.
+            Err(NotTaken::TooFast) => return Some(FIRST_PAUSE),
+            Err(error) => error.to_string(),
+        };
+        if self.told.as_ref() != Some(&words) {
+            tracing::warn!(
+                problem = words,
+                "decisions can't be sent and wait: check that --ship-to is the issuer's URL as it calls itself, \
+                 --ship-secret-file, and that the client may have the scope gatewright:decisions"
+            );
+            self.told = Some(words);
+        }
+        Some(pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE)))
+    }
+}
+
+/// Sends a batch until it's taken; for a command.
 ///
 /// # Errors
-/// [`CliError::Failed`]
+/// [`CliError::Failed`] if somebody has to change something.
 pub async fn send_patiently(shipper: &mut Shipper, lines: &[String]) -> Result<Taken, CliError> {
     let mut pause = FIRST_PAUSE;
-    let mut attempts = 5;
+    let mut told = false;
     loop {
-        let problem = match shipper.send(lines, 0).await {
+        match shipper.send(lines, &Lost::default(), unix_now()).await {
             Ok(taken) => return Ok(taken),
-            Err(NotTaken::Failed(words)) if attempts > 1 => words,
+            Err(NotTaken::TooFast) => sleep(FIRST_PAUSE).await,
             Err(NotTaken::TooLarge) => {
                 return Err(CliError::failed(
-                    "the issuer takes less at once: raise its http.body_limit_bytes to 65536",
+                    "the issuer takes less at once: raise its http.body_limit_bytes to 65536, and that of a proxy before it",
                 ));
             }
-            Err(NotTaken::Refused(words) | NotTaken::Failed(words)) => {
+            Err(NotTaken::Refused(words)) => {
                 return Err(CliError::failed(format!(
-                    "the issuer doesn't take the decisions: {words}; what came before is there, so the command may be \
-                     run again"
+                    "the issuer doesn't take the decisions: {words}; check --to, --client and --secret-file, and bring in \
+                     the log again: what is there already does no harm"
                 )));
             }
-        };
-        tracing::debug!(problem, "trying again");
-        attempts -= 1;
-        sleep(pause).await;
-        pause *= 2;
+            Err(NotTaken::Failed(words)) => {
+                if !told {
+                    // To a terminal or a log: this goes on until the issuer is back.
+                    eprintln!("waiting for the issuer: {words}");
+                }
+                told = true;
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
     }
 }

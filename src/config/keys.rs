@@ -130,6 +130,7 @@ pub(super) const KEYS: &[Key] = &[
     key!("events.addresses", events.addresses, read::kept_address, "How much of a caller's address is kept in events: full, truncated (/24, IPv6 /48) or none."),
     key!("events.retention_days", events.retention_days, read::integer(0..=36_500), "Days until an event is removed; 0 keeps all."),
     key!("events.tokens_per_s", events.tokens_per_s, read::integer(0..=100_000), "Access tokens recorded one by one in a second; of more, a number for each client and minute."),
+    key!("events.decisions_per_s", events.decisions_per_s, read::integer(1..=100_000), "Decisions that authorizers may send to a node in a second; those beyond are taken a second later."),
     key!("events.queue", events.queue, read::integer(100..=1_000_000), "Events that may wait to be written. What doesn't fit is counted and told."),
 
     key!("alerts.every_s", alerts.every_s, read::integer(0..=300), "Seconds between two looks at what happened; one node looks for all. 0 turns alerts off."),

@@ -12,6 +12,8 @@ pub struct EventsConfig {
     pub retention_days: u32,
     /// Access tokens recorded one by one in a second; of more there is a number for each client and minute.
     pub tokens_per_s: u32,
+    /// Decisions that authorizers may send in a second, at most.
+    pub decisions_per_s: u32,
     /// Events that may wait to be written.
     pub queue: usize,
 }
@@ -22,6 +24,7 @@ impl Default for EventsConfig {
             addresses: KeptAddress::Full,
             retention_days: 90,
             tokens_per_s: 50,
+            decisions_per_s: 500,
             queue: 10_000,
         }
     }
@@ -105,27 +108,24 @@ impl Ratio {
     }
 }
 
-/// Picks a part of what comes, evenly: of a tenth every tenth.
+/// Picks a part of what comes, evenly, and from whatever comes at regular turns as evenly: by the multiples of the golden
+/// ratio.
 #[derive(Debug, Clone, Copy)]
 pub struct Share {
     part: Ratio,
-    /// What was left out since one was picked, in millionths.
-    owed: u32,
+    turn: u32,
 }
 
 impl Share {
     /// This part.
     pub fn new(part: Ratio) -> Self {
-        Self { part, owed: 0 }
+        Self { part, turn: 0 }
     }
 
     /// Whether the next one is picked.
     pub fn picks(&mut self) -> bool {
-        self.owed += self.part.millionths();
-        let picked = self.owed >= Ratio::ALL.millionths();
-        if picked {
-            self.owed -= Ratio::ALL.millionths();
-        }
+        let picked = u64::from(self.turn) * 1_000_000 < u64::from(self.part.millionths()) << 32;
+        self.turn = self.turn.wrapping_add(0x9e37_79b9);
         picked
     }
 }

@@ -4,6 +4,7 @@ use super::own_page::administrator;
 use super::{FlowError, Issuer, own_token};
 use crate::domain::event::Happening;
 use crate::domain::{ClientId, Subject};
+use gatewright_authorizer::token::AccessToken;
 
 /// The scope that the search of events needs.
 pub const EVENTS_SCOPE: &str = "gatewright:events";
@@ -20,6 +21,8 @@ pub enum Verdict {
     InsufficientScope,
     /// Not this: it stands for a person who is no administrator.
     NotAdministrator,
+    /// Not this: it stands for a person at all.
+    Person,
 }
 
 /// Judges a token for what needs `scope`.
@@ -38,8 +41,9 @@ pub async fn judge(
         Some(token) if !own_token::is_live(issuer, token).await? => Verdict::InvalidToken,
         Some(token) if !token.audiences.contains(&issuer.url) => Verdict::InvalidToken,
         Some(token) if !token.scope.contains(scope) => Verdict::InsufficientScope,
+        Some(token) if scope == DECISIONS_SCOPE && is_persons(token) => Verdict::Person,
         // A token with a grant stands for a person, and may do no more than they.
-        Some(token) if token.claims.contains_key("grant_id") => {
+        Some(token) if is_persons(token) => {
             let subject = Subject::new(token.subject.as_str());
             match administrator(issuer, &subject).await? {
                 Some(_) => Verdict::Granted(token.client_id.clone()),
@@ -53,6 +57,7 @@ pub async fn judge(
         Verdict::InvalidToken => "invalid_token",
         Verdict::InsufficientScope => "insufficient_scope",
         Verdict::NotAdministrator => "not_an_administrator",
+        Verdict::Person => "not_a_machine",
     };
     issuer.note(
         Happening::AccessRefused {
@@ -60,11 +65,15 @@ pub async fn judge(
             client_id: token.as_ref().map(|token| ClientId::new(&token.client_id)),
             subject: token
                 .as_ref()
-                .filter(|token| token.claims.contains_key("grant_id"))
+                .filter(|token| is_persons(token))
                 .map(|token| Subject::new(&token.subject)),
             reason: reason.to_owned(),
         },
         now,
     );
     Ok(verdict)
+}
+
+fn is_persons(token: &AccessToken) -> bool {
+    token.claims.contains_key("grant_id")
 }

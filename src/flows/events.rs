@@ -64,6 +64,8 @@ pub struct EventSettings {
     pub addresses: AddressPrivacy,
     /// Access tokens recorded one by one in a second, at most.
     pub tokens_per_s: u32,
+    /// Decisions that authorizers may send in a second, at most.
+    pub decisions_per_s: u32,
     /// Events that may wait to be written.
     pub queue: usize,
 }
@@ -73,6 +75,7 @@ impl Default for EventSettings {
         Self {
             addresses: AddressPrivacy::Full,
             tokens_per_s: 50,
+            decisions_per_s: 500,
             queue: 10_000,
         }
     }
@@ -97,6 +100,8 @@ struct Rates {
     recorded: u32,
     /// The second, and requests in it that came to no use case.
     refused: (i64, u32),
+    /// The second, and decisions in it that authorizers sent.
+    decisions: (i64, u32),
     minute: i64,
     beyond: HashMap<(GrantType, ClientId), u64>,
     authenticated: HashMap<(ClientId, AuthMethod), i64>,
@@ -150,10 +155,34 @@ impl EventStream {
             return;
         };
         self.recorder.tell(&event);
-        let is_cheap = matches!(event.happening, Happening::RequestRefused { .. });
+        let is_cheap = matches!(
+            event.happening,
+            Happening::RequestRefused { .. }
+                | Happening::AccessRefused {
+                    client_id: None,
+                    subject: None,
+                    ..
+                }
+        );
         if !is_cheap || self.may_keep_refused(now) {
             self.enqueue(event);
         }
+    }
+
+    /// Whether so many decisions of authorizers may be written now: what they send takes turns with what happens here.
+    pub fn may_take_decisions(&self, count: u32, now: i64) -> bool {
+        let mut rates = locked(&self.rates);
+        if rates.decisions.0 != now {
+            rates.decisions = (now, 0);
+        }
+        // The first of a second is taken whatever its size, or a small limit would let none in.
+        let before = rates.decisions.1;
+        let is_within =
+            before == 0 || before.saturating_add(count) <= self.settings.decisions_per_s;
+        if is_within {
+            rates.decisions.1 = before.saturating_add(count);
+        }
+        is_within
     }
 
     fn may_keep_refused(&self, now: i64) -> bool {

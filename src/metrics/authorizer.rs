@@ -55,14 +55,10 @@ impl AuthorizerMetrics {
         self.shipped.inc_by(count);
     }
 
-    /// So many will not be sent.
-    pub fn decisions_lost(&self, count: u64) {
-        self.lost.inc_by(count);
-    }
-
-    /// So many wait to be sent.
-    pub fn decisions_waiting(&self, count: usize) {
-        self.waiting.set(i64::try_from(count).unwrap_or(i64::MAX));
+    /// So many wait to be sent, and so many were lost so far.
+    pub fn decisions_stand(&self, waiting: usize, lost: u64) {
+        self.waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
+        self.lost.inc_by(lost.saturating_sub(self.lost.get()));
     }
 }
 

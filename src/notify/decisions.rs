@@ -8,7 +8,8 @@ use bytes::Bytes;
 use gatewright_authorizer::fetch::{self, Limits, Response};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -25,10 +26,22 @@ const WORDS_MAX_CHARS: usize = 300;
 pub enum NotTaken {
     /// They are too many at once.
     TooLarge,
+    /// They come too fast: in a second it works.
+    TooFast,
     /// The issuer won't take them: somebody has to change something.
     Refused(String),
     /// It may work later.
     Failed(String),
+}
+
+impl fmt::Display for NotTaken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooLarge => "they are too many at once",
+            Self::TooFast => "they come too fast",
+            Self::Refused(words) | Self::Failed(words) => words,
+        })
+    }
 }
 
 /// What became of lines that were taken.
@@ -46,7 +59,22 @@ pub struct Taken {
 pub struct Shipper {
     issuer: String,
     client: HeaderValue,
-    token: Option<HeaderValue>,
+    token: Option<Token>,
+}
+
+struct Token {
+    value: HeaderValue,
+    /// When it is replaced, Unix seconds.
+    until: i64,
+}
+
+/// How many decisions could not be sent, and what tells this number from others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// How many.
+    pub count: u64,
+    /// Of URL-safe characters.
+    pub report: String,
 }
 
 impl Shipper {
@@ -72,47 +100,57 @@ impl Shipper {
     ///
     /// # Errors
     /// [`NotTaken`]: then none of them was.
-    pub async fn send(&mut self, lines: &[String], lost: u64) -> Result<Taken, NotTaken> {
+    pub async fn send(
+        &mut self,
+        lines: &[String],
+        lost: &Lost,
+        now: i64,
+    ) -> Result<Taken, NotTaken> {
+        self.token.take_if(|token| token.until <= now);
         let known = self.token.is_some();
-        let answer = self.send_once(lines, lost).await?;
-        // A token that was good before is replaced, once.
-        let answer = if known && answer.status == StatusCode::UNAUTHORIZED {
+        let answer = self.send_once(lines, lost, now).await?;
+        // A token that was good before may have been revoked, or the client's rights changed.
+        let refused = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        let answer = if known && refused.contains(&answer.status) {
             self.token = None;
-            self.send_once(lines, lost).await?
+            self.send_once(lines, lost, now).await?
         } else {
             answer
         };
+        if refused.contains(&answer.status) {
+            self.token = None;
+        }
         match answer.status {
-            StatusCode::OK => Ok(taken(&answer)),
-            StatusCode::PAYLOAD_TOO_LARGE => Err(NotTaken::TooLarge),
-            StatusCode::UNAUTHORIZED => {
-                self.token = None;
-                Err(not_taken("its admin API", &answer))
-            }
+            StatusCode::OK => taken(&answer).ok_or_else(|| {
+                NotTaken::Failed("what answers there is no admin API of Gatewright".to_owned())
+            }),
+            StatusCode::PAYLOAD_TOO_LARGE if !lines.is_empty() => Err(NotTaken::TooLarge),
+            StatusCode::TOO_MANY_REQUESTS => Err(NotTaken::TooFast),
             _ => Err(not_taken("its admin API", &answer)),
         }
     }
 
-    async fn send_once(&mut self, lines: &[String], lost: u64) -> Result<Response, NotTaken> {
-        let token = match &self.token {
-            Some(token) => token.clone(),
-            None => self.token.insert(self.fetch_token().await?).clone(),
-        };
-        let url = match lost {
-            0 => format!("{}/admin/api/decisions", self.issuer),
-            lost => format!("{}/admin/api/decisions?lost={lost}", self.issuer),
-        };
-        let headers = [
-            (AUTHORIZATION, token),
-            (
-                CONTENT_TYPE,
-                HeaderValue::from_static("application/x-ndjson"),
-            ),
-        ];
+    async fn send_once(
+        &mut self,
+        lines: &[String],
+        lost: &Lost,
+        now: i64,
+    ) -> Result<Response, NotTaken> {
+        if self.token.is_none() {
+            self.token = Some(self.fetch_token(now).await?);
+        }
+        let token = self.token.as_ref().map(|token| token.value.clone());
+        let mut url = format!("{}/admin/api/decisions", self.issuer);
+        if lost.count > 0 {
+            url = format!("{url}?lost={}&report={}", lost.count, lost.report);
+        }
+        let ndjson = HeaderValue::from_static("application/x-ndjson");
+        let mut headers = vec![(CONTENT_TYPE, ndjson)];
+        headers.extend(token.map(|token| (AUTHORIZATION, token)));
         self.post(&url, &headers, lines.join("\n")).await
     }
 
-    async fn fetch_token(&self) -> Result<HeaderValue, NotTaken> {
+    async fn fetch_token(&self, now: i64) -> Result<Token, NotTaken> {
         let form = format!(
             "grant_type=client_credentials&scope={}&resource={}",
             encode(DECISIONS_SCOPE),
@@ -127,11 +165,18 @@ impl Shipper {
         ];
         let url = format!("{}/token", self.issuer);
         let answer = self.post(&url, &headers, form).await?;
-        let token = (answer.status == StatusCode::OK)
-            .then(|| member(&answer, "access_token"))
-            .flatten();
-        let token = token.ok_or_else(|| not_taken("its token endpoint", &answer))?;
-        secret(&format!("Bearer {token}")).map_err(NotTaken::Failed)
+        let body = (answer.status == StatusCode::OK).then(|| object(&answer));
+        let body = body.ok_or_else(|| not_taken("its token endpoint", &answer))?;
+        let token = body.get("access_token").and_then(Value::as_str);
+        let token = token.ok_or_else(|| {
+            NotTaken::Failed("what answers there is no token endpoint".to_owned())
+        })?;
+        let lasts_s = body.get("expires_in").and_then(Value::as_i64).unwrap_or(60);
+        Ok(Token {
+            value: secret(&format!("Bearer {token}")).map_err(NotTaken::Failed)?,
+            // Before it expires, however slow the next request is.
+            until: now + lasts_s * 4 / 5,
+        })
     }
 
     async fn post(
@@ -152,28 +197,34 @@ fn secret(text: &str) -> Result<HeaderValue, String> {
     Ok(value)
 }
 
-fn member(answer: &Response, name: &str) -> Option<String> {
-    let body: Value = serde_json::from_slice(&answer.body).ok()?;
-    body.get(name)?.as_str().map(str::to_owned)
+fn object(answer: &Response) -> Map<String, Value> {
+    serde_json::from_slice(&answer.body).unwrap_or_default()
 }
 
-fn taken(answer: &Response) -> Taken {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let number = |name: &str| body.get(name).and_then(Value::as_u64).unwrap_or(0);
-    Taken {
-        added: number("added"),
-        known: number("known"),
-        passed_over: number("passed_over"),
-    }
+fn taken(answer: &Response) -> Option<Taken> {
+    let body = object(answer);
+    let number = |name: &str| body.get(name).and_then(Value::as_u64);
+    Some(Taken {
+        added: number("added")?,
+        known: number("known")?,
+        passed_over: number("passed_over")?,
+    })
 }
 
 fn not_taken(whose: &str, answer: &Response) -> NotTaken {
     let mut words = format!("{whose} answered {}", answer.status);
-    if let Some(said) = member(answer, "error_description") {
+    let body = object(answer);
+    if let Some(said) = body.get("error_description").and_then(Value::as_str) {
         words.push_str(": ");
         words.extend(said.chars().take(WORDS_MAX_CHARS));
     }
-    let passes = answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS;
+    let passes = answer.status.is_server_error()
+        || [
+            StatusCode::TOO_MANY_REQUESTS,
+            StatusCode::REQUEST_TIMEOUT,
+            StatusCode::PAYLOAD_TOO_LARGE,
+        ]
+        .contains(&answer.status);
     if passes {
         NotTaken::Failed(words)
     } else {

@@ -4,7 +4,7 @@ use crate::cli::args::{OutputArgs, now};
 use crate::cli::error::CliError;
 use crate::cli::open::Opened;
 use crate::cli::out;
-use crate::cli::shipping::{self, BATCH_BYTES};
+use crate::cli::shipping::{self, BATCH_BYTES, BATCH_LINES};
 use crate::config::{Ratio, Share};
 use crate::domain::event::{Decision, Event, Happening};
 use crate::flows::admin::decisions::{self, Batch, Imported};
@@ -17,8 +17,6 @@ use std::process::ExitCode;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-/// Decisions written at once.
-const BATCH: usize = 200;
 /// How long a line waits for others when they come slowly.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -69,8 +67,7 @@ impl Destination<'_> {
             Self::Database(opened) => {
                 let batch = Batch {
                     lines,
-                    shipped_by: None,
-                    lost: 0,
+                    sender: None,
                 };
                 Ok(decisions::import(opened.admin(), batch, now()).await?)
             }
@@ -124,7 +121,7 @@ impl Log {
     /// Whether what waits should go before a line of so many bytes comes to it.
     fn is_full(&self, next_bytes: usize) -> bool {
         let bytes: usize = self.waiting.iter().map(|line| line.len() + 1).sum();
-        self.read >= BATCH || bytes + next_bytes > BATCH_BYTES
+        self.read >= BATCH_LINES || bytes + next_bytes > BATCH_BYTES
     }
 
     fn take(&mut self) -> Vec<String> {
@@ -155,7 +152,7 @@ pub(super) async fn run(
         })?;
         Box::new(BufReader::new(file))
     };
-    let (sender, lines) = sync_channel(BATCH);
+    let (sender, lines) = sync_channel(BATCH_LINES);
     let reading = std::thread::spawn(move || -> std::io::Result<()> {
         for line in reader.split(b'\n') {
             if sender.send(line?).is_err() {

@@ -22,11 +22,14 @@ const FAILED_LOGINS: Which<'_> = Which {
     like: ANY,
     // The server's own lack of time is no attack.
     unlike: "%\"reason\":\"busy\"%",
+    labelled: false,
 };
 const DENIALS: Which<'_> = Which {
     kind: "access_decided",
     like: ANY,
     unlike: "%\"decision\":\"allow\"%",
+    // What is allowed has no reason; there may be very much of it.
+    labelled: true,
 };
 /// An authorizer's reason for a token that names a key which no issuer has.
 const UNKNOWN_KID: &str = "key_unknown";
@@ -152,6 +155,7 @@ impl Watch<'_> {
             kind: "login_succeeded",
             like: "%\"administrator\":true%",
             unlike: "%\"known_device\":true%",
+            labelled: false,
         };
         let rows = self.recent(which, &[rule]).await?;
         let account = |row: &Observed| row.subject.clone().map(Target::Account);
@@ -175,7 +179,10 @@ impl Watch<'_> {
 
         let rule = Rule::EventLoss;
         let rows = self.recent(any("events_lost"), &[rule]).await?;
-        let lost = |rows: &[&Observed]| rows.iter().map(|row| row.number("count")).sum();
+        let lost = |rows: &[&Observed]| {
+            let counts = rows.iter().map(|row| row.number("count"));
+            counts.fold(0, i64::saturating_add)
+        };
         found.extend(self.all_findings(
             rule,
             self.reached(rule, &rows, node, lost),
@@ -195,6 +202,7 @@ impl Watch<'_> {
             kind: "request_failed",
             like: "%\"cause\":\"database_%",
             unlike: NONE,
+            labelled: false,
         };
         let rows = self.recent(which, &[rule]).await?;
         let words = "requests failed for the database";
@@ -273,7 +281,7 @@ impl Watch<'_> {
         };
         let since = self.now - rule.window_s();
         // So many came that the look back is shorter than the window.
-        let reach = observed::reach(self.store, which.kind, since, SCANNED).await?;
+        let reach = observed::reach(self.store, which, since, SCANNED).await?;
         let span_s = (self.now - reach.unwrap_or(since)).max(1);
         let normal = self
             .baselines
@@ -334,6 +342,7 @@ fn any(kind: &str) -> Which<'_> {
         kind,
         like: ANY,
         unlike: NONE,
+        labelled: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::domain::ErrorCode;
 use crate::domain::form::Form;
 use crate::flows::admin::AdminError;
-use crate::flows::admin::decisions::{self, Batch};
+use crate::flows::admin::decisions::{self, Batch, LINES_MAX, Sender};
 use crate::flows::admin::events::{self, Query};
 use crate::flows::admin_token::{self, DECISIONS_SCOPE, EVENTS_SCOPE, Verdict};
 use crate::http::extract::{Inbound, InboundLines};
@@ -13,11 +13,14 @@ use crate::http::userinfo::bearer_token;
 use crate::store::events::EventRow;
 use axum::extract::State;
 use axum::response::Response;
-use http::StatusCode;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 use serde_json::{Map, Value, json as object};
 
 /// Events of one answer, if the caller doesn't say.
 const LIMIT: i64 = 100;
+/// Bytes that tell one number of lost decisions from another.
+const REPORT_MAX_BYTES: usize = 64;
 
 /// The client that a request's access token lets do what needs `scope`; else what it is answered.
 async fn admitted(app: &App, inbound: &Inbound, scope: &str) -> Result<String, Response> {
@@ -27,30 +30,30 @@ async fn admitted(app: &App, inbound: &Inbound, scope: &str) -> Result<String, R
         Ok(None) => return Err(challenge(StatusCode::UNAUTHORIZED, None, "")),
         Err((status, code, words)) => return Err(challenge(status, Some(code), words)),
     };
-    let invalid = Some(ErrorCode::InvalidToken);
-    let insufficient = Some(ErrorCode::InsufficientScope);
-    Err(
-        match admin_token::judge(&app.issuer, token, scope, inbound.now).await {
-            Ok(Verdict::Granted(client)) => return Ok(client),
-            Ok(Verdict::InvalidToken) => challenge(
-                StatusCode::UNAUTHORIZED,
-                invalid,
-                "the access token is expired, revoked or not meant for this server: ask for one with resource set to the \
+    let forbidden = |words: &str| {
+        let code = Some(ErrorCode::InsufficientScope);
+        challenge(StatusCode::FORBIDDEN, code, words)
+    };
+    let verdict = admin_token::judge(&app.issuer, token, scope, inbound.now).await;
+    Err(match verdict {
+        Ok(Verdict::Granted(client)) => return Ok(client),
+        Ok(Verdict::InvalidToken) => challenge(
+            StatusCode::UNAUTHORIZED,
+            Some(ErrorCode::InvalidToken),
+            "the access token is expired, revoked or not meant for this server: ask for one with resource set to the \
              issuer",
-            ),
-            Ok(Verdict::InsufficientScope) => challenge(
-                StatusCode::FORBIDDEN,
-                insufficient,
-                &format!("the access token lacks the scope {scope}"),
-            ),
-            Ok(Verdict::NotAdministrator) => challenge(
-                StatusCode::FORBIDDEN,
-                insufficient,
-                "the access token stands for a person who is not an administrator",
-            ),
-            Err(error) => failed(&error, &inbound.request_id),
-        },
-    )
+        ),
+        Ok(Verdict::InsufficientScope) => {
+            forbidden(&format!("the access token lacks the scope {scope}"))
+        }
+        Ok(Verdict::NotAdministrator) => {
+            forbidden("the access token stands for a person who is not an administrator")
+        }
+        Ok(Verdict::Person) => forbidden(
+            "the access token stands for a person: decisions are taken from a client that got it by client_credentials",
+        ),
+        Err(error) => failed(&error, &inbound.request_id),
+    })
 }
 
 fn wrong(words: &str) -> Response {
@@ -95,16 +98,31 @@ pub async fn decisions(State(app): State<App>, sent: InboundLines) -> Response {
         Ok(form) => lost(form),
         Err(error) => Err(error.words()),
     };
-    let (lines, lost) = match (lines, lost) {
+    let (lines, (lost, report)) = match (lines, lost) {
         (Ok(lines), Ok(lost)) => (lines, lost),
         (Err(error), _) => return unreadable(error),
         (_, Err(words)) => return wrong(words),
     };
     let lines: Vec<String> = lines.lines().map(str::to_owned).collect();
+    if lines.len() > LINES_MAX {
+        return refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::InvalidRequest,
+            "there are over 500 lines: send fewer at once",
+        );
+    }
+    let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+    if !app.issuer.events.may_take_decisions(count, inbound.now) {
+        return too_many();
+    }
+    let sender = Sender {
+        client_id: &client,
+        lost,
+        report,
+    };
     let batch = Batch {
         lines: &lines,
-        shipped_by: Some(&client),
-        lost,
+        sender: Some(sender),
     };
     match decisions::import(app.issuer.admin(&client), batch, inbound.now).await {
         Ok(imported) => {
@@ -119,15 +137,31 @@ pub async fn decisions(State(app): State<App>, sent: InboundLines) -> Response {
     }
 }
 
-/// How many the sender had to leave out, from the one parameter that there is.
-fn lost(form: &Form) -> Result<u64, &'static str> {
-    let known = form.names().all(|name| name == "lost") && form.duplicates(&[]).next().is_none();
-    match form.get("lost") {
-        None if known => Ok(0),
-        Some(number) if known => number
-            .parse()
-            .map_err(|_| "lost must be the number of decisions that were left out"),
-        _ => Err("there is one parameter, lost: send no other, and send it once"),
+fn too_many() -> Response {
+    let mut response = refusal(
+        StatusCode::TOO_MANY_REQUESTS,
+        ErrorCode::TemporarilyUnavailable,
+        "more decisions come than are taken in a second: send them again in a moment",
+    );
+    let headers = response.headers_mut();
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// How many the sender had to leave out, and what tells this number from others.
+fn lost(form: &Form) -> Result<(u64, &str), &'static str> {
+    let known = form.names().all(|name| matches!(name, "lost" | "report"));
+    if !known || form.duplicates(&[]).next().is_some() {
+        return Err("there are two parameters, lost and report: send no other, and each once");
+    }
+    let lost = form.get("lost").map_or(Ok(0), str::parse);
+    let lost = lost.map_err(|_| "lost must be the number of decisions that were left out")?;
+    match form.get("report") {
+        Some(report) if report.len() <= REPORT_MAX_BYTES => Ok((lost, report)),
+        None if lost == 0 => Ok((lost, "")),
+        _ => Err(
+            "with lost goes report, a text of up to 64 bytes that tells this number from others",
+        ),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A caller's trace goes on here under its id, whether anything is recorded or not. Nobody has to be trusted for that: an
 //! id is only something to search for. Whether spans are recorded is the caller's choice too, up to so many requests a
-//! second; beyond that, and where a trace begins here, chance decides, for as many again.
+//! second; where a trace begins here, chance decides, for as many again.
 
 use super::{GuardSettings, chance};
 use crate::config::{Config, Ratio};
@@ -41,8 +41,13 @@ struct Recorded(AtomicU64);
 impl Recorded {
     /// Whether one more may be recorded in this second.
     fn takes(&self, now: i64, per_s: u64) -> bool {
-        let second = u64::from(u32::try_from(now).unwrap_or(u32::MAX)) << 32;
+        let now = u64::from(u32::try_from(now).unwrap_or(u32::MAX));
         let count = |recorded: u64| {
+            // A thread that lags behind counts where the others are.
+            let second = match recorded >> 32 {
+                next if next == now + 1 => next << 32,
+                _ => now << 32,
+            };
             let in_this_second = recorded & !u64::from(u32::MAX) == second;
             let before = if in_this_second {
                 recorded & u64::from(u32::MAX)
@@ -84,8 +89,8 @@ impl Tracing {
     fn records(&self, asked: Option<bool>, now: i64, drawn: u32) -> bool {
         match asked {
             Some(false) => false,
-            Some(true) if self.asked.takes(now, self.per_s) => true,
-            _ => {
+            Some(true) => self.asked.takes(now, self.per_s),
+            None => {
                 let parts = u64::from(drawn) * 1_000_000;
                 parts < u64::from(self.sample.millionths()) << 32
                     && self.drawn.takes(now, self.per_s)
@@ -325,7 +330,12 @@ mod tests {
         // What callers ask for takes nothing away from what chance chooses.
         let all = tracing(1.0, 100);
         assert_eq!(recorded(&all, Some(false), 1_000, 1), 0);
-        assert_eq!(recorded(&all, Some(true), 100, 1), 100);
+        assert_eq!(recorded(&all, Some(true), 1_000, 1), 100);
         assert_eq!(recorded(&all, None, 1_000, 1), 100);
+        assert_eq!(
+            recorded(&all, None, 1_000, 0),
+            0,
+            "the second before is over"
+        );
     }
 }

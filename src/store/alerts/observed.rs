@@ -19,13 +19,15 @@ pub struct ObservedRow {
     pub detail: String,
 }
 
-/// The newest of a kind, of which those are told whose detail is like the one pattern and not like the other.
+/// The newest of a kind, or of its labelled ones, of which those are told whose detail is like the one pattern and not
+/// like the other.
 const RECENT: &str = "
     SELECT at, writer, subject, client_id, address, detail
       FROM (SELECT at, writer, subject, client_id, address, detail
               FROM event
              WHERE kind = $1
                AND at > $2
+               AND (label IS NOT NULL OR NOT $6)
              ORDER BY at DESC
              LIMIT $3) AS recent
      WHERE detail LIKE $4
@@ -36,6 +38,7 @@ const REACH: &str = "
       FROM event
      WHERE kind = $1
        AND at > $2
+       AND (label IS NOT NULL OR NOT $4)
      ORDER BY at DESC
      LIMIT 1 OFFSET $3";
 const COUNT: &str = "
@@ -61,6 +64,8 @@ pub struct Which<'a> {
     pub like: &'a str,
     /// A pattern that it doesn't fit.
     pub unlike: &'a str,
+    /// Whether only those count that have a label, however many others there are.
+    pub labelled: bool,
 }
 
 /// Of the newest `limit` events of the kind after `since`, Unix seconds, those that fit.
@@ -76,24 +81,30 @@ pub async fn recent(
     store
         .fetch_all(
             RECENT,
-            params![which.kind, since, limit, which.like, which.unlike],
+            params![
+                which.kind,
+                since,
+                limit,
+                which.like,
+                which.unlike,
+                which.labelled
+            ],
         )
         .await
 }
 
-/// When the last of `limit` events of the kind after `since` happened; `None` if there are fewer.
+/// When the last of `limit` events of the kind, or of its labelled ones, after `since` happened; `None` if there are fewer.
 ///
 /// # Errors
 /// [`StoreError`]
 pub async fn reach(
     store: &Store,
-    kind: &str,
+    which: Which<'_>,
     since: i64,
     limit: i64,
 ) -> Result<Option<i64>, StoreError> {
-    let row: Option<(i64,)> = store
-        .fetch_optional(REACH, params![kind, since, limit - 1])
-        .await?;
+    let sought = params![which.kind, since, limit - 1, which.labelled];
+    let row: Option<(i64,)> = store.fetch_optional(REACH, sought).await?;
     Ok(row.map(|(at,)| at))
 }
 

@@ -35,8 +35,8 @@ on_both_databases! {
         let text = |text: &str| Param::from(text);
         let since = ROWS - 300;
         for (sql, params) in alerts::observed::STATEMENTS.iter().zip([
-            vec![text("login_failed"), since.into(), 20_000.into(), text("%"), text("")],
-            vec![text("login_failed"), since.into(), 19_999.into()],
+            vec![text("login_failed"), since.into(), 20_000.into(), text("%"), text(""), true.into()],
+            vec![text("login_failed"), since.into(), 19_999.into(), false.into()],
             vec![text("login_failed"), since.into(), ROWS.into(), text("%"), text("")],
             vec![],
         ]) {

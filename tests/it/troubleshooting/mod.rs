@@ -104,8 +104,7 @@ fn every_failure_of_the_document_has_a_case_and_every_case_a_section() {
 pub fn by_hand(lines: &[String]) -> Batch<'_> {
     Batch {
         lines,
-        shipped_by: None,
-        lost: 0,
+        sender: None,
     }
 }
 
