@@ -1,7 +1,7 @@
 //! Finds the events of an id, and those that led to them.
 
 use super::Place;
-use crate::domain::event::Happening;
+use super::order::in_order;
 use crate::flows::admin::decisions::hex_trace_id;
 use crate::store::events::EventRow;
 use crate::store::events::search::{self, Filter, Whose};
@@ -36,24 +36,9 @@ impl Gathered {
         Ok(gathered)
     }
 
-    /// In time order; what has the same second, in the order of a login and what follows from it.
+    /// In the order in which it is told.
     pub(super) fn in_order(self) -> Vec<(EventRow, Place)> {
-        let rank = |row: &EventRow| {
-            Happening::KINDS
-                .iter()
-                .position(|kind| kind.name == row.kind)
-        };
-        let mut rows: Vec<(EventRow, Place)> = self.rows.into_values().collect();
-        rows.sort_by_key(|(row, place)| {
-            (
-                row.at,
-                *place == Place::Asked,
-                rank(row),
-                row.seq,
-                row.event_id.clone(),
-            )
-        });
-        rows
+        in_order(self.rows.into_values())
     }
 
     fn add(&mut self, rows: impl IntoIterator<Item = EventRow>, place: Place) {

@@ -5,6 +5,7 @@ mod advice;
 mod causes;
 mod details;
 mod gather;
+mod order;
 mod refusals;
 pub mod words;
 
