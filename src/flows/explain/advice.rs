@@ -98,15 +98,19 @@ fn of_client(happening: &Happening, client: &Client) -> Option<String> {
             error: ErrorCode::UnauthorizedClient,
             grant: Some(grant),
             ..
-        } => {
-            let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
-            Some(format!(
-                "client {id} may use {}: 'gatewright client update {id} --grant {} --grant {}' lets it use this one, too",
-                listed(&grants),
-                grants.join(" --grant "),
-                grant.as_str()
-            ))
+        } => Some(of_grant(client, *grant)),
+        Happening::AuthorizationRefused {
+            unverified: Some(UnverifiedRequest::GrantNotPermitted),
+            ..
+        } => Some(of_grant(client, GrantType::AuthorizationCode)),
+        Happening::AuthorizationRefused {
+            unverified: Some(UnverifiedRequest::ClientDisabled),
+            ..
         }
+        | Happening::ClientAuthenticationFailed {
+            reason: ClientAuthFailure::ClientDisabled,
+            ..
+        } if !client.disabled => Some(format!("client {id} is enabled again")),
         Happening::ClientAuthenticationFailed {
             reason: ClientAuthFailure::WrongMethod,
             presented: Some(presented),
@@ -133,17 +137,59 @@ fn listed(items: &[&str]) -> String {
     }
 }
 
+fn of_grant(client: &Client, grant: GrantType) -> String {
+    let id = client.client_id.as_str();
+    if client.may_use(grant) {
+        return format!("client {id} may use {} by now", grant.as_str());
+    }
+    let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
+    let all: Vec<String> = grants
+        .iter()
+        .copied()
+        .chain([grant.as_str()])
+        .map(|grant| format!(" --grant {grant}"))
+        .collect();
+    format!(
+        "client {id} may use {}: 'gatewright client update {id}{}' lets it use this one, too",
+        listed(&grants),
+        all.concat()
+    )
+}
+
+/// Scopes that were asked for in vain: those that exist with the command that lets the client have them, and how many
+/// exist nowhere.
 fn of_scope(client: &Client, beyond: &[String]) -> String {
     let id = client.client_id.as_str();
-    let asked = if beyond.is_empty() {
-        String::new()
-    } else {
-        format!(", and asked for {} besides", beyond.join(" and "))
-    };
-    format!(
-        "client {id} may have {}{asked}: 'gatewright client update {id} --scope \"{} …\"' replaces the list",
-        client.scope, client.scope
-    )
+    // No scope has a space in it; what has one is the number of those that aren't known.
+    let (made_up, known): (Vec<&str>, Vec<&str>) = beyond
+        .iter()
+        .map(String::as_str)
+        .partition(|scope| scope.contains(' '));
+    let (by_now, known): (Vec<&str>, Vec<&str>) = known
+        .into_iter()
+        .partition(|scope| client.scope.contains(scope));
+    let may_have = format!(
+        "client {id} may have {}",
+        words::shown(&client.scope.to_string())
+    );
+    let mut sentences = vec![may_have];
+    if !by_now.is_empty() {
+        sentences.push(format!("by now with {}", by_now.join(" and ")));
+    }
+    if !known.is_empty() {
+        sentences.push(format!(
+            "and asked for {} besides: 'gatewright client update {id} --scope \"{}\"' lets it have that, too",
+            known.join(" and "),
+            client.scope.iter().chain(known.iter().copied()).collect::<Vec<_>>().join(" ")
+        ));
+    }
+    if !made_up.is_empty() {
+        sentences.push(format!(
+            "and asked for what exists nowhere {}: compare the request's scope with that, letter by letter",
+            made_up.join(" ")
+        ));
+    }
+    sentences.join(", ")
 }
 
 /// A call lacked scopes: whether the client may have them says whose turn it is.
