@@ -264,6 +264,8 @@ happenings! {
         api: Option<String>,
         stage: Option<String>,
         call: Option<String>,
+        connection: Option<String>,
+        answer: Option<String>,
         method: Option<String>,
         route: Option<String>,
         issuer: Option<String>,

@@ -69,7 +69,9 @@ impl Gathered {
                 || row.event_id == id
                 || trace.is_some() && row.trace_id == trace
         };
-        self.add(log.iter().filter(is_it).cloned(), Place::Asked);
+        let connects = |row: &&EventRow| member(row, "connection").as_deref() == Some(id);
+        let of_log = log.iter().filter(|row| is_it(row) || connects(row));
+        self.add(of_log.cloned(), Place::Asked);
         self.add(of_request(store, id).await?, Place::Asked);
         if let Some(trace) = trace {
             self.add(of_trace(store, &trace).await?, Place::Asked);
@@ -80,6 +82,13 @@ impl Gathered {
             if let Some(request) = request {
                 self.add(of_request(store, &request).await?, Place::Asked);
             }
+        }
+        if self.rows.is_empty() {
+            // No index serves it, so it's looked for last.
+            let times = (i64::MIN, i64::MAX);
+            let decided = Whose::Kind("access_decided");
+            let found = search::naming(store, decided, times, ("connection", id), PAGE).await?;
+            self.add(found, Place::Asked);
         }
         Ok(())
     }

@@ -11,6 +11,6 @@ mod explain;
 mod keys;
 mod listings;
 mod migrations;
-mod policies;
+pub mod policies;
 pub mod program;
 mod users;
