@@ -248,6 +248,12 @@ happenings! {
         digest: String,
         scopes: u64,
     }
+    /// A node didn't start, since its policy file can't be used.
+    PolicyRefused = "policy_refused", Critical, Queued {
+        file: String,
+        cause: String,
+        node: String,
+    }
     /// An access token was refused at one of our own endpoints.
     AccessRefused = "access_refused", Notice, Queued {
         endpoint: String,

@@ -12,5 +12,6 @@ mod keys;
 mod listings;
 mod migrations;
 pub mod policies;
+mod policy_refused;
 pub mod program;
 mod users;
