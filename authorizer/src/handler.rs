@@ -122,7 +122,7 @@ impl Authorizer {
     ) -> Result<Value, AuthorizerError> {
         let (outcome, took_us) = self.outcome(event, now, trace_id).await;
         let line = outcome.line();
-        self.record(DecisionLine {
+        self.record(&DecisionLine {
             trace_id: line.trace_id.or(trace_id),
             took_us,
             ..line
@@ -144,11 +144,11 @@ impl Authorizer {
     }
 
     /// Writes the line of a decision, with what every line has: which policy decided, and whether the process is new.
-    pub(crate) fn record(&self, line: DecisionLine<'_>) {
+    pub(crate) fn record(&self, line: &DecisionLine<'_>) {
         let line = DecisionLine {
             cold: !self.warm.swap(true, Ordering::Relaxed),
             config: Some(self.policy.digest()),
-            ..line
+            ..*line
         };
         line.write();
         if let Some(observer) = &self.observer {

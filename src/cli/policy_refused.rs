@@ -26,7 +26,7 @@ pub(super) fn record(config: &Config, cause: &str) {
         .build();
     let Ok(runtime) = runtime else { return };
     // The error that is printed next is what counts: this one is nobody's.
-    let _ = runtime.block_on(async { timeout(PATIENCE, attempt(config, cause)).await });
+    let _ = runtime.block_on(async { timeout(PATIENCE, Box::pin(attempt(config, cause))).await });
     // Nor is a thread waited for that waits for a lock.
     runtime.shutdown_background();
 }

@@ -121,7 +121,9 @@ async fn scopes_of_clients(store: &Store) -> Result<Arc<BTreeSet<String>>, Store
                 .flat_map(|client| client.scope.iter().map(str::to_owned)),
         );
         match clients.last() {
-            Some(last) if scopes.len() < SCOPES => after = last.client_id.as_str().to_owned(),
+            Some(last) if scopes.len() < SCOPES => {
+                last.client_id.as_str().clone_into(&mut after);
+            }
             _ => return Ok(Arc::new(scopes)),
         }
     }

@@ -76,15 +76,12 @@ fn acts(mut rows: Vec<Row>) -> VecDeque<Act> {
         let same = acts
             .iter_mut()
             .find(|(of, _)| request.is_some() && *of == request);
-        match same {
-            Some((_, act)) => {
-                act.rank = act.rank.min(rank);
-                act.rows.push(row);
-            }
-            None => {
-                let rows = vec![row];
-                acts.push((request, Act { rank, rows }));
-            }
+        if let Some((_, act)) = same {
+            act.rank = act.rank.min(rank);
+            act.rows.push(row);
+        } else {
+            let rows = vec![row];
+            acts.push((request, Act { rank, rows }));
         }
     }
     acts.into_iter().map(|(_, act)| act).collect()
