@@ -77,7 +77,7 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
         let mut integration = events::http_v2(&good, "GET", "/orders/1");
         integration.as_object_mut().unwrap().remove("type");
         let _ = block_on(authorizer.answer(&integration, NOW));
-        let handshake = json!({"Authorization": good});
+        let handshake = json!({"Authorization": other});
         let _ = block_on(authorizer.answer(&events::web_socket(&handshake, &json!({})), NOW));
         for _ in 0..2 {
             let _ = block_on(authorizer.answer(&proven, NOW));
