@@ -22,6 +22,8 @@ pub(crate) struct DecisionLine<'l> {
     /// The scopes that the token lacks.
     pub missing: &'l [String],
     pub request_id: Option<&'l str>,
+    /// The WebSocket connection that was asked for.
+    pub connection: Option<&'l str>,
     /// The trace that the call belongs to.
     pub trace_id: Option<TraceId>,
     pub api: Option<&'l str>,
@@ -35,6 +37,8 @@ pub(crate) struct DecisionLine<'l> {
     pub known: bool,
     /// How far the answer may be cached.
     pub cache: Option<&'static str>,
+    /// The form of an answer to payload 2.0: `iam` or `simple`.
+    pub answer: Option<&'static str>,
     /// Whether it's the first call of this process.
     pub cold: bool,
     /// Length of the policy document as JSON.
@@ -55,6 +59,7 @@ impl DecisionLine<'_> {
             rule = self.rule,
             missing = (!self.missing.is_empty()).then(|| self.missing.join(" ")),
             request_id = self.request_id,
+            connection = self.connection,
             trace_id = self.trace_id.map(tracing::field::display),
             api = self.api,
             stage = self.stage,
@@ -71,6 +76,7 @@ impl DecisionLine<'_> {
             token_cache = self.jwks.map(|_| if self.known { "hit" } else { "miss" }),
             alg = token.and_then(|token| token.alg).map(crate::jose::Algorithm::as_str),
             cache = self.cache,
+            answer = self.answer,
             cold = self.cold,
             policy_bytes = self.policy_bytes,
             config = self.config,

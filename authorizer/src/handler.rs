@@ -11,7 +11,7 @@ use crate::answer::{self, Answer};
 use crate::appsync::{self, GraphQlCall};
 use crate::credentials::Credentials;
 use crate::decision_log::{DecisionLine, policy_bytes};
-use crate::event::Call;
+use crate::event::{Call, Kind};
 use crate::jwks::{Clock, JwksState};
 use crate::observer::{Decided, Observer};
 use crate::panics::{catching, panic_message};
@@ -122,7 +122,7 @@ impl Authorizer {
     ) -> Result<Value, AuthorizerError> {
         let (outcome, took_us) = self.outcome(event, now, trace_id).await;
         let line = outcome.line();
-        self.record(DecisionLine {
+        self.record(&DecisionLine {
             trace_id: line.trace_id.or(trace_id),
             took_us,
             ..line
@@ -138,16 +138,17 @@ impl Authorizer {
         trace_id: Option<TraceId>,
     ) -> (Outcome<'e>, Option<u64>) {
         let (outcome, took_us) = self.supervised(self.decide(event, now, trace_id)).await;
-        let outcome = outcome.unwrap_or_else(|reason| Outcome::failed(None, reason));
+        let outcome =
+            outcome.unwrap_or_else(|reason| Outcome::failed(Seen::unrecognised(event), reason));
         (outcome, took_us)
     }
 
     /// Writes the line of a decision, with what every line has: which policy decided, and whether the process is new.
-    pub(crate) fn record(&self, line: DecisionLine<'_>) {
+    pub(crate) fn record(&self, line: &DecisionLine<'_>) {
         let line = DecisionLine {
             cold: !self.warm.swap(true, Ordering::Relaxed),
             config: Some(self.policy.digest()),
-            ..line
+            ..*line
         };
         line.write();
         if let Some(observer) = &self.observer {
@@ -192,7 +193,7 @@ impl Authorizer {
         }
         let mut call = match Call::parse_with(event, self.policy.web_socket()) {
             Ok(call) => call,
-            Err(reason) => return Outcome::failed(None, reason),
+            Err(reason) => return Outcome::failed(Seen::unrecognised(event), reason),
         };
         call.trace_id = trace_id.or(call.trace_id);
         let Verification {
@@ -215,7 +216,7 @@ impl Authorizer {
     ) -> Outcome<'e> {
         let mut call = match GraphQlCall::parse(event) {
             Ok(call) => call,
-            Err(reason) => return Outcome::failed(None, reason),
+            Err(reason) => return Outcome::failed(Seen::unrecognised(event), reason),
         };
         call.trace_id = trace_id.or(call.trace_id);
         let Verification {
@@ -229,7 +230,7 @@ impl Authorizer {
                 let answer = appsync::to_token(&self.policy, &call, &token, now);
                 Outcome::answered(answer, seen, Some(token))
             }
-            Err(reason) if reason.is_fault() => Outcome::failed(Some(seen), reason),
+            Err(reason) if reason.is_fault() => Outcome::failed(seen, reason),
             Err(reason) => Outcome::answered(appsync::to_refused_token(&call, reason), seen, None),
         };
         Outcome {
@@ -263,7 +264,7 @@ impl Authorizer {
                 seen,
                 Some(token),
             ),
-            Err(reason) if reason.is_fault() => Outcome::failed(Some(seen), reason),
+            Err(reason) if reason.is_fault() => Outcome::failed(seen, reason),
             Err(reason)
                 if call.kind.knows_unauthorized()
                     && self.policy.response().rest_failure == RestFailure::Unauthorized =>
@@ -287,7 +288,7 @@ pub(crate) struct Outcome<'e> {
     verdict: &'static str,
     missing: Vec<String>,
     coverage: Option<Coverage>,
-    call: Option<Seen<'e>>,
+    call: Seen<'e>,
     jwks: Option<JwksState>,
     known: bool,
 }
@@ -308,7 +309,7 @@ impl<'e> Outcome<'e> {
             verdict,
             missing,
             coverage,
-            call: Some(call),
+            call,
             jwks: None,
             known: false,
         }
@@ -318,15 +319,15 @@ impl<'e> Outcome<'e> {
         let error = AuthorizerError::Unauthorized(reason);
         Self {
             verdict: "unauthorized",
-            ..Self::error(Some(call), error)
+            ..Self::error(call, error)
         }
     }
 
-    fn failed(call: Option<Seen<'e>>, reason: Reason) -> Self {
+    fn failed(call: Seen<'e>, reason: Reason) -> Self {
         Self::error(call, AuthorizerError::Fault(reason))
     }
 
-    fn error(call: Option<Seen<'e>>, error: AuthorizerError) -> Self {
+    fn error(call: Seen<'e>, error: AuthorizerError) -> Self {
         Self {
             result: Err(error),
             decision: Decision::refused_before_judging(error.reason()),
@@ -340,21 +341,30 @@ impl<'e> Outcome<'e> {
         }
     }
 
+    /// The form of an answer to payload 2.0: the gateway takes one or the other, as it is set up.
+    fn form(&self) -> Option<&'static str> {
+        let body = self.result.as_ref().ok()?;
+        let simple = body.get("isAuthorized").is_some();
+        let either = self.call.kind == Some(Kind::HttpV2.as_str());
+        either.then_some(if simple { "simple" } else { "iam" })
+    }
+
     fn line(&self) -> DecisionLine<'_> {
-        let call = self.call.as_ref();
+        let call = &self.call;
         let whole = |coverage: &Coverage| *coverage == Coverage::Whole;
         DecisionLine {
             decision: self.verdict,
             reason: self.decision.reason,
             rule: self.decision.rule.as_deref(),
             missing: &self.missing,
-            request_id: call.and_then(|call| call.request_id),
-            trace_id: call.and_then(|call| call.trace_id),
-            api: call.map(|call| call.api.as_str()),
-            stage: call.and_then(|call| call.stage.as_deref()),
-            kind: call.map(|call| call.kind),
-            method: call.map(|call| call.method),
-            route: call.and_then(|call| call.route),
+            request_id: call.request_id,
+            connection: call.connection,
+            trace_id: call.trace_id,
+            api: call.api.as_deref(),
+            stage: call.stage.as_deref(),
+            kind: call.kind,
+            method: call.method,
+            route: call.route,
             token: self.token.as_deref(),
             jwks: self.jwks,
             known: self.known,
@@ -362,6 +372,7 @@ impl<'e> Outcome<'e> {
                 .coverage
                 .as_ref()
                 .map(|coverage| if whole(coverage) { "whole" } else { "exact" }),
+            answer: self.form(),
             policy_bytes: self.result.as_ref().ok().and_then(policy_bytes),
             ..DecisionLine::default()
         }

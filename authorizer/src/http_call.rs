@@ -119,7 +119,7 @@ impl Authorizer {
             .clone()
             .filter(|_| decision.verdict == Verdict::Allow)
             .ok_or_else(|| Refusal::of(&decision, call.scheme(), call.url.is_some()));
-        self.record(DecisionLine {
+        self.record(&DecisionLine {
             decision: admitted.as_ref().map_or_else(Refusal::as_str, |_| "allow"),
             reason: decision.reason,
             rule: decision.rule.as_deref(),
@@ -139,7 +139,7 @@ impl Authorizer {
     /// Refuses a call of which it's not known what it is; of `call` only what is known is filled in.
     pub fn refuse(&self, call: &HttpCall<'_>, reason: Reason) -> Refusal {
         let refusal = Refusal::because_of(reason);
-        self.record(DecisionLine {
+        self.record(&DecisionLine {
             decision: refusal.as_str(),
             reason: Some(reason),
             ..call.line()

@@ -22,6 +22,20 @@ pub struct Files {
     pub notifiers: Notifiers,
 }
 
+/// Why the files can't be used.
+pub struct Refused {
+    /// Everything that is wrong with them.
+    pub error: ConfigError,
+    /// What is wrong with the policy file, if it is among them.
+    pub policy: Option<String>,
+}
+
+impl From<Refused> for CliError {
+    fn from(refused: Refused) -> Self {
+        refused.error.into()
+    }
+}
+
 /// The configuration with its files.
 ///
 /// # Errors
@@ -32,7 +46,11 @@ pub fn load(config: &ConfigArgs) -> Result<(Loaded, Files), CliError> {
     Ok((loaded, files))
 }
 
-fn read(loaded: &Loaded) -> Result<Files, ConfigError> {
+/// The files of a configuration.
+///
+/// # Errors
+/// [`Refused`]
+pub fn read(loaded: &Loaded) -> Result<Files, Refused> {
     let config = &loaded.config;
     let mut problems: Vec<Problem> = Vec::new();
     let master_key = config.master_key.as_ref().and_then(|_| {
@@ -40,9 +58,12 @@ fn read(loaded: &Loaded) -> Result<Files, ConfigError> {
             .map_err(|error| problems.push(loaded.problem("master_key_file", error.to_string())))
             .ok()
     });
-    let scopes = runtime::scopes(config.policy.file.as_deref())
-        .map_err(|what| problems.push(loaded.problem("policy.file", what)))
-        .unwrap_or_default();
+    let mut policy = None;
+    let scopes = runtime::scopes(config.policy.file.as_deref()).unwrap_or_else(|what| {
+        problems.push(loaded.problem("policy.file", what.clone()));
+        policy = Some(what);
+        ScopeDirectory::default()
+    });
     let tls = config.tls.as_ref().and_then(|files| {
         Tls::load(files)
             .map_err(|error| problems.push(loaded.problem(error.setting(), error.to_string())))
@@ -61,6 +82,7 @@ fn read(loaded: &Loaded) -> Result<Files, ConfigError> {
             notifiers,
         })
     } else {
-        Err(ConfigError { problems })
+        let error = ConfigError { problems };
+        Err(Refused { error, policy })
     }
 }

@@ -25,6 +25,7 @@ mod notifiers;
 pub mod open;
 pub mod out;
 mod policy;
+mod policy_refused;
 pub mod runtime;
 pub mod serve;
 mod shipping;

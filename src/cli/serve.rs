@@ -4,7 +4,7 @@ use super::args::ConfigArgs;
 use super::error::CliError;
 use super::files::{self, Files};
 use super::open::{Migrate, open_migrating};
-use super::{metrics, runtime};
+use super::{metrics, policy_refused, runtime};
 use crate::config::Loaded;
 use crate::http::{App, router};
 use std::process::ExitCode;
@@ -29,7 +29,12 @@ pub struct ServeArgs {
 /// # Errors
 /// [`CliError`]
 pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> {
-    let (loaded, files) = files::load(config)?;
+    let loaded = config.load()?;
+    let files = files::read(&loaded).inspect_err(|refused| {
+        if let Some(cause) = &refused.policy {
+            policy_refused::record(&loaded.config, cause);
+        }
+    })?;
     let _telemetry = runtime::telemetry(&loaded.config, &[], None)?;
     runtime::threads()?.block_on(serve(args, &loaded, files))?;
     Ok(ExitCode::SUCCESS)

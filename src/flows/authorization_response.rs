@@ -45,7 +45,10 @@ impl AuthorizeError {
             _ => request.and_then(|request| request.get("client_id")),
         };
         let registered = match claimed {
-            Some(id) => issuer.clients.find(&issuer.store, id).await.ok().flatten(),
+            Some(id) => {
+                let found = issuer.clients.find_any(&issuer.store, id).await;
+                found.ok().flatten()
+            }
             None => None,
         };
         let client = registered.as_ref().map(|registered| &registered.client);
@@ -58,9 +61,10 @@ impl AuthorizeError {
         let beyond = match (error, client, request) {
             (Some(ErrorCode::InvalidScope), Some(client), Some(request)) => {
                 let asked = request.get("scope").map(Scope::parse);
-                asked
-                    .and_then(Result::ok)
-                    .map(|asked| issuer.scopes.beyond(&asked, &client.scope))
+                match asked.and_then(Result::ok) {
+                    Some(asked) => issuer.named(&asked.without(&client.scope)).await,
+                    None => None,
+                }
             }
             _ => None,
         };
@@ -70,7 +74,7 @@ impl AuthorizeError {
             unverified,
             words: words.map(str::to_owned),
             redirect_uri,
-            beyond: beyond.filter(|beyond| !beyond.is_empty()),
+            beyond,
             browser: Some(browser),
         };
         issuer.note(refused, now);

@@ -8,7 +8,6 @@ use super::interaction::Interaction;
 use super::{FlowError, Issuer};
 use crate::crypto::token::{AuthorizationCode, sha256};
 use crate::domain::authorization::AuthorizationRequest;
-use crate::domain::client::GrantType;
 use crate::domain::event::Happening;
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant};
@@ -128,12 +127,7 @@ pub async fn client_of(
     interaction: &Interaction,
 ) -> Result<Arc<RegisteredClient>, AuthorizeError> {
     let request = &interaction.request;
-    let registered = issuer
-        .clients
-        .find(&issuer.store, request.client_id.as_str())
-        .await?
-        .filter(|registered| registered.client.may_use(GrantType::AuthorizationCode))
-        .ok_or(AuthorizeError::Unverified(UnverifiedReason::UnknownClient))?;
+    let registered = checks::login_client(issuer, request.client_id.as_str()).await?;
     let client = &registered.client;
     if client
         .verify_redirect_uri(request.redirect_uri.as_str())

@@ -57,10 +57,23 @@ pub(super) async fn known_client(
     let Some(client_id) = form.get("client_id") else {
         return Err(AuthorizeError::Unverified(UnverifiedReason::UnknownClient));
     };
-    match issuer.clients.find(&issuer.store, client_id).await? {
-        Some(client) if client.client.may_use(GrantType::AuthorizationCode) => Ok(client),
-        _ => Err(AuthorizeError::Unverified(UnverifiedReason::UnknownClient)),
-    }
+    login_client(issuer, client_id).await
+}
+
+/// A client that people may log in to now. The page is one and the same for whatever is no such client.
+pub(super) async fn login_client(
+    issuer: &Issuer,
+    client_id: &str,
+) -> Result<Arc<super::clients::RegisteredClient>, AuthorizeError> {
+    let reason = match issuer.clients.find_any(&issuer.store, client_id).await? {
+        None => UnverifiedReason::UnknownClient,
+        Some(found) if found.client.disabled => UnverifiedReason::ClientDisabled,
+        Some(found) if !found.client.may_use(GrantType::AuthorizationCode) => {
+            UnverifiedReason::GrantNotPermitted
+        }
+        Some(found) => return Ok(found),
+    };
+    Err(AuthorizeError::Unverified(reason))
 }
 
 /// The redirect URI and whether the request named it.

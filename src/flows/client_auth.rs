@@ -51,7 +51,8 @@ pub async fn authenticate(
             return Err(error);
         }
     };
-    let Some(registered) = issuer.clients.find(&issuer.store, &client_id).await? else {
+    let found = issuer.clients.find_any(&issuer.store, &client_id).await?;
+    let Some(registered) = found.as_ref().filter(|found| !found.client.disabled) else {
         // The same work as for a wrong secret. What was sent is not logged: it may be a secret in the wrong place.
         if let Credential::Secret { secret, .. } = &credential {
             let _ = equal(
@@ -59,18 +60,17 @@ pub async fn authenticate(
                 &"-".repeat(43),
             );
         }
-        failed(
-            issuer,
-            None,
-            (ClientAuthFailure::UnknownClient, None),
-            None,
-            now,
-        );
+        let disabled = found.as_ref().map(|found| &found.client.client_id);
+        let reason = match disabled {
+            Some(_) => ClientAuthFailure::ClientDisabled,
+            None => ClientAuthFailure::UnknownClient,
+        };
+        failed(issuer, disabled, (reason, None), None, now);
         return Err(refused);
     };
     let client = &registered.client;
     let presented = credential.method();
-    match proves(issuer, &registered, credential, now).await? {
+    match proves(issuer, registered, credential, now).await? {
         Ok(()) => {
             let method = client.auth_method;
             let metrics = issuer.store.metrics();
@@ -78,7 +78,7 @@ pub async fn authenticate(
             issuer
                 .events
                 .note_authenticated(&client.client_id, method, now);
-            Ok(registered)
+            Ok(Arc::clone(registered))
         }
         Err(reason) => {
             failed(

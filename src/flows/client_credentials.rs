@@ -32,7 +32,7 @@ pub(super) fn issue(
         let words = "scope goes beyond what this client may have";
         return Err(RefusedRequest::new(ErrorCode::InvalidScope, words)
             .because(cause)
-            .beyond(issuer.scopes.beyond(&asked, &permitted))
+            .beyond(asked.without(&permitted))
             .error());
     }
     let resources = asked_resources(form, client, &issuer.url)?;

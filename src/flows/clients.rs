@@ -3,10 +3,10 @@
 use super::FlowError;
 use crate::domain::{Client, ClientId};
 use crate::store::clients::ClientSecretRecord;
-use crate::store::{Store, clients as rows};
+use crate::store::{Store, StoreError, clients as rows};
 use gatewright_authorizer::jose::JwkSet;
 use moka::future::Cache;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,6 +14,12 @@ use std::time::Duration;
 const STALENESS: Duration = Duration::from_secs(1);
 /// Clients held in memory.
 const CAPACITY: u64 = 10_000;
+/// How long a scope that a client got may go unnamed in the record.
+const SCOPES_STALENESS: Duration = Duration::from_secs(30);
+/// Scopes of clients that are known, at most.
+const SCOPES: usize = 10_000;
+/// Clients read at once.
+const PAGE: i64 = 500;
 
 /// A client with what it authenticates by.
 #[derive(Debug)]
@@ -30,6 +36,7 @@ pub struct RegisteredClient {
 /// same time as asking for a known one.
 pub struct ClientCache {
     entries: Cache<String, Option<Arc<RegisteredClient>>>,
+    scopes: Cache<(), Arc<BTreeSet<String>>>,
     uses: Mutex<HashMap<String, i64>>,
 }
 
@@ -39,8 +46,13 @@ impl Default for ClientCache {
             .max_capacity(CAPACITY)
             .time_to_live(STALENESS)
             .build();
+        let scopes = Cache::builder()
+            .max_capacity(1)
+            .time_to_live(SCOPES_STALENESS)
+            .build();
         Self {
             entries,
+            scopes,
             uses: Mutex::default(),
         }
     }
@@ -52,6 +64,20 @@ impl ClientCache {
     /// # Errors
     /// [`FlowError`]
     pub async fn find(
+        &self,
+        store: &Store,
+        client_id: &str,
+    ) -> Result<Option<Arc<RegisteredClient>>, FlowError> {
+        let registered = self.find_any(store, client_id).await?;
+        Ok(registered.filter(|registered| !registered.client.disabled))
+    }
+
+    /// Finds a client, a disabled one too: for the record, which tells it from one that isn't there. Callers never
+    /// learn the difference.
+    ///
+    /// # Errors
+    /// [`FlowError`]
+    pub async fn find_any(
         &self,
         store: &Store,
         client_id: &str,
@@ -73,6 +99,33 @@ impl ClientCache {
     /// Forgets everything: the next look reads the database.
     pub fn clear(&self) {
         self.entries.invalidate_all();
+        self.scopes.invalidate_all();
+    }
+
+    /// Every scope that some client may have: configuration, and so fit to be recorded. If the database doesn't answer,
+    /// none is known.
+    pub async fn scopes(&self, store: &Store) -> Arc<BTreeSet<String>> {
+        let known = self.scopes.try_get_with((), scopes_of_clients(store)).await;
+        known.unwrap_or_default()
+    }
+}
+
+async fn scopes_of_clients(store: &Store) -> Result<Arc<BTreeSet<String>>, StoreError> {
+    let mut scopes = BTreeSet::new();
+    let mut after = String::new();
+    loop {
+        let clients = rows::page(store, &after, PAGE).await?;
+        scopes.extend(
+            clients
+                .iter()
+                .flat_map(|client| client.scope.iter().map(str::to_owned)),
+        );
+        match clients.last() {
+            Some(last) if scopes.len() < SCOPES => {
+                last.client_id.as_str().clone_into(&mut after);
+            }
+            _ => return Ok(Arc::new(scopes)),
+        }
     }
 }
 
@@ -82,7 +135,12 @@ async fn load(store: &Store, client_id: &str) -> Result<Option<Arc<RegisteredCli
         return Ok(None);
     };
     if client.disabled {
-        return Ok(None);
+        // It takes as long as one that isn't there, and has nothing to authenticate by.
+        return Ok(Some(Arc::new(RegisteredClient {
+            client,
+            secrets: Vec::new(),
+            keys: None,
+        })));
     }
     let secrets = rows::secrets(store, &client_id).await?;
     let keys = client

@@ -3,7 +3,7 @@
 use crate::crypto::entropy::NoEntropy;
 use crate::crypto::signing_key::KeyError;
 use crate::domain::event::{FailureCause, TokenRefusal};
-use crate::domain::{ErrorCode, FamilyId};
+use crate::domain::{ErrorCode, FamilyId, Scope};
 use crate::store::StoreError;
 use std::fmt;
 
@@ -93,8 +93,9 @@ pub struct RefusedRequest {
     pub cause: Option<TokenRefusal>,
     /// The grant that it was about.
     pub grant_id: Option<FamilyId>,
-    /// Scopes that were too much.
-    pub beyond: Vec<String>,
+    /// Scopes that were too much, as the caller wrote them: only [`Issuer::named`](super::Issuer::named) tells which of
+    /// them may be recorded.
+    pub beyond: Scope,
 }
 
 impl RefusedRequest {
@@ -105,7 +106,7 @@ impl RefusedRequest {
             words,
             cause: None,
             grant_id: None,
-            beyond: Vec::new(),
+            beyond: Scope::default(),
         }
     }
 
@@ -129,7 +130,7 @@ impl RefusedRequest {
 
     /// With the scopes that were too much.
     #[must_use]
-    pub fn beyond(self, beyond: Vec<String>) -> Self {
+    pub fn beyond(self, beyond: Scope) -> Self {
         Self { beyond, ..self }
     }
 

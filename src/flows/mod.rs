@@ -30,6 +30,7 @@ pub mod login;
 pub mod logout;
 pub mod own_page;
 mod own_token;
+pub mod policy_refusal;
 mod refresh;
 pub mod revoke;
 pub mod scopes;

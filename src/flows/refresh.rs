@@ -83,7 +83,7 @@ async fn attempt(
             return Err(RefusedRequest::new(ErrorCode::InvalidScope, words)
                 .because(TokenRefusal::ScopeBeyondGrant)
                 .about(&grant.family_id)
-                .beyond(issuer.scopes.beyond(&asked, &grant.scope))
+                .beyond(asked.without(&grant.scope))
                 .error());
         }
     };

@@ -1,5 +1,6 @@
 //! Scopes belong to audiences: the policy files of the APIs say which.
 
+use super::Issuer;
 use crate::domain::resource::Audience;
 use crate::domain::scope::{OPENID_SCOPES, Scope};
 use gatewright_authorizer::policy::Policy;
@@ -46,31 +47,36 @@ impl ScopeDirectory {
         self.digest.as_deref()
     }
 
-    /// What of a scope goes beyond another, for the record: only names that are known are kept, for what a caller
-    /// makes up may be anything, a secret in the wrong place included.
-    #[must_use]
-    pub fn beyond(&self, asked: &Scope, permitted: &Scope) -> Vec<String> {
-        let known =
-            |token: &&str| OPENID_SCOPES.contains(token) || self.audiences.contains_key(*token);
-        let beyond: Vec<&str> = asked
-            .iter()
-            .filter(|token| !permitted.contains(token))
-            .collect();
-        let mut named: Vec<String> = beyond
-            .iter()
-            .copied()
-            .filter(known)
-            .map(str::to_owned)
-            .collect();
-        let unknown = beyond.len() - named.len();
-        if unknown > 0 {
-            named.push(format!("({unknown} that no policy file names)"));
-        }
-        named
+    fn knows(&self, token: &str) -> bool {
+        OPENID_SCOPES.contains(&token) || self.audiences.contains_key(token)
     }
 
     /// Every API scope that a policy names, alphabetically.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.audiences.keys().map(String::as_str)
+    }
+}
+
+impl Issuer {
+    /// Scopes that were asked for in vain, for the record: only names that a policy file or a client has are kept, for
+    /// what a caller makes up may be anything, a secret in the wrong place included. `None` if there are none.
+    pub(crate) async fn named(&self, beyond: &Scope) -> Option<Vec<String>> {
+        if beyond.is_empty() {
+            return None;
+        }
+        let mut unknown = beyond.filtered(|token| !self.scopes.knows(token));
+        if !unknown.is_empty() {
+            let of_clients = self.clients.scopes(&self.store).await;
+            unknown = unknown.filtered(|token| !of_clients.contains(token));
+        }
+        let known = beyond.iter().filter(|token| !unknown.contains(token));
+        let mut named: Vec<String> = known.map(str::to_owned).collect();
+        let unknown = unknown.iter().count();
+        if unknown > 0 {
+            named.push(format!(
+                "({unknown} that neither the policy file nor any client has)"
+            ));
+        }
+        Some(named)
     }
 }

@@ -65,6 +65,7 @@ pub async fn note_refusal(
     let grant = presented
         .and_then(|presented| presented.form.get("grant_type"))
         .and_then(|grant| grant.parse().ok());
+    let beyond = issuer.named(&refused.beyond).await;
     issuer.note(
         Happening::TokenRefused {
             grant,
@@ -73,7 +74,7 @@ pub async fn note_refusal(
             words: refused.words.to_owned(),
             cause: refused.cause,
             grant_id: refused.grant_id,
-            beyond: Some(refused.beyond).filter(|beyond| !beyond.is_empty()),
+            beyond,
         },
         now,
     );

@@ -116,7 +116,9 @@ fn plain(words: &Words, request_id: &str) -> Response {
 /// A request whose client or redirect URI isn't established.
 pub fn unverified(reason: UnverifiedReason, request_id: &str) -> Response {
     let (title, message) = match reason {
-        UnverifiedReason::UnknownClient => (
+        UnverifiedReason::UnknownClient
+        | UnverifiedReason::ClientDisabled
+        | UnverifiedReason::GrantNotPermitted => (
             "Unknown application",
             "The application that sent you here isn't registered with this server.",
         ),

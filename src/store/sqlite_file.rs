@@ -1,6 +1,6 @@
 //! The file of SQLite: where it is, who may read it, who is making it.
 
-use super::StoreError;
+use super::{Store, StoreError, StoreOptions};
 use std::path::{Path, PathBuf};
 
 /// The path of a `sqlite://` URL: `sqlite://relative.db`, `sqlite:///absolute.db`.
@@ -35,11 +35,42 @@ pub(super) fn prepare_file(path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Whether a `gatewright` made this file: opening it makes nothing, and changes nothing of somebody else's.
+fn is_made(path: &Path) -> bool {
+    use std::io::Read as _;
+    /// Bytes 18 and 19 of an SQLite file are 2 once it has a write-ahead log, as each of ours has from the beginning.
+    const WAL: [u8; 2] = [2, 2];
+    let mut header = [0; 20];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    read.is_ok()
+        && header.starts_with(b"SQLite format 3\0")
+        && header.ends_with(&WAL)
+        && lock_name(path).exists()
+}
+
+impl Store {
+    /// Opens a database that is there already, and makes nothing: `None` if it's not.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_existing(options: &StoreOptions) -> Result<Option<Self>, StoreError> {
+        match sqlite_path(&options.url) {
+            Some(path) if !is_made(&path) => Ok(None),
+            _ => Self::open(options).await.map(Some),
+        }
+    }
+}
+
+fn lock_name(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
 /// Held by the one process that makes or migrates a SQLite file.
 pub(super) async fn lock(path: &Path) -> Result<std::fs::File, StoreError> {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+    let name = lock_name(path);
     tokio::task::spawn_blocking(move || {
         let file = std::fs::OpenOptions::new()
             .write(true)

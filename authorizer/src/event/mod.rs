@@ -85,6 +85,8 @@ pub struct Call<'e> {
     pub source_ip: Option<IpAddr>,
     /// The gateway's id of the request; TOKEN events have none.
     pub request_id: Option<&'e str>,
+    /// The connection that a WebSocket handshake asks for.
+    pub connection: Option<&'e str>,
     /// The trace that the call belongs to, by its headers.
     pub trace_id: Option<TraceId>,
     /// The route or resource that the gateway matched, for the log.
@@ -173,6 +175,7 @@ fn rest_token(event: &Value) -> Option<Call<'_>> {
         credentials,
         source_ip: None,
         request_id: None,
+        connection: None,
         trace_id: None,
         route: None,
     })
@@ -199,6 +202,7 @@ fn rest_request(event: &Value) -> Option<Call<'_>> {
         credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
+        connection: None,
         trace_id: trace_id(event),
         route: text(event, &["resource"]),
     })
@@ -221,6 +225,7 @@ fn http_v1(event: &Value) -> Option<Call<'_>> {
         credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
+        connection: None,
         trace_id: trace_id(event),
         route,
     })
@@ -243,6 +248,7 @@ fn http_v2(event: &Value) -> Option<Call<'_>> {
         credentials: presented::in_request(event, method, &HTTP_PATH, &CERTIFICATE_V2),
         source_ip: address(event, &["requestContext", "http", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
+        connection: None,
         trace_id: trace_id(event),
         route,
     })

@@ -45,6 +45,7 @@ pub(super) fn connect<'e>(event: &'e Value, place: &TokenPlace) -> Option<Call<'
         credentials: credentials(event, place),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: context("requestId"),
+        connection: context("connectionId"),
         trace_id: trace_id(event),
         route: context("routeKey"),
     })

@@ -72,8 +72,13 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     proven["requestContext"]["domainName"] = json!("api.example.com");
     proven["headers"]["DPoP"] = json!(proof);
     proven["multiValueHeaders"]["DPoP"] = json!([proof]);
-    let mut calls = 3;
+    let mut calls = 5;
     let text = logged(|| {
+        let mut integration = events::http_v2(&good, "GET", "/orders/1");
+        integration.as_object_mut().unwrap().remove("type");
+        let _ = block_on(authorizer.answer(&integration, NOW));
+        let handshake = json!({"Authorization": other});
+        let _ = block_on(authorizer.answer(&events::web_socket(&handshake, &json!({})), NOW));
         for _ in 0..2 {
             let _ = block_on(authorizer.answer(&proven, NOW));
         }
@@ -91,13 +96,25 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(lines.len(), calls);
-    let [proven, replayed, _, miss, hit, ..] = lines.as_slice() else {
+    let [integration, handshake, proven, replayed, _, miss, hit, ..] = lines.as_slice() else {
         unreachable!()
     };
+    let unrecognised = &integration["fields"];
+    assert_eq!(unrecognised["reason"], "event_unrecognised");
+    assert_eq!(unrecognised["request_id"], "req-1");
+    assert!(unrecognised.get("kind").is_none());
+    assert_eq!(handshake["fields"]["connection"], "L0SM9cOFvHcCIhw=");
+    assert!(hit["fields"].get("connection").is_none());
+    for line in &lines {
+        let fields = &line["fields"];
+        let is_answer = fields["kind"] == "http_2.0" && fields["decision"] != "fault";
+        let form = is_answer.then_some("iam");
+        assert_eq!(fields.get("answer").and_then(Value::as_str), form, "{line}");
+    }
     assert_eq!(proven["fields"]["binding"], "dpop");
     assert_eq!(replayed["fields"]["reason"], "proof_replayed");
     assert_eq!(replayed["fields"]["token_cache"], "hit");
-    assert_eq!(proven["fields"]["cold"], true);
+    assert_eq!(integration["fields"]["cold"], true);
     let digest = policy().digest().to_owned();
     assert_eq!(digest.len(), 16);
     let fields = &hit["fields"];

@@ -180,10 +180,12 @@ fn announce(demo: &Demo) -> std::io::Result<()> {
         "Gatewright demo. Everything is on this machine's loopback, and every secret is random for this run.\n\
          This is a demonstration: for real use see 'gatewright serve --help'.\n\n\
          Open    {url}/\n\
-         Log in  as {} with the password {}\n\n\
+         Log in  as {} with the password {}\n\
+         Watch   {url}{} (the same login) shows what happens\n\n\
          Or paste these, in order:\n",
         seed.username,
         seed.password.expose(),
+        pages::ACTIVITY,
     )?;
     for step in seed.steps(url) {
         writeln!(out, "# {}\n{}\n", step.title, step.command)?;

@@ -23,6 +23,9 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 
+/// What happens, for administrators.
+pub(super) const ACTIVITY: &str = "/admin/activity";
+
 /// Logins that may be under way at once.
 const LOGINS_MAX: usize = 1000;
 
@@ -48,6 +51,11 @@ pub(super) async fn start(State(demo): State<Demo>) -> Response {
         password: demo.seed.password.expose(),
         steps: demo.seed.steps(url),
         links: vec![
+            link(
+                "Activity",
+                ACTIVITY,
+                "logins, tokens and denials as they happen; the user of this demo is an administrator",
+            ),
             link(
                 "Metadata",
                 paths::OPENID_CONFIGURATION,

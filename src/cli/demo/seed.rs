@@ -7,6 +7,7 @@ use crate::domain::form::Form;
 use crate::domain::redirect_uri::RedirectUri;
 use crate::domain::resource::Audience;
 use crate::domain::{Account, Client, ClientId, Scope, Secret, Subject};
+use crate::flows::admin::{AdminError, administrators};
 use crate::flows::authorize::{self, Next};
 use crate::flows::client_auth::Presented;
 use crate::flows::login::{self, Attempt, Login};
@@ -86,9 +87,11 @@ pub(super) async fn plant(
     let now = system_clock()();
     let password: String = issuer.entropy.id()?;
     let account = plant_person(issuer, &password, now).await?;
+    administers(issuer, false, now).await?;
     let worker_secret = ClientSecret::generate(&issuer.entropy)?;
     plant_clients(issuer, &worker_secret, now).await?;
     let refresh_token = first_refresh_token(issuer, &account, &password, now).await?;
+    administers(issuer, true, now).await?;
     Ok(Seed {
         username: USERNAME,
         password: Secret::new(password),
@@ -139,6 +142,17 @@ async fn plant_person(
     };
     tx.commit().await?;
     Ok(account)
+}
+
+/// Lets Ada see what happens, or no longer: the demo's own login is none of an administrator from a new device.
+async fn administers(issuer: &SharedIssuer, administers: bool, now: i64) -> Result<(), FlowError> {
+    administrators::set(issuer.admin("demo"), USERNAME, administers, now)
+        .await
+        .map(drop)
+        .map_err(|error| match error {
+            AdminError::Failed(error) => error,
+            other => FlowError::Internal(other.to_string()),
+        })
 }
 
 fn client(id: &str, name: &str, now: i64) -> Result<Client, FlowError> {

@@ -248,6 +248,12 @@ happenings! {
         digest: String,
         scopes: u64,
     }
+    /// A node didn't start, since its policy file can't be used.
+    PolicyRefused = "policy_refused", Critical, Queued {
+        file: String,
+        cause: String,
+        node: String,
+    }
     /// An access token was refused at one of our own endpoints.
     AccessRefused = "access_refused", Notice, Queued {
         endpoint: String,
@@ -264,6 +270,8 @@ happenings! {
         api: Option<String>,
         stage: Option<String>,
         call: Option<String>,
+        connection: Option<String>,
+        answer: Option<String>,
         method: Option<String>,
         route: Option<String>,
         issuer: Option<String>,

@@ -128,12 +128,22 @@ pub struct Event {
 const ID_DIGITS: usize = 32;
 
 impl Event {
+    /// Numbers in ids before they begin anew.
+    pub const NUMBERS: u32 = 1 << 24;
+
     /// An id: the time, a number that goes up, and digits that tell it from those of other nodes.
     pub fn make_id(at: i64, number: u32, distinct: u64) -> String {
         let at = u64::try_from(at).unwrap_or(0) & 0xff_ffff_ffff;
-        let id = format!("{at:010x}{:06x}{distinct:016x}", number & 0xff_ffff);
+        let id = format!("{at:010x}{:06x}{distinct:016x}", number % Self::NUMBERS);
         debug_assert_eq!(id.len(), ID_DIGITS);
         id
+    }
+
+    /// The number in an id; `None` if it's not one of [`Self::make_id`].
+    pub fn number(id: &str) -> Option<u32> {
+        let is_one = id.len() == ID_DIGITS && id.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let digits = id.get(10..16).filter(|_| is_one)?;
+        u32::from_str_radix(digits, 16).ok()
     }
 
     /// The client that it is about, if there is one.
@@ -169,6 +179,18 @@ mod tests {
             }
         }
         assert_eq!(counted, 12, "a kind was renamed");
+    }
+
+    #[test]
+    fn an_id_tells_its_number() {
+        let last = Event::NUMBERS - 1;
+        for (number, told) in [(0, 0), (7, 7), (last, last), (Event::NUMBERS, 0)] {
+            let id = Event::make_id(1_795_687_200, number, u64::MAX);
+            assert_eq!(Event::number(&id), Some(told), "{id}");
+        }
+        for other in ["", "call-1", &"x".repeat(32)] {
+            assert_eq!(Event::number(other), None, "{other}");
+        }
     }
 
     #[test]

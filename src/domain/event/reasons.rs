@@ -65,8 +65,10 @@ words! {
 words! {
     /// Why a client could not be authenticated. The caller learns none of them.
     ClientAuthFailure {
-        /// There is no such client, or it is disabled.
+        /// There is no such client.
         UnknownClient = "unknown_client",
+        /// The client is disabled: what it sent was not looked at.
+        ClientDisabled = "client_disabled",
         /// Another secret than any of this client's.
         WrongSecret = "wrong_secret",
         /// A secret of this client that has ended.
@@ -85,8 +87,12 @@ words! {
 words! {
     /// Why an authorization request was answered by a page instead of the client.
     UnverifiedRequest {
-        /// No such client, or not one that people log in to.
+        /// No such client.
         UnknownClient = "unknown_client",
+        /// The client is disabled.
+        ClientDisabled = "client_disabled",
+        /// Not a client that people log in to: it may not use `authorization_code`.
+        GrantNotPermitted = "grant_not_permitted",
         /// Not a redirect URI of this client.
         RedirectUri = "redirect_uri",
         /// `client_id` or `redirect_uri` came twice.

@@ -213,6 +213,8 @@ fn happening(fields: &Map<String, Value>) -> Option<Happening> {
         api: text(fields, "api"),
         stage: text(fields, "stage"),
         call: text(fields, "kind"),
+        connection: text(fields, "connection"),
+        answer: text(fields, "answer"),
         method: text(fields, "method"),
         route: text(fields, "route"),
         issuer: text(fields, "issuer"),

@@ -1,5 +1,4 @@
-//! What the registered settings, the policy file and the record itself add: the command that makes it work, and what
-//! can't be known.
+//! What the registered settings and the policy file add: the command that makes it work.
 
 use super::{Known, Place, Told, words};
 use crate::domain::client::{Client, GrantType};
@@ -11,11 +10,7 @@ use crate::domain::resource::Audience;
 use crate::domain::{ClientId, ErrorCode};
 use crate::flows::admin::{Admin, AdminError};
 use crate::store::clients;
-use crate::store::events::search::{self, Filter};
 use gatewright_authorizer::Reason;
-
-/// How far around a call a number of tokens may stand for the one that it came with, seconds.
-const SUMMED_UP_S: i64 = 7 * 86_400;
 
 /// What the settings of today say about what was refused.
 pub(super) async fn of_settings(
@@ -47,7 +42,7 @@ pub(super) async fn of_settings(
     Ok(advice)
 }
 
-fn happenings(told: &[Told], place: Place) -> impl Iterator<Item = (&Told, Happening)> {
+pub(super) fn happenings(told: &[Told], place: Place) -> impl Iterator<Item = (&Told, Happening)> {
     told.iter()
         .filter(move |told| told.place == place)
         .filter_map(|told| Some((told, told.row.happening()?)))
@@ -98,15 +93,19 @@ fn of_client(happening: &Happening, client: &Client) -> Option<String> {
             error: ErrorCode::UnauthorizedClient,
             grant: Some(grant),
             ..
-        } => {
-            let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
-            Some(format!(
-                "client {id} may use {}: 'gatewright client update {id} --grant {} --grant {}' lets it use this one, too",
-                listed(&grants),
-                grants.join(" --grant "),
-                grant.as_str()
-            ))
+        } => Some(of_grant(client, *grant)),
+        Happening::AuthorizationRefused {
+            unverified: Some(UnverifiedRequest::GrantNotPermitted),
+            ..
+        } => Some(of_grant(client, GrantType::AuthorizationCode)),
+        Happening::AuthorizationRefused {
+            unverified: Some(UnverifiedRequest::ClientDisabled),
+            ..
         }
+        | Happening::ClientAuthenticationFailed {
+            reason: ClientAuthFailure::ClientDisabled,
+            ..
+        } if !client.disabled => Some(format!("client {id} is enabled again")),
         Happening::ClientAuthenticationFailed {
             reason: ClientAuthFailure::WrongMethod,
             presented: Some(presented),
@@ -133,17 +132,59 @@ fn listed(items: &[&str]) -> String {
     }
 }
 
+fn of_grant(client: &Client, grant: GrantType) -> String {
+    let id = client.client_id.as_str();
+    if client.may_use(grant) {
+        return format!("client {id} may use {} by now", grant.as_str());
+    }
+    let grants: Vec<&str> = client.grants.iter().map(|grant| grant.as_str()).collect();
+    let all: Vec<String> = grants
+        .iter()
+        .copied()
+        .chain([grant.as_str()])
+        .map(|grant| format!(" --grant {grant}"))
+        .collect();
+    format!(
+        "client {id} may use {}: 'gatewright client update {id}{}' lets it use this one, too",
+        listed(&grants),
+        all.concat()
+    )
+}
+
+/// Scopes that were asked for in vain: those that exist with the command that lets the client have them, and how many
+/// exist nowhere.
 fn of_scope(client: &Client, beyond: &[String]) -> String {
     let id = client.client_id.as_str();
-    let asked = if beyond.is_empty() {
-        String::new()
-    } else {
-        format!(", and asked for {} besides", beyond.join(" and "))
-    };
-    format!(
-        "client {id} may have {}{asked}: 'gatewright client update {id} --scope \"{} …\"' replaces the list",
-        client.scope, client.scope
-    )
+    // No scope has a space in it; what has one is the number of those that aren't known.
+    let (made_up, known): (Vec<&str>, Vec<&str>) = beyond
+        .iter()
+        .map(String::as_str)
+        .partition(|scope| scope.contains(' '));
+    let (by_now, known): (Vec<&str>, Vec<&str>) = known
+        .into_iter()
+        .partition(|scope| client.scope.contains(scope));
+    let may_have = format!(
+        "client {id} may have {}",
+        words::shown(&client.scope.to_string())
+    );
+    let mut sentences = vec![may_have];
+    if !by_now.is_empty() {
+        sentences.push(format!("by now with {}", by_now.join(" and ")));
+    }
+    if !known.is_empty() {
+        sentences.push(format!(
+            "and asked for {} besides: 'gatewright client update {id} --scope \"{}\"' lets it have that, too",
+            known.join(" and "),
+            client.scope.iter().chain(known.iter().copied()).collect::<Vec<_>>().join(" ")
+        ));
+    }
+    if !made_up.is_empty() {
+        sentences.push(format!(
+            "and asked for what exists nowhere {}: compare the request's scope with that, letter by letter",
+            made_up.join(" ")
+        ));
+    }
+    sentences.join(", ")
 }
 
 /// A call lacked scopes: whether the client may have them says whose turn it is.
@@ -249,82 +290,4 @@ fn of_policy(happening: &Happening, known: Known<'_>, told: &[Told]) -> Vec<Stri
         ));
     }
     advice
-}
-
-/// What the record doesn't hold, and why.
-pub(super) async fn gaps(
-    admin: Admin<'_>,
-    told: &[Told],
-    known: Known<'_>,
-    now: i64,
-) -> Result<Vec<String>, AdminError> {
-    let mut unknown = Vec::new();
-    let issued: Vec<String> = told
-        .iter()
-        .filter(|told| told.row.kind == "token_issued")
-        .filter_map(|told| member(told, "jti_digest"))
-        .collect();
-    for (row, happening) in happenings(told, Place::Asked) {
-        let Happening::AccessDecided {
-            jti_digest,
-            client_id,
-            reason,
-            ..
-        } = happening
-        else {
-            continue;
-        };
-        let Some(jti) = jti_digest else {
-            let reason = reason.as_deref().and_then(Reason::from_code);
-            if !reason.is_some_and(|reason| reason.refuses_token() || reason.is_fault()) {
-                let words =
-                    "which token it was: the authorizer is of a version that doesn't log it";
-                unknown.push(words.to_owned());
-            }
-            continue;
-        };
-        if issued.contains(&jti) {
-            continue;
-        }
-        let client_id = client_id.map(|client| client.as_str().to_owned());
-        unknown.push(why_unrecorded(admin, (client_id, row.row.at), known, now).await?);
-    }
-    Ok(unknown)
-}
-
-fn member(told: &Told, name: &str) -> Option<String> {
-    told.row.fields().get(name)?.as_str().map(str::to_owned)
-}
-
-async fn why_unrecorded(
-    admin: Admin<'_>,
-    (client_id, at): (Option<String>, i64),
-    known: Known<'_>,
-    now: i64,
-) -> Result<String, AdminError> {
-    let summed_up = Filter {
-        client_id,
-        kind: Some("tokens_issued".to_owned()),
-        since: Some(at - SUMMED_UP_S),
-        until: Some(at + SUMMED_UP_S),
-        ..Filter::default()
-    };
-    if !search::find(admin.store, &summed_up, None, 1)
-        .await?
-        .is_empty()
-    {
-        return Ok(
-            "the token was not recorded by itself: the client got more than events.tokens_per_s, and the rest are a number"
-                .to_owned(),
-        );
-    }
-    let kept_s = i64::from(known.retention_days) * 86_400;
-    let oldest = search::oldest(admin.store).await?;
-    if known.retention_days > 0 && now - at > kept_s || oldest.is_some_and(|oldest| at < oldest) {
-        return Ok(format!(
-            "when the token was issued is not known: that is longer ago than events are kept ({} days)",
-            known.retention_days
-        ));
-    }
-    Ok("no token of this issuer has the jti of the call: it is of another issuer, or of another database".to_owned())
 }

@@ -65,8 +65,12 @@ pub(super) fn session_end(cause: SessionEnd) -> &'static str {
 pub(super) fn client_auth(failure: ClientAuthFailure) -> Cause {
     match failure {
         ClientAuthFailure::UnknownClient => (
-            "there is no enabled client of this id (which is not kept: it may be a secret in the wrong place)",
-            "compare client_id with 'gatewright client list'; 'gatewright client enable ID' if it is disabled",
+            "there is no client of this id (which is not kept: it may be a secret in the wrong place)",
+            "compare client_id with 'gatewright client list'",
+        ),
+        ClientAuthFailure::ClientDisabled => (
+            "the client is disabled: what it sent was not looked at",
+            "stop the program that still uses it, or let it go on",
         ),
         ClientAuthFailure::WrongSecret => (
             "the secret is none of this client's",
@@ -133,8 +137,16 @@ pub(super) fn assertion(fault: AssertionFault) -> Cause {
 pub(super) fn unverified(reason: UnverifiedRequest) -> Cause {
     match reason {
         UnverifiedRequest::UnknownClient => (
-            "there is no enabled client of this client_id that people log in to",
-            "compare client_id with 'gatewright client list'; the client needs the grant authorization_code",
+            "there is no client of this client_id (which is not kept: it may be anything)",
+            "compare client_id with 'gatewright client list'",
+        ),
+        UnverifiedRequest::ClientDisabled => (
+            "the client is disabled",
+            "take it off the pages that lead here, or let it go on",
+        ),
+        UnverifiedRequest::GrantNotPermitted => (
+            "the client is registered, and people can't log in to it: it may not use the grant authorization_code",
+            "take it off the pages that lead here, or let people log in to it",
         ),
         UnverifiedRequest::RedirectUri => (
             "the redirect_uri is not registered for this client; it must be the same byte for byte",

@@ -1,7 +1,7 @@
 //! Finds the events of an id, and those that led to them.
 
 use super::Place;
-use crate::domain::event::Happening;
+use super::order::in_order;
 use crate::flows::admin::decisions::hex_trace_id;
 use crate::store::events::EventRow;
 use crate::store::events::search::{self, Filter, Whose};
@@ -36,24 +36,9 @@ impl Gathered {
         Ok(gathered)
     }
 
-    /// In time order; what has the same second, in the order of a login and what follows from it.
+    /// In the order in which it is told.
     pub(super) fn in_order(self) -> Vec<(EventRow, Place)> {
-        let rank = |row: &EventRow| {
-            Happening::KINDS
-                .iter()
-                .position(|kind| kind.name == row.kind)
-        };
-        let mut rows: Vec<(EventRow, Place)> = self.rows.into_values().collect();
-        rows.sort_by_key(|(row, place)| {
-            (
-                row.at,
-                *place == Place::Asked,
-                rank(row),
-                row.seq,
-                row.event_id.clone(),
-            )
-        });
-        rows
+        in_order(self.rows.into_values())
     }
 
     fn add(&mut self, rows: impl IntoIterator<Item = EventRow>, place: Place) {
@@ -84,7 +69,9 @@ impl Gathered {
                 || row.event_id == id
                 || trace.is_some() && row.trace_id == trace
         };
-        self.add(log.iter().filter(is_it).cloned(), Place::Asked);
+        let connects = |row: &&EventRow| member(row, "connection").as_deref() == Some(id);
+        let of_log = log.iter().filter(|row| is_it(row) || connects(row));
+        self.add(of_log.cloned(), Place::Asked);
         self.add(of_request(store, id).await?, Place::Asked);
         if let Some(trace) = trace {
             self.add(of_trace(store, &trace).await?, Place::Asked);
@@ -95,6 +82,13 @@ impl Gathered {
             if let Some(request) = request {
                 self.add(of_request(store, &request).await?, Place::Asked);
             }
+        }
+        if self.rows.is_empty() {
+            // No index serves it, so it's looked for last.
+            let times = (i64::MIN, i64::MAX);
+            let decided = Whose::Kind("access_decided");
+            let found = search::naming(store, decided, times, ("connection", id), PAGE).await?;
+            self.add(found, Place::Asked);
         }
         Ok(())
     }

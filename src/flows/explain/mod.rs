@@ -4,7 +4,9 @@
 mod advice;
 mod causes;
 mod details;
+mod gaps;
 mod gather;
+mod order;
 mod refusals;
 pub mod words;
 
@@ -96,7 +98,7 @@ pub async fn explain(
     remedies.extend(asked().filter_map(|told| told.words.remedy.clone()));
     once_each(&mut why);
     once_each(&mut remedies);
-    let unknown = advice::gaps(admin, &told, known, now).await?;
+    let unknown = gaps::gaps(admin, &told, known, now).await?;
     Ok(Story {
         id: id.to_owned(),
         told,

@@ -279,6 +279,13 @@ pub fn of(happening: &Happening) -> Words {
         Happening::PolicyLoaded { digest, scopes } => Words::went(format!(
             "policy file {digest} with {scopes} scopes counts from now on"
         )),
+        Happening::PolicyRefused { file, cause, node } => Words {
+            what: format!("node {node} did not start: its policy file {file} can't be used"),
+            why: Some(cause.clone()),
+            remedy: Some(format!(
+                "correct the file ('gatewright policy check --policy {file}' says where), and start the node again"
+            )),
+        },
         Happening::AccessRefused {
             endpoint, reason, ..
         } => {

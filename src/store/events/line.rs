@@ -48,6 +48,7 @@ fn outcome(happening: &Happening) -> &'static str {
         | Happening::RefreshReplayed { .. }
         | Happening::ClientAuthenticationFailed { .. }
         | Happening::KeyRejected { .. }
+        | Happening::PolicyRefused { .. }
         | Happening::AccessRefused { .. }
         | Happening::RequestRefused { .. }
         | Happening::RequestFailed { .. }

@@ -131,6 +131,8 @@ pub fn decided(decision: Decision, reason: Option<&str>) -> Happening {
         api: Some("orders".to_owned()),
         stage: None,
         call: None,
+        connection: None,
+        answer: None,
         method: Some("GET".to_owned()),
         route: Some("/orders/{id}".to_owned()),
         issuer: None,

@@ -189,6 +189,8 @@ on_both_databases! {
             api: None,
             stage: None,
             call: None,
+            connection: None,
+            answer: None,
             method: Some(HOSTILE.to_owned()),
             route: Some(HOSTILE.repeat(20)),
             issuer: None,

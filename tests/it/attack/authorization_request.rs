@@ -8,6 +8,7 @@ use crate::support::on_both_databases;
 use axum::body::Body;
 use gatewright::domain::Client;
 use http::{Method, Request};
+use serde_json::Value;
 
 /// Parameters that mean something, by which a request could say two things.
 const ONCE: [&str; 17] = [
@@ -50,6 +51,22 @@ on_both_databases! {
             answer.is_page();
             assert!(!answer.body.contains("canary"), "{}", answer.body);
         }
+        // What the record tells apart, the page doesn't: no such client, a disabled one, one for machines.
+        let mut pages = Vec::new();
+        for id in ["nobody", "gone", "worker"] {
+            let answer = app.get(&authorize_url(id, "openid", &[])).await;
+            let request_id = answer.header("x-request-id").unwrap();
+            pages.push((answer.status, answer.body.replace(request_id, "ID")));
+        }
+        assert!(pages.iter().all(|page| *page == pages[0]), "{pages:?}");
+        let told: Vec<Value> = app
+            .recorded("authorization_refused")
+            .await
+            .iter()
+            .map(|row| row.fields()["unverified"].clone())
+            .collect();
+        assert_eq!(told[told.len() - 3..], ["unknown_client", "client_disabled", "grant_not_permitted"]);
+
         app.get("/authorize").await.is_page();
         app.get("/authorize?client_id=").await.is_page();
         app.get("/authorize?client_id=web%00").await.is_page();

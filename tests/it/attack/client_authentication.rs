@@ -9,6 +9,7 @@ use gatewright::domain::Client;
 use gatewright::domain::client::AuthMethod;
 use gatewright::store::Param;
 use gatewright::store::clients::{self, ClientSecretRecord};
+use serde_json::json;
 use std::time::Instant;
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
@@ -58,6 +59,8 @@ on_both_databases! {
         // So is a client that is disabled, and an id that can't be one.
         app.rewrite(&Client { disabled: true, ..machine_client("worker") }).await;
         assert_eq!(seen(&app.post("/token", &in_body("worker")).await), seen(&unknown));
+        let told = app.recorded("client_authentication_failed").await.pop().unwrap().fields();
+        assert_eq!((&told["reason"], &told["client_id"]), (&json!("client_disabled"), &json!("worker")));
         let too_long = "x".repeat(10_000);
         assert_eq!(seen(&app.post("/token", &in_body(&too_long)).await), seen(&unknown));
     }

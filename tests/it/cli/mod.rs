@@ -11,6 +11,7 @@ mod explain;
 mod keys;
 mod listings;
 mod migrations;
-mod policies;
+pub mod policies;
+mod policy_refused;
 pub mod program;
 mod users;

@@ -43,6 +43,8 @@ fn denied(reason: &str, route: &str) -> Happening {
         api: None,
         stage: None,
         call: None,
+        connection: None,
+        answer: None,
         method: Some("GET".to_owned()),
         route: Some(route.to_owned()),
         issuer: None,

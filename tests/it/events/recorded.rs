@@ -3,7 +3,7 @@
 use crate::support::fixtures::{PASSWORD, REDIRECT, authorize_url, machine_client, public_client};
 use crate::support::{Browser, TestApp, on_both_databases};
 use gatewright::crypto::token::sha256;
-use gatewright::domain::Client;
+use gatewright::domain::{Client, Scope};
 use serde_json::{Value, json};
 
 async fn kinds(app: &TestApp, request_id: &str) -> Vec<String> {
@@ -50,6 +50,21 @@ on_both_databases! {
         app.advance(60);
         assert_eq!(app.refresh("web", refresh).await.status, 400);
         assert_eq!(app.events("refresh_replayed").await, 1);
+    }
+
+    async fn of_scopes_asked_for_in_vain_those_that_exist_are_named_and_the_rest_is_counted(app: TestApp) {
+        app.register(&machine_client("worker")).await;
+        let cleaner = Client { scope: Scope::parse("orders:delete").unwrap(), ..machine_client("cleaner") };
+        app.register(&Client { disabled: true, ..cleaner }).await;
+        let misplaced = "gws_a-secret-in-the-wrong-place";
+        let asked = format!("orders:read orders:delete {misplaced} another");
+        assert_eq!(app.machine_token("worker", &[("scope", &asked)]).await.status, 400);
+        let refused = app.recorded("token_refused").await.pop().unwrap();
+        assert_eq!(
+            refused.fields()["beyond"],
+            json!(["orders:delete", "(2 that neither the policy file nor any client has)"])
+        );
+        assert!(!refused.detail.contains(misplaced), "{}", refused.detail);
     }
 
     async fn each_refusal_is_found_by_the_id_that_the_caller_has(app: TestApp) {

@@ -2,7 +2,9 @@
 
 use super::{cases, explained};
 use crate::support::Browser;
-use crate::support::fixtures::{PASSWORD, REDIRECT, authorize_url};
+use crate::support::fixtures::{PASSWORD, REDIRECT, authorize_url, machine_client, public_client};
+use gatewright::domain::client::GrantType;
+use gatewright::domain::{Client, Scope};
 use http::Method;
 
 cases! {
@@ -21,6 +23,13 @@ cases! {
         explained(&app, &answer).await
     }
 
+    async fn client_without_logins(app: TestApp) {
+        app.register(&machine_client("worker")).await;
+        let answer = app.get(&authorize_url("worker", "openid", &[])).await;
+        answer.is_page();
+        explained(&app, &answer).await
+    }
+
     async fn code_challenge_missing(app: TestApp) {
         app.with_ada_and_web().await;
         let changes = [("code_challenge", ""), ("code_challenge_method", "")];
@@ -30,8 +39,17 @@ cases! {
     }
 
     async fn scope_not_allowed(app: TestApp) {
+        let worker = Client { grants: [GrantType::AuthorizationCode].into(), ..public_client("worker") };
+        app.register(&Client { scope: Scope::parse("orders:read orders:write").unwrap(), ..worker }).await;
+        app.register(&Client { scope: Scope::parse("orders:delete").unwrap(), ..machine_client("cleaner") }).await;
+        let answer = app.get(&authorize_url("worker", "orders:read orders:delete", &[])).await;
+        assert_eq!(answer.parameter("error").as_deref(), Some("invalid_scope"));
+        explained(&app, &answer).await
+    }
+
+    async fn scope_misspelt(app: TestApp) {
         app.with_ada_and_web().await;
-        let answer = app.get(&authorize_url("web", "openid orders:delete", &[])).await;
+        let answer = app.get(&authorize_url("web", "openid order:read", &[])).await;
         assert_eq!(answer.parameter("error").as_deref(), Some("invalid_scope"));
         explained(&app, &answer).await
     }

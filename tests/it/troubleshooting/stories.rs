@@ -70,6 +70,14 @@ on_both_databases! {
         assert!(text.contains("cli changed worker: client_updated (scope"), "{text}");
     }
 
+    async fn what_a_request_did_is_told_in_the_order_in_which_it_did_it(app: TestApp) {
+        app.register(&machine_client("worker")).await;
+        let answer = app.machine_token("worker", &[("scope", "orders:delete")]).await;
+        assert_eq!(answer.status, 400);
+        let told = story(&app, answer.header("x-request-id").unwrap(), &Beside::default()).await.unwrap();
+        assert_eq!(kinds(&as_json(&told), "asked"), ["client_authenticated", "token_refused"]);
+    }
+
     async fn a_login_failure_is_told_with_what_the_person_doesnt_learn(app: TestApp) {
         app.with_ada_and_web().await;
         let browser = Browser::new(&app);

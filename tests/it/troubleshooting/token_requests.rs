@@ -1,10 +1,11 @@
 //! What goes wrong at the token endpoint.
 
-use super::{cases, explained};
+use super::{admin, cases, explained};
 use crate::support::app::basic;
 use crate::support::fixtures::{REDIRECT, SECRET, VERIFIER, confidential_client, machine_client};
 use crate::support::{Answer, TestApp};
 use gatewright::domain::client::AuthMethod;
+use gatewright::flows::admin::clients as admin_clients;
 use gatewright::store::clients::{self, ClientSecretRecord};
 
 async fn redeem(app: &TestApp, code: &str, redirect_uri: &str, verifier: &str) -> Answer {
@@ -98,6 +99,17 @@ cases! {
         let answer = app.post_with("/token", &fields, &[("authorization", &header)]).await;
         assert_eq!(answer.error(), (401, "invalid_client".to_owned()));
         explained(&app, &answer).await
+    }
+
+    async fn client_disabled(app: TestApp) {
+        app.register(&machine_client("worker")).await;
+        admin_clients::set_disabled(admin(&app), "worker", true, app.now()).await.unwrap();
+        app.forget_caches();
+        let answer = app.machine_token("worker", &[]).await;
+        assert_eq!(answer.error(), (401, "invalid_client".to_owned()));
+        let shown = explained(&app, &answer).await;
+        assert!(shown.contains("cli changed worker: client_disabled"), "{shown}");
+        shown
     }
 
     async fn openid_without_a_person(app: TestApp) {

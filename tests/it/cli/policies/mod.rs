@@ -7,7 +7,7 @@ mod explain;
 mod kinds;
 #[path = "../../../../authorizer/tests/it/support/signer.rs"]
 #[allow(dead_code)]
-mod signer;
+pub mod signer;
 
 use super::program::Program;
 
