@@ -1,7 +1,10 @@
 //! Looking for alerts costs what happened lately, not what ever happened.
 
+use super::support::{Watcher, decided};
 use crate::support::on_both_databases;
-use gatewright::store::{Backend, Param, Store, alerts};
+use gatewright::domain::event::Decision;
+use gatewright::store::alerts::{self, observed};
+use gatewright::store::{Backend, Param, Store};
 
 const ROWS: i64 = 30_000;
 /// Rows of the table, most of them old, of two kinds.
@@ -28,6 +31,28 @@ async fn plan(store: &Store, sql: &str, params: Vec<Param>) -> String {
 }
 
 on_both_databases! {
+    async fn what_is_allowed_pushes_no_denial_out_of_sight(app: TestApp) {
+        let denials = observed::Which {
+            kind: "access_decided",
+            like: "%",
+            unlike: "%\"decision\":\"allow\"%",
+            labelled: true,
+        };
+        let watcher = Watcher::on(&app);
+        for (decision, reason, count) in [(Decision::Deny, Some("no_rule"), 5), (Decision::Allow, None, 40)] {
+            app.advance(1);
+            for _ in 0..count {
+                watcher.note(decided(decision, reason));
+            }
+        }
+        app.write_events().await;
+        let store = &app.issuer.store;
+        let since = app.now() - 60;
+        assert_eq!(observed::recent(store, denials, since, 10).await.unwrap().len(), 5);
+        assert_eq!(observed::reach(store, denials, since, 10).await.unwrap(), None);
+        assert_eq!(observed::reach(store, denials, since, 5).await.unwrap(), Some(app.now() - 1));
+    }
+
     async fn every_count_goes_by_an_index(app: TestApp) {
         let store = &app.issuer.store;
         store.execute(FILL, vec![ROWS.into()]).await.unwrap();
