@@ -124,7 +124,11 @@ async fn what_a_mail_server_offers_by_starttls_is_used_and_its_certificate_verif
         .unwrap();
     let mail = sink.mail().await;
     let at = |verb: &str| mail.commands.iter().position(|said| said.starts_with(verb));
-    assert!(at("STARTTLS").is_some() && at("STARTTLS") < at("AUTH"), "{:?}", mail.commands);
+    assert!(
+        at("STARTTLS").is_some() && at("STARTTLS") < at("AUTH"),
+        "{:?}",
+        mail.commands
+    );
     assert!(mail.content.contains("This is a test"), "{}", mail.content);
 }
 

@@ -7,6 +7,6 @@ mod nodes;
 mod outbound;
 mod program;
 mod rules;
-mod servers;
-mod support;
+pub mod servers;
+pub mod support;
 mod webhook;
