@@ -117,9 +117,11 @@ pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliEr
     config.refuse_all_but_listen("authorizer")?;
     let AuthorizerCommand::Serve(args) = &args.command;
     let config = settings(args)?;
-    let _telemetry = runtime::telemetry(&config, &[])?;
+    let telemetry = runtime::telemetry(&config, &[])?;
     let authorizer = authorizer(&args.policy)?;
-    runtime::threads()?.block_on(serve(args, &config, authorizer))?;
+    let counts = Arc::new(Metrics::new(Of::Authorizer));
+    metrics::watch_spans(&telemetry, &counts);
+    runtime::threads()?.block_on(serve(args, &config, authorizer, counts))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -147,7 +149,12 @@ fn authorizer(path: &Path) -> Result<Authorizer, CliError> {
     Ok(Authorizer::new(policy, verifier).timed_by(clock))
 }
 
-async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Result<(), CliError> {
+async fn serve(
+    args: &ServeArgs,
+    config: &Config,
+    authorizer: Authorizer,
+    counts: Arc<Metrics>,
+) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::failed(error.to_string());
     let signal = runtime::shutdown_signal()?;
     let passed_on = authorizer.policy().passed_on();
@@ -163,7 +170,6 @@ async fn serve(args: &ServeArgs, config: &Config, authorizer: Authorizer) -> Res
         public_url: args.public_url.clone(),
         claims,
     };
-    let counts = Arc::new(Metrics::new(Of::Authorizer));
     let authorizer = authorizer.observed_by(Arc::new(counts.authorizer.clone()));
     let _exposed = metrics::expose_at(args.metrics, &counts).await?;
     let listener = runtime::bind(config).await?;

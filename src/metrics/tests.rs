@@ -280,6 +280,8 @@ fn what_happens_is_counted_where_it_belongs() {
     metrics.upkeep.removed(500);
     metrics.upkeep.clock_skew(-1.5);
     metrics.keys.keys(&[], 2);
+    metrics.spans.total(1, 1, 1);
+    metrics.spans.total(9, 2, 3);
     for (name, count) in [
         ("logins_total{result=\"wrong_password\"}", 1.0),
         ("logins_total{result=\"succeeded\"}", 0.0),
@@ -299,6 +301,9 @@ fn what_happens_is_counted_where_it_belongs() {
         ("cleanup_rows_total", 500.0),
         ("clock_skew_seconds", -1.5),
         ("signing_keys_overdue", 2.0),
+        ("trace_spans_total{result=\"exported\"}", 9.0),
+        ("trace_spans_total{result=\"failed\"}", 2.0),
+        ("trace_spans_total{result=\"dropped\"}", 3.0),
     ] {
         let counted = value(&metrics, &format!("gatewright_{name}"));
         assert!((counted - count).abs() < f64::EPSILON, "{name}: {counted}");

@@ -67,6 +67,7 @@ METRICS = {
     "gatewright_cleanup_last_success_timestamp_seconds": "gauge",
     "gatewright_alerts_open": "gauge rule",
     "gatewright_clock_skew_seconds": "gauge",
+    "gatewright_trace_spans_total": "counter result",
 }
 
 # The values of labels that have few.
@@ -79,6 +80,7 @@ VALUES = {
     ("gatewright_db_pool_connections", "state"): "idle used",
     ("gatewright_db_statement_duration_seconds", "operation"): "read write commit",
     ("gatewright_db_errors_total", "class"): "busy unavailable conflict other",
+    ("gatewright_trace_spans_total", "result"): "exported failed dropped",
     ("gatewright_alerts_open", "rule"): " ".join(raised_by("issuer")),
 }
 
