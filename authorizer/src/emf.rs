@@ -93,7 +93,9 @@ pub fn line(
     let mut directives = vec![directive(json!(sets), metrics)];
     if let Some((reason, metrics)) = by_reason {
         let mut with_reason = sets.clone();
-        with_reason.iter_mut().for_each(|set| set.push("reason"));
+        for set in &mut with_reason {
+            set.push("reason");
+        }
         directives.push(directive(json!([sets, with_reason].concat()), metrics));
         root.insert("reason".to_owned(), reason.into());
     }
