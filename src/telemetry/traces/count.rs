@@ -124,3 +124,91 @@ impl<E: SpanExporter> SpanExporter for CountedExporter<E> {
         self.next.set_resource(resource);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use opentelemetry::{
+        InstrumentationScope, SpanId, TraceFlags, TraceId,
+        trace::{SpanContext, SpanKind, Status, TraceState},
+    };
+    use opentelemetry_sdk::{
+        error::OTelSdkError,
+        trace::{SpanEvents, SpanLinks},
+    };
+    use std::sync::Mutex;
+    use std::time::SystemTime;
+
+    fn span() -> SpanData {
+        let (trace, id) = (TraceId::from(1), SpanId::from(1));
+        let state = TraceState::default();
+        SpanData {
+            span_context: SpanContext::new(trace, id, TraceFlags::SAMPLED, false, state),
+            parent_span_id: SpanId::INVALID,
+            parent_span_is_remote: false,
+            span_kind: SpanKind::Server,
+            name: "GET".into(),
+            start_time: SystemTime::UNIX_EPOCH,
+            end_time: SystemTime::UNIX_EPOCH,
+            attributes: Vec::new(),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: InstrumentationScope::default(),
+        }
+    }
+
+    /// A queue that tells how much it holds.
+    #[derive(Debug, Default)]
+    struct Queue(Arc<Mutex<Vec<SpanData>>>);
+
+    impl SpanProcessor for Queue {
+        fn on_start(&self, _: &mut Span, _: &Context) {}
+        fn on_end(&self, span: SpanData) {
+            self.0.lock().unwrap().push(span);
+        }
+        fn force_flush(&self) -> OTelSdkResult {
+            Ok(())
+        }
+        fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
+            Ok(())
+        }
+    }
+
+    /// A collector that takes everything, or nothing.
+    #[derive(Debug)]
+    struct Collector(bool);
+
+    impl SpanExporter for Collector {
+        async fn export(&self, _: Vec<SpanData>) -> OTelSdkResult {
+            let failed = || OTelSdkError::InternalFailure("no".to_owned());
+            self.0.then_some(()).ok_or_else(failed)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_queue_has_no_room_for_is_counted_and_never_gets_there() {
+        let (held, counts) = (Arc::default(), Arc::<SpanCounts>::default());
+        let queue = Queue(Arc::clone(&held));
+        let processor = CountedProcessor::new(queue, 3, Arc::clone(&counts));
+        let told = || (counts.exported(), counts.failed(), counts.dropped());
+        for _ in 0..5 {
+            processor.on_end(span());
+        }
+        assert_eq!((held.lock().unwrap().len(), told()), (3, (0, 0, 2)));
+
+        let batch = held.lock().unwrap().split_off(1);
+        let taking = CountedExporter::new(Collector(true), Arc::clone(&counts));
+        taking.export(batch).await.unwrap();
+        for _ in 0..3 {
+            processor.on_end(span());
+        }
+        assert_eq!((held.lock().unwrap().len(), told()), (3, (2, 0, 3)));
+
+        let batch = std::mem::take(&mut *held.lock().unwrap());
+        let refusing = CountedExporter::new(Collector(false), Arc::clone(&counts));
+        assert!(refusing.export(batch).await.is_err());
+        assert_eq!(told(), (2, 3, 3));
+    }
+}
