@@ -10,7 +10,7 @@ mod panics;
 mod traces;
 mod writer;
 
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{
@@ -21,7 +21,7 @@ use tracing_subscriber::{
 use crate::config::{Config, LogConfig, LogFormat, TracesConfig};
 
 pub use decisions::DecisionLines;
-pub use traces::TracesError;
+pub use traces::{SpanCounts, TracesError};
 use writer::Flush;
 
 /// Logging could not be started.
@@ -58,7 +58,7 @@ impl std::error::Error for TelemetryError {}
 #[must_use = "log and traces end when this is dropped"]
 pub struct Telemetry {
     // First, for it may have something to log.
-    _traces: Option<traces::Flush>,
+    traces: Option<traces::Flush>,
     _log: Flush,
 }
 
@@ -118,9 +118,16 @@ pub fn init_traced(
     installed.map_err(|_| TelemetryError::Installed)?;
     panics::log_panics();
     Ok(Telemetry {
-        _traces: traces,
+        traces,
         _log: flush,
     })
+}
+
+impl Telemetry {
+    /// What became of spans; `None` while there are no traces.
+    pub fn spans(&self) -> Option<&Arc<SpanCounts>> {
+        self.traces.as_ref().map(traces::Flush::counts)
+    }
 }
 
 impl From<LogFormat> for line::Format {

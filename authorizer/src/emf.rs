@@ -1,7 +1,7 @@
 //! `CloudWatch`'s embedded metric format: a JSON line on standard output that `CloudWatch Logs` makes metrics of.
 //!
-//! A dimension costs money for each of its values, so there are two only: `service`, and of what was not allowed the
-//! `reason`, which is one of a fixed set. Whoever called, and what, is in the decision log.
+//! A dimension costs money for each of its values, so there are three only: `service`, the Lambda `function`, and of what
+//! was not allowed the `reason`, which is one of a fixed set. Whoever called, and what, is in the decision log.
 
 use serde_json::{Map, Value, json};
 
@@ -59,10 +59,19 @@ impl Metric {
     }
 }
 
-/// One line; `at_ms` in Unix milliseconds. Every metric has the dimension `service`, and those in `by_reason` are told
-/// apart by their reason as well.
+/// Whose metrics they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// `authorizer` or `issuer`.
+    pub service: &'a str,
+    /// The Lambda function: one of several in an account.
+    pub function: Option<&'a str>,
+}
+
+/// One line; `at_ms` in Unix milliseconds. Every metric is there by `service`, and by `function` too where it is one; those
+/// in `by_reason` are told apart by their reason as well.
 pub fn line(
-    service: &str,
+    source: Source<'_>,
     at_ms: i64,
     metrics: &[Metric],
     by_reason: Option<(&str, &[Metric])>,
@@ -74,14 +83,20 @@ pub fn line(
             .collect();
         json!({"Namespace": NAMESPACE, "Dimensions": dimensions, "Metrics": metrics})
     };
-    let mut directives = vec![directive(json!([["service"]]), metrics)];
+    let mut sets = vec![vec!["service"]];
     let mut root = Map::new();
-    root.insert("service".to_owned(), service.into());
+    root.insert("service".to_owned(), source.service.into());
+    if let Some(function) = source.function {
+        sets.push(vec!["service", "function"]);
+        root.insert("function".to_owned(), function.into());
+    }
+    let mut directives = vec![directive(json!(sets), metrics)];
     if let Some((reason, metrics)) = by_reason {
-        directives.push(directive(
-            json!([["service"], ["service", "reason"]]),
-            metrics,
-        ));
+        let mut with_reason = sets.clone();
+        for set in &mut with_reason {
+            set.push("reason");
+        }
+        directives.push(directive(json!([sets, with_reason].concat()), metrics));
         root.insert("reason".to_owned(), reason.into());
     }
     let of_reason = by_reason.map_or(&[] as &[Metric], |(_, metrics)| metrics);
@@ -96,7 +111,7 @@ pub fn line(
 }
 
 /// The line of one decision. What didn't happen is 0, so that sums and rates are those of all calls.
-pub fn of_decision(service: &str, decided: &Decided, at_ms: i64) -> String {
+pub fn of_decision(source: Source<'_>, decided: &Decided, at_ms: i64) -> String {
     let happened = kind(decided);
     let (mut metrics, mut of_reason) = (Vec::new(), Vec::new());
     for name in ["AuthnFailed", "AuthzDenied", "Allowed", "Faults"] {
@@ -120,7 +135,7 @@ pub fn of_decision(service: &str, decided: &Decided, at_ms: i64) -> String {
     if reason.is_none() {
         metrics.extend_from_slice(&of_reason);
     }
-    line(service, at_ms, &metrics, reason)
+    line(source, at_ms, &metrics, reason)
 }
 
 /// A denial of a token that was refused counts as a failed authentication, whatever the API is told.

@@ -20,6 +20,8 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Where the policy file is.
 const POLICY_VARIABLE: &str = "GATEWRIGHT_POLICY";
+/// The function's name; Lambda sets it.
+const FUNCTION_VARIABLE: &str = "AWS_LAMBDA_FUNCTION_NAME";
 /// `emf`, which is the default, or `off`.
 const METRICS_VARIABLE: &str = "GATEWRIGHT_METRICS";
 
@@ -73,7 +75,12 @@ fn authorizer() -> Result<Authorizer, String> {
     let authorizer = Authorizer::new(policy, verifier).timed_by(clock);
     let metrics = std::env::var(METRICS_VARIABLE).unwrap_or_default();
     match metrics.as_str() {
-        "" | "emf" => Ok(authorizer.observed_by(Arc::new(Emf))),
+        "" | "emf" => {
+            let function = std::env::var(FUNCTION_VARIABLE).ok();
+            Ok(authorizer.observed_by(Arc::new(Emf {
+                function: function.filter(|name| !name.is_empty()),
+            })))
+        }
         "off" => Ok(authorizer),
         other => Err(format!(
             "{METRICS_VARIABLE} is {other:?}; set it to emf or off, or remove it, which is emf"
@@ -82,12 +89,18 @@ fn authorizer() -> Result<Authorizer, String> {
 }
 
 /// Writes one line a call, as it stands, for `CloudWatch Logs` to make metrics of.
-struct Emf;
+struct Emf {
+    function: Option<String>,
+}
 
 impl Observer for Emf {
     #[expect(clippy::disallowed_methods, reason = "the clock enters here")]
     fn decided(&self, decided: &Decided) {
-        let mut line = emf::of_decision("authorizer", decided, unix_now().saturating_mul(1000));
+        let source = emf::Source {
+            service: "authorizer",
+            function: self.function.as_deref(),
+        };
+        let mut line = emf::of_decision(source, decided, unix_now().saturating_mul(1000));
         line.push('\n');
         // Nobody can be told that standard output is gone.
         let _ = io::stdout().lock().write_all(line.as_bytes());

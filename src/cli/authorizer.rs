@@ -127,9 +127,11 @@ pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliEr
     let AuthorizerCommand::Serve(args) = &args.command;
     let config = settings(args)?;
     let way = args.ship.open()?;
-    let _telemetry = runtime::telemetry(&config, &[], way.as_ref().map(|(_, lines)| lines))?;
+    let telemetry = runtime::telemetry(&config, &[], way.as_ref().map(|(_, lines)| lines))?;
     let authorizer = authorizer(&args.policy)?;
-    runtime::threads()?.block_on(serve(args, &config, authorizer, way))?;
+    let counts = Arc::new(Metrics::new(Of::Authorizer));
+    metrics::watch_spans(&telemetry, &counts);
+    runtime::threads()?.block_on(serve(args, &config, authorizer, counts, way))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -161,6 +163,7 @@ async fn serve(
     args: &ServeArgs,
     config: &Config,
     authorizer: Authorizer,
+    counts: Arc<Metrics>,
     way: Option<(Shipper, DecisionLines)>,
 ) -> Result<(), CliError> {
     let failed = |error: std::io::Error| CliError::failed(error.to_string());
@@ -178,7 +181,6 @@ async fn serve(
         public_url: args.public_url.clone(),
         claims,
     };
-    let counts = Arc::new(Metrics::new(Of::Authorizer));
     let authorizer = authorizer.observed_by(Arc::new(counts.authorizer.clone()));
     let sending = way.map(|(shipper, lines)| -> Result<_, NoEntropy> {
         let seen = lines.clone();

@@ -11,6 +11,7 @@ use crate::http::scrape;
 use crate::http::server::{self, ServerSettings};
 use crate::metrics::Metrics;
 use crate::metrics::emf::IssuerLines;
+use crate::telemetry::Telemetry;
 use arc_swap::ArcSwap;
 use gatewright_authorizer::fetch::{SystemClock, unix_now};
 use std::future::pending;
@@ -51,6 +52,17 @@ pub fn watched(passwords: PasswordHasher, metrics: &Metrics) -> PasswordHasher {
     let seen = passwords.clone();
     metrics.before_scrape(move |metrics| metrics.passwords.depth(seen.waiting()));
     passwords
+}
+
+/// Has the spans of traces counted, if there are any.
+pub(super) fn watch_spans(telemetry: &Telemetry, metrics: &Metrics) {
+    if let Some(counts) = telemetry.spans() {
+        let counts = Arc::clone(counts);
+        metrics.before_scrape(move |metrics| {
+            let (exported, failed) = (counts.exported(), counts.failed());
+            metrics.spans.total(exported, failed, counts.dropped());
+        });
+    }
 }
 
 /// Reads the keys and the database's clock now and then, and shows the keys' ages at every scrape: also when the

@@ -3,11 +3,11 @@
 use super::args::now;
 use super::error::CliError;
 use super::out;
-use crate::config::{Announcement, Config, KeptAddress, MasterKey, host_name, master_key};
+use crate::config::{Announcement, Config, MasterKey, host_name, master_key};
 use crate::crypto::password::{HashSettings, PasswordHasher};
 use crate::crypto::{Entropy, MasterKeys};
 use crate::flows::admin::Admin;
-use crate::flows::events::{AddressPrivacy, EventSettings, EventStream};
+use crate::flows::events::{EventSettings, EventStream};
 use crate::flows::keys;
 use crate::store::events::{Recorder, verify};
 use crate::store::{Backend, Store, StoreOptions};
@@ -177,11 +177,7 @@ pub fn event_stream(
     let recorder = Recorder::new(&node, master.events.clone())
         .watched_by(Arc::new(move |event| metrics.saw(event)));
     let settings = EventSettings {
-        addresses: match config.events.addresses {
-            KeptAddress::Full => AddressPrivacy::Full,
-            KeptAddress::Truncated => AddressPrivacy::Truncated,
-            KeptAddress::None => AddressPrivacy::None,
-        },
+        addresses: config.events.addresses.into(),
         tokens_per_s: config.events.tokens_per_s,
         decisions_per_s: config.events.decisions_per_s,
         queue: config.events.queue,

@@ -7,6 +7,7 @@ use super::open::{Migrate, open_migrating};
 use super::{metrics, policy_refused, runtime};
 use crate::config::Loaded;
 use crate::http::{App, router};
+use crate::telemetry::Telemetry;
 use std::process::ExitCode;
 
 /// Options of `serve`.
@@ -35,12 +36,17 @@ pub fn run(args: &ServeArgs, config: &ConfigArgs) -> Result<ExitCode, CliError> 
             policy_refused::record(&loaded.config, cause);
         }
     })?;
-    let _telemetry = runtime::telemetry(&loaded.config, &[], None)?;
-    runtime::threads()?.block_on(serve(args, &loaded, files))?;
+    let telemetry = runtime::telemetry(&loaded.config, &[], None)?;
+    runtime::threads()?.block_on(serve(args, &loaded, files, &telemetry))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve(args: &ServeArgs, loaded: &Loaded, files: Files) -> Result<(), CliError> {
+async fn serve(
+    args: &ServeArgs,
+    loaded: &Loaded,
+    files: Files,
+    telemetry: &Telemetry,
+) -> Result<(), CliError> {
     let config = &loaded.config;
     let signal = runtime::shutdown_signal()?;
     let migrate = if args.migrate {
@@ -57,6 +63,7 @@ async fn serve(args: &ServeArgs, loaded: &Loaded, files: Files) -> Result<(), Cl
     }
     let issuer = Box::pin(runtime::issuer(config, opened, files.scopes)).await?;
     let app = App::new(issuer, runtime::system_clock(), config.cors.origins.clone());
+    metrics::watch_spans(telemetry, app.issuer.store.metrics());
     let _exposed = metrics::expose(loaded, app.issuer.store.metrics()).await?;
     let listener = runtime::bind(config).await?;
     tracing::info!(listen = %config.listen, issuer = %config.issuer, "ready");

@@ -127,7 +127,7 @@ pub(super) const KEYS: &[Key] = &[
     key!("throttle.address_accounts", throttle.address_accounts, read::integer(1..=100_000), "Accounts tried in vain from one address (IPv6: one /64) before it has to wait."),
     key!("throttle.address_window_s", throttle.address_window_s, read::integer(1..=86_400), "The window in which they count, in seconds."),
 
-    key!("events.addresses", events.addresses, read::kept_address, "How much of a caller's address is kept in events: full, truncated (/24, IPv6 /48) or none."),
+    key!("events.addresses", events.addresses, read::kept_address, "How much of a caller's address is kept in events and logged: full, truncated (/24, IPv6 /48) or none."),
     key!("events.retention_days", events.retention_days, read::integer(0..=36_500), "Days until an event is removed; 0 keeps all."),
     key!("events.tokens_per_s", events.tokens_per_s, read::integer(0..=100_000), "Access tokens recorded one by one in a second; of more, a number for each client and minute."),
     key!("events.decisions_per_s", events.decisions_per_s, read::integer(1..=100_000), "Decisions that authorizers may send to a node in a second; those beyond are taken a second later."),

@@ -173,3 +173,14 @@ impl Default for MetricsConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MetricsConfig;
+
+    #[test]
+    fn metrics_are_for_this_machine_unless_somebody_says_otherwise() {
+        let listen = MetricsConfig::default().listen;
+        assert!(listen.is_some_and(|address| address.ip().is_loopback()));
+    }
+}

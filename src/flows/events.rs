@@ -40,7 +40,8 @@ pub enum AddressPrivacy {
 }
 
 impl AddressPrivacy {
-    fn kept(self, address: IpAddr) -> Option<String> {
+    /// What of an address is kept.
+    pub fn kept(self, address: IpAddr) -> Option<String> {
         let address = address.to_canonical();
         match (self, address) {
             (Self::None, _) => None,

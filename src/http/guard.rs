@@ -32,6 +32,7 @@ use crate::domain::device::DeviceClass;
 use crate::domain::event::{FailureCause, Happening, RequestRefusal};
 use crate::flows::FlowError;
 use crate::flows::context::{self, CurrentRequest};
+use crate::flows::events::AddressPrivacy;
 use catch_panic::CatchPanic;
 
 pub use request_id::RequestId;
@@ -59,6 +60,8 @@ pub struct GuardSettings {
     /// Behind it is somebody else's server: bodies pass as they come, and answers keep their own headers. Whoever
     /// relays limits the body.
     pub relays: bool,
+    /// How much of a caller's address the access log has.
+    pub addresses: AddressPrivacy,
     /// Set if requests are recorded as spans of traces.
     pub traces: Option<Arc<Tracing>>,
 }
@@ -73,6 +76,7 @@ impl GuardSettings {
             hsts: config.tls.is_some() || config.issuer.starts_with("https://"),
             relayed: false,
             relays: false,
+            addresses: config.events.addresses.into(),
             traces: Tracing::of(config),
         }
     }
@@ -237,7 +241,9 @@ impl Guarded {
             return response;
         }
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        tracing::info!(target: "gatewright::access", method, path, status = response.status().as_u16(), micros, %client, "answered");
+        let status = response.status().as_u16();
+        let address = || settings.addresses.kept(client).map(tracing::field::display);
+        tracing::info!(target: "gatewright::access", method, path, status, micros, client = address(), "answered");
         response
     }
 }

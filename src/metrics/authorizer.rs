@@ -1,6 +1,6 @@
 //! Decisions of an authorizer in this process.
 
-use gatewright_authorizer::{Decided, Observer};
+use gatewright_authorizer::{Decided, Observer, Reason};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -11,6 +11,9 @@ use super::catalogue::{
     JWKS_FETCHES, Of,
 };
 use super::parts::{Counters, labels, of_decisions};
+
+/// The reason of what was allowed.
+const NO_REASON: &str = "none";
 
 /// Decisions and fetches; cheap to clone.
 #[derive(Clone, Debug)]
@@ -44,8 +47,27 @@ impl AuthorizerMetrics {
         DECISIONS_LOST.register(registry, role, new.lost.clone());
         DECISIONS_WAITING.register(registry, role, new.waiting.clone());
         DECISIONS.register(registry, role, new.decisions.clone());
+        // A series that begins at 0 shows the first that it counts.
+        new.decisions_of("allow", NO_REASON);
+        for reason in Reason::ALL {
+            let decisions: &[&'static str] = if reason.is_fault() {
+                &["fault"]
+            } else if reason.refuses_token() {
+                &["deny", "unauthorized"]
+            } else {
+                &["deny"]
+            };
+            for decision in decisions {
+                new.decisions_of(decision, reason.as_str());
+            }
+        }
         DECISION_DURATION.register(registry, role, new.duration.clone());
         new
+    }
+
+    fn decisions_of(&self, decision: &'static str, reason: &'static str) -> Counter {
+        let labels = labels(DECISIONS.labels, [decision.into(), reason.into()]);
+        self.decisions.get_or_create_owned(&labels)
     }
 }
 
@@ -64,7 +86,7 @@ impl AuthorizerMetrics {
 
 impl Observer for AuthorizerMetrics {
     fn decided(&self, decided: &Decided) {
-        let reason = decided.reason.map_or("none", |reason| reason.as_str());
+        let reason = decided.reason.map_or(NO_REASON, |reason| reason.as_str());
         let labels = labels(DECISIONS.labels, [decided.decision.into(), reason.into()]);
         self.decisions.get_or_create(&labels).inc();
         if let Some(us) = decided.took_us {

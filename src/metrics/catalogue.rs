@@ -149,6 +149,8 @@ entries! {
         "Alerts that are open, by rule";
     CLOCK_SKEW: Gauge Issuer "gatewright_clock_skew_seconds" []
         "How far this node's clock is ahead of the database's; negative where it's behind";
+    TRACE_SPANS: Counter Both "gatewright_trace_spans_total" ["result"]
+        "Spans of traces: exported, failed (the collector didn't take them) or dropped (too many waited for it)";
 }
 
 /// The table of the documentation, in Markdown.

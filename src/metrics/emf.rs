@@ -1,11 +1,14 @@
 //! An issuer's metrics as a line a minute for `CloudWatch`: what the counters of a scrape grew by.
 
-use gatewright_authorizer::emf::{Metric, line};
+use gatewright_authorizer::emf::{Metric, Source, line};
 
 use super::{Exposition, Metrics};
 
-/// The value of the dimension `service`.
-const SERVICE: &str = "issuer";
+/// All nodes of an issuer count together.
+const SOURCE: Source<'_> = Source {
+    service: "issuer",
+    function: None,
+};
 
 /// One metric: its name, the counter it's taken from, and which of its series.
 struct Measure {
@@ -124,7 +127,7 @@ impl IssuerLines {
             values.push(Metric::milliseconds("Latency", mean));
         }
         self.before = Some(now);
-        line(SERVICE, at_ms, &values, None)
+        line(SOURCE, at_ms, &values, None)
     }
 }
 

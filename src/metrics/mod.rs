@@ -13,6 +13,7 @@ mod node;
 mod parts;
 mod requests;
 mod saw;
+mod spans;
 mod tokens;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub use database::{DatabaseMetrics, ErrorClass, Operation};
 pub use identity::IdentityMetrics;
 pub use node::{EventMetrics, KeyAge, KeyMetrics, PasswordMetrics, UpkeepMetrics};
 pub use requests::{EndpointMetrics, OTHER, RequestMetrics};
+pub use spans::SpanMetrics;
 pub use tokens::{MAX_CLIENTS, TokenMetrics};
 
 use parts::{Gauges, labels};
@@ -75,6 +77,8 @@ pub struct Metrics {
     pub upkeep: UpkeepMetrics,
     /// Decisions.
     pub authorizer: AuthorizerMetrics,
+    /// Spans of traces.
+    pub spans: SpanMetrics,
 }
 
 impl fmt::Debug for Metrics {
@@ -103,6 +107,7 @@ impl Metrics {
             events: EventMetrics::new(&mut registry, role),
             upkeep: UpkeepMetrics::new(&mut registry, role),
             authorizer: AuthorizerMetrics::new(&mut registry, role),
+            spans: SpanMetrics::new(&mut registry, role),
             registry,
             looks: Mutex::default(),
         }

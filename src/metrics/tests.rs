@@ -280,6 +280,8 @@ fn what_happens_is_counted_where_it_belongs() {
     metrics.upkeep.removed(500);
     metrics.upkeep.clock_skew(-1.5);
     metrics.keys.keys(&[], 2);
+    metrics.spans.total(1, 1, 1);
+    metrics.spans.total(9, 2, 3);
     for (name, count) in [
         ("logins_total{result=\"wrong_password\"}", 1.0),
         ("logins_total{result=\"succeeded\"}", 0.0),
@@ -299,10 +301,54 @@ fn what_happens_is_counted_where_it_belongs() {
         ("cleanup_rows_total", 500.0),
         ("clock_skew_seconds", -1.5),
         ("signing_keys_overdue", 2.0),
+        ("trace_spans_total{result=\"exported\"}", 9.0),
+        ("trace_spans_total{result=\"failed\"}", 2.0),
+        ("trace_spans_total{result=\"dropped\"}", 3.0),
     ] {
         let counted = value(&metrics, &format!("gatewright_{name}"));
         assert!((counted - count).abs() < f64::EPSILON, "{name}: {counted}");
     }
+}
+
+/// `increase()` doesn't see the first of a series that begins with it.
+#[test]
+fn what_can_be_counted_is_there_before_it_is() {
+    let issuer = Metrics::new(Of::Issuer);
+    for name in [
+        "client_authentications_total{result=\"failed\"}",
+        "client_authentications_total{result=\"succeeded\"}",
+        "throttles_total{scope=\"account\"}",
+        "db_errors_total{class=\"busy\"}",
+        "db_errors_total{class=\"unavailable\"}",
+        "db_errors_total{class=\"conflict\"}",
+        "db_errors_total{class=\"other\"}",
+        "events_total{kind=\"notifier_failed\"}",
+        "events_lost_total",
+        "refresh_replays_total",
+        "code_replays_total",
+    ] {
+        assert!(value(&issuer, &format!("gatewright_{name}")).abs() < f64::EPSILON);
+    }
+    let authorizer = Metrics::new(Of::Authorizer);
+    let before = series(&authorizer);
+    let named = |decision: &str, reason: &str| {
+        format!(
+            "gatewright_authorizer_decisions_total{{decision=\"{decision}\",reason=\"{reason}\"}}"
+        )
+    };
+    assert!(before.contains_key(&named("allow", "none")));
+    for reason in Reason::ALL {
+        let decision = if reason.is_fault() { "fault" } else { "deny" };
+        assert!(
+            before.contains_key(&named(decision, reason.as_str())),
+            "{reason}"
+        );
+    }
+    assert!(before.contains_key(&named("unauthorized", Reason::Expired.as_str())));
+    authorizer
+        .authorizer
+        .decided(&decided("unauthorized", Some(Reason::KeyUnknown)));
+    assert_eq!(series(&authorizer).len(), before.len(), "no series is new");
 }
 
 #[tokio::test]

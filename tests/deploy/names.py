@@ -67,6 +67,7 @@ METRICS = {
     "gatewright_cleanup_last_success_timestamp_seconds": "gauge",
     "gatewright_alerts_open": "gauge rule",
     "gatewright_clock_skew_seconds": "gauge",
+    "gatewright_trace_spans_total": "counter result",
 }
 
 # The values of labels that have few.
@@ -79,6 +80,7 @@ VALUES = {
     ("gatewright_db_pool_connections", "state"): "idle used",
     ("gatewright_db_statement_duration_seconds", "operation"): "read write commit",
     ("gatewright_db_errors_total", "class"): "busy unavailable conflict other",
+    ("gatewright_trace_spans_total", "result"): "exported failed dropped",
     ("gatewright_alerts_open", "rule"): " ".join(raised_by("issuer")),
 }
 
@@ -91,7 +93,9 @@ EMF["issuer"] = EMF["authorizer"] | {
     "TokensIssued", "TokensRefused", "LoginSucceeded", "LoginFailed", "Throttled", "RefreshReplayed", "CodeReplayed",
     "EventsLost", "DbErrors", "HttpRequests", "Http5xx",
 }
-# Those of the authorizer that are there by `service` and `reason` as well.
+# What else the metrics of a service are told apart by; the reason only of those that come next.
+EMF_DIMENSIONS = {"authorizer": {"function", "reason"}}
+# Those of the authorizer that are there by `reason` as well.
 EMF_BY_REASON = {"AuthnFailed", "AuthzDenied", "Faults"}
 
 
@@ -106,6 +110,15 @@ def series():
         else:
             found[name] = labels
     return found
+
+
+
+def engine():
+    """The issuer's own rules by name: the default limit, and the seconds in which it counts."""
+    source = (ROOT / "src/domain/alert.rs").read_text()
+    found = re.findall(r'(?m)^    \w+ = "(\w+)", \w+, (\d+) \w+, (\d+);$', source)
+    return {name: (int(limit), int(window_s)) for name, limit, window_s in found}
+
 
 # Kinds of events, as stored and searched.
 HAPPENINGS = (ROOT / "src/domain/event/happening.rs").read_text()

@@ -5,7 +5,7 @@ import json
 import re
 import unittest
 
-from names import EMF, EMF_BY_REASON, ROOT, RUNBOOKS, raised_by
+from names import engine, EMF, EMF_BY_REASON, EMF_DIMENSIONS, ROOT, RUNBOOKS, raised_by
 from templates import resources, translated
 from test_terraform import TERRAFORM, parsed
 
@@ -71,8 +71,8 @@ def fault(namespace, name, dimensions, made=()):
         return None if name in names and set(dimensions) <= of else f"{namespace} has no {name} by {sorted(dimensions)}"
     if namespace == "Gatewright":
         service = dimensions.get("service")
-        by_reason = service == "authorizer" and name in EMF_BY_REASON
-        if name in EMF.get(service, ()) and set(dimensions) <= {"service"} | ({"reason"} if by_reason else set()):
+        more = EMF_DIMENSIONS.get(service, set()) - (set() if name in EMF_BY_REASON else {"reason"})
+        if name in EMF.get(service, ()) and set(dimensions) <= {"service"} | more:
             return None
     elif (namespace, name) in made:
         return None
@@ -141,6 +141,30 @@ class Alarms(unittest.TestCase):
                 self.assertTrue(found or name.endswith("_unusual"))
                 for metric in found:
                     self.assertIsNone(fault(*metric, made=made))
+
+    def test_an_authorizers_are_of_its_own_function(self):
+        for _, name, alarm in every():
+            for namespace, metric, dimensions in asked(alarm):
+                if namespace == "Gatewright" and dimensions["service"] == "authorizer":
+                    with self.subTest(f"{name} {metric}"):
+                        self.assertEqual(dimensions["function"], {"Ref": "AuthorizerFunction"})
+
+    def test_what_lines_of_emf_count_no_filter_counts_again(self):
+        for logical, each in resources("authorizer", "AWS::Logs::MetricFilter").items():
+            for transformation in each["MetricTransformations"]:
+                with self.subTest(logical):
+                    self.assertEqual(transformation["MetricNamespace"], {"Fn::Sub": "Gatewright/${AWS::StackName}"})
+                    # And of the lines it counts only those of the decision log, which no line of EMF is.
+                    self.assertIn('$.target = "gatewright::decision"', each["FilterPattern"])
+
+    def test_a_flood_of_unknown_keys_is_one_from_the_same_number_on_as_for_the_issuer(self):
+        limit, window_s = engine()["unknown_kid_flood"]
+        alarm = alarms("monitoring")["unknown_kid_flood"]
+        default = translated("monitoring")["Parameters"]["UnknownKidsPerFiveMinutes"]["Default"]
+        self.assertEqual((default, alarm["Period"], alarm["EvaluationPeriods"]), (limit, window_s, 1))
+        variables = (TERRAFORM / "modules/monitoring/variables.tf").read_text()
+        [declared] = re.findall(r'(?s)variable "unknown_kids_per_five_minutes" \{.*?default += (\d+)', variables)
+        self.assertEqual(int(declared), limit)
 
     def test_what_is_unusual_is_learned_and_has_a_floor(self):
         for template in TEMPLATES:

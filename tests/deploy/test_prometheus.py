@@ -14,7 +14,7 @@ import urllib.request
 import yaml
 
 import promql
-from names import ROOT, RUNBOOKS, raised_by
+from names import ROOT, RUNBOOKS, engine, raised_by
 
 PROMETHEUS = ROOT / "deploy/prometheus"
 DIR = pathlib.Path(os.environ["DEPLOY_DIR"])
@@ -59,6 +59,31 @@ class Rules(unittest.TestCase):
         for rule in promql.rules():
             with self.subTest(rule.get("alert") or rule["record"]):
                 self.assertEqual(promql.faults(rule["expr"]), [])
+
+    def test_what_means_the_same_as_the_issuers_own_rule_has_its_limit(self):
+        limits = engine()
+        self.assertEqual(set(limits), raised_by("issuer"))
+        # What counts over another time, or something else, isn't here: an issuer counts by account, client and address.
+        same = {
+            "refresh_replay": r"> 0$", "code_replay": r"> 0$", "event_loss": r"> 0$", "admin_new_device": r"> 0$",
+            "clock_skew": rf">= {limits['clock_skew'][0]}$",
+            "client_secret_guessing": rf">= {limits['client_secret_guessing'][0]} \+ ",
+        }
+        for name, limit in same.items():
+            with self.subTest(name):
+                if limit == r"> 0$":
+                    # increase() makes fractions: any sign of one is one.
+                    self.assertEqual(limits[name][0], 1)
+                self.assertTrue(any(re.search(limit, rule["expr"]) for rule in alerts() if rule["alert"] == name))
+        self.assertEqual(limits["client_secret_guessing"][1], 15 * 60)
+
+    def test_unusual_is_as_many_times_what_is_usual_as_for_the_issuer(self):
+        settings = (ROOT / "src/config/alerts.rs").read_text()
+        [times] = re.findall(r"unusual_times: (\d+),", settings)
+        compared = [rule["expr"] for rule in alerts() if ":usual15m" in rule["expr"]]
+        self.assertGreater(len(compared), 4)
+        for expr in compared:
+            self.assertIn(f"+ {times} * (gatewright:", expr)
 
     def test_every_alert_says_what_how_much_and_what_to_do(self):
         for alert in alerts():

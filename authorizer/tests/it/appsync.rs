@@ -230,3 +230,25 @@ fn what_is_not_quite_an_appsync_event_is_unrecognised() {
         );
     }
 }
+
+#[test]
+fn whoever_has_no_valid_token_learns_nothing_of_the_document() {
+    let mut expired = claims("admin");
+    expired["exp"] = json!(NOW - 1000);
+    let expired = shared().sign(&expired);
+    let long = "{ orders } ".repeat(10_000);
+    for document in ["", "{", "{ orders } }", "{ orders }", &long] {
+        for (token, reason) in [
+            ("", "token_missing"),
+            ("x", "token_malformed"),
+            (&expired, "expired"),
+        ] {
+            let body = ask(policy_with(""), &events::appsync(token, document)).unwrap();
+            assert_eq!(
+                (&body["isAuthorized"], &body["resolverContext"]["reason"]),
+                (&json!(false), &json!(reason)),
+                "{document:.20}"
+            );
+        }
+    }
+}

@@ -186,7 +186,10 @@ fn the_bootstrap_answers_good_and_bad_tokens() {
         .iter()
         .zip(["Allowed", "AuthnFailed", "AuthzDenied", "Faults"])
     {
-        assert_eq!(line[kind], 1);
+        assert_eq!(
+            (&line[kind], &line["function"]),
+            (&json!(1), &json!("authorizer"))
+        );
         assert!(
             line["Latency"]
                 .as_f64()

@@ -39,13 +39,26 @@ impl Clock for Still {
 }
 
 fn line(decision: &'static str, reason: Option<Reason>, cold: bool) -> Map<String, Value> {
+    line_of(None, decision, reason, cold)
+}
+
+fn line_of(
+    function: Option<&str>,
+    decision: &'static str,
+    reason: Option<Reason>,
+    cold: bool,
+) -> Map<String, Value> {
     let decided = Decided {
         decision,
         reason,
         took_us: Some(1500),
         cold,
     };
-    read(&emf::of_decision("authorizer", &decided, NOW * 1000))
+    let source = emf::Source {
+        service: "authorizer",
+        function,
+    };
+    read(&emf::of_decision(source, &decided, NOW * 1000))
 }
 
 #[test]
@@ -80,6 +93,24 @@ fn whatever_is_decided_is_one_line_by_the_specification() {
             }
         }
     }
+}
+
+#[test]
+fn of_several_functions_in_an_account_each_is_seen_by_itself_and_all_together() {
+    let root = line_of(Some("orders-authorizer"), "allow", None, false);
+    assert_eq!(root["function"], "orders-authorizer");
+    let both = [vec!["service"], vec!["service", "function"]];
+    assert_eq!(dimensions(&root, "Allowed"), both);
+    let expired = Some(Reason::Expired);
+    let root = line_of(Some("orders-authorizer"), "deny", expired, false);
+    assert_eq!(dimensions(&root, "Latency"), both);
+    let sets = [
+        vec!["service"],
+        vec!["service", "function"],
+        vec!["service", "reason"],
+        vec!["service", "function", "reason"],
+    ];
+    assert_eq!(dimensions(&root, "AuthnFailed"), sets);
 }
 
 #[test]

@@ -136,11 +136,12 @@ pub fn run(args: &GatewayArgs, config: &ConfigArgs) -> Result<ExitCode, CliError
         &["TRACES_"],
         &[("listen", listen.to_string())],
     )?;
-    let _telemetry = runtime::telemetry(&config, &QUIET, None)?;
+    let telemetry = runtime::telemetry(&config, &QUIET, None)?;
     let kind = args.kind()?;
     let (ttl, stage) = (args.ttl(kind)?, args.stage(kind)?);
     let sources = args.sources(kind)?;
     let counts = Arc::new(Metrics::new(Of::Authorizer));
+    metrics::watch_spans(&telemetry, &counts);
     runtime::threads()?.block_on(async {
         let function = args.function(kind, &counts)?;
         let door =

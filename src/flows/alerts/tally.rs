@@ -89,3 +89,30 @@ pub(super) fn most(
     found.truncate(TOP);
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{NAME_MAX, Observed, TOP, most};
+
+    fn by(client_id: String) -> Observed {
+        Observed {
+            at: 0,
+            writer: None,
+            subject: None,
+            client_id: Some(client_id),
+            address: None,
+            detail: serde_json::Map::new(),
+        }
+    }
+
+    #[test]
+    fn the_most_frequent_come_first_and_no_name_is_told_without_end() {
+        let seldom = (0..9).map(|n| by(format!("client-{n}")));
+        let often = (0..2).map(|_| by("x".repeat(10_000)));
+        let rows: Vec<Observed> = seldom.chain(often).collect();
+        let rows: Vec<&Observed> = rows.iter().collect();
+        let found = most(&rows, |row| row.client_id.clone());
+        assert_eq!((found.len(), found[0].count), (TOP, 2));
+        assert_eq!(found[0].name, "x".repeat(NAME_MAX));
+    }
+}

@@ -2,10 +2,22 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::config::KeptAddress;
+use crate::flows::events::AddressPrivacy;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+impl From<KeptAddress> for AddressPrivacy {
+    fn from(kept: KeptAddress) -> Self {
+        match kept {
+            KeptAddress::Full => Self::Full,
+            KeptAddress::Truncated => Self::Truncated,
+            KeptAddress::None => Self::None,
+        }
+    }
+}
 
 /// The peer; if that is a trusted proxy, the rightmost hop of `X-Forwarded-For` that is not (all such headers are one
 /// list), for everything left of it is only what that hop said. A list that cannot be read counts for nothing.

@@ -5,6 +5,7 @@
 //! configuration none of this exists, and a span costs one comparison.
 
 mod client;
+mod count;
 mod layer;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -21,11 +22,13 @@ use tracing_subscriber::{Layer, registry::LookupSpan};
 
 use crate::config::TracesConfig;
 use client::Collector;
+pub use count::SpanCounts;
+use count::{CountedExporter, CountedProcessor};
 use layer::SpanLayer;
 
 /// The target of spans that are part of a trace.
 pub(super) const TARGET: &str = "gatewright::trace";
-/// Spans that wait for the collector; more are dropped.
+/// Spans that wait for the collector; more are dropped, and counted.
 const QUEUE: usize = 4_096;
 /// Spans sent at once.
 const BATCH: usize = 512;
@@ -58,8 +61,16 @@ impl fmt::Display for TracesError {
 /// Delivers what waits when it is dropped, for as long as it was given.
 #[must_use = "waiting spans are lost without it"]
 pub(super) struct Flush {
-    processor: Arc<BatchSpanProcessor>,
+    processor: Arc<CountedProcessor<BatchSpanProcessor>>,
+    counts: Arc<SpanCounts>,
     patience: Duration,
+}
+
+impl Flush {
+    /// What became of spans.
+    pub fn counts(&self) -> &Arc<SpanCounts> {
+        &self.counts
+    }
 }
 
 impl Drop for Flush {
@@ -95,9 +106,12 @@ where
         .with_max_export_batch_size(BATCH)
         .with_scheduled_delay(DELAY)
         .build();
-    let mut processor = BatchSpanProcessor::builder(exporter)
+    let counts = Arc::<SpanCounts>::default();
+    let exporter = CountedExporter::new(exporter, Arc::clone(&counts));
+    let queue = BatchSpanProcessor::builder(exporter)
         .with_batch_config(batches)
         .build();
+    let mut processor = CountedProcessor::new(queue, QUEUE, Arc::clone(&counts));
     let version = env!("CARGO_PKG_VERSION");
     let resource = Resource::builder()
         .with_service_name(config.service_name.clone())
@@ -107,6 +121,7 @@ where
     let processor = Arc::new(processor);
     let flush = Flush {
         processor: Arc::clone(&processor),
+        counts,
         patience,
     };
     let scope = InstrumentationScope::builder("gatewright")

@@ -1,6 +1,6 @@
 //! Mail that a real conversation of SMTP brings.
 
-use super::servers::{MailSink, Pki};
+use super::servers::{MailSink, Pki, Wire};
 use super::support::{Watcher, refresh_replayed};
 use crate::support::on_both_databases;
 use gatewright::flows::alerts::{AlertSettings, message};
@@ -15,7 +15,7 @@ fn email(server: MailServer) -> Email {
 
 on_both_databases! {
     async fn an_alert_arrives_as_mail_that_a_person_can_read(app: TestApp) {
-        let sink = MailSink::start(None).await;
+        let sink = MailSink::start(Wire::Plain).await;
         let url = format!("smtp://{}", sink.address);
         let notifiers = Notifiers {
             webhook: None,
@@ -47,15 +47,8 @@ on_both_databases! {
 #[tokio::test]
 async fn a_mail_server_with_tls_is_given_user_and_password_and_one_without_trust_nothing() {
     let pki = Pki::new();
-    let sink = MailSink::start(Some(&pki)).await;
-    let server = |ca: Option<String>| MailServer {
-        url: format!("smtps://127.0.0.1:{}", sink.address.port()),
-        login: Some((
-            "gatewright".to_owned(),
-            Zeroizing::new("a mail password".to_owned()),
-        )),
-        ca,
-    };
+    let sink = MailSink::start(Wire::Tls(&pki)).await;
+    let server = |ca| with_login(&format!("smtps://127.0.0.1:{}", sink.address.port()), ca);
     let body = message::test("https://id.example.com", 0);
     let refused = email(server(None)).send("m", &body, 0).await.unwrap_err();
     assert!(refused.contains("certificate"), "{refused}");
@@ -74,6 +67,69 @@ async fn a_mail_server_with_tls_is_given_user_and_password_and_one_without_trust
     );
     assert!(mail.content.contains("This is a test"), "{}", mail.content);
     assert!(sink.mails.lock().unwrap().is_empty());
+}
+
+/// The login of these tests, at a mail server at `host`.
+fn with_login(host: &str, ca: Option<String>) -> MailServer {
+    MailServer {
+        url: host.to_owned(),
+        login: Some((
+            "gatewright".to_owned(),
+            Zeroizing::new("a mail password".to_owned()),
+        )),
+        ca,
+    }
+}
+
+#[tokio::test]
+async fn a_mail_server_elsewhere_that_offers_no_tls_is_told_nothing() {
+    let sink = MailSink::start(Wire::Plain).await;
+    // Not by one of its own names: to the program this could be any machine.
+    let elsewhere = format!("smtp://127.1:{}", sink.address.port());
+    let body = message::test("https://id.example.com", 0);
+    let refused = email(with_login(&elsewhere, None))
+        .send("m", &body, 0)
+        .await
+        .unwrap_err();
+    assert!(refused.contains("STARTTLS"), "{refused}");
+    let mail = sink.mail().await;
+    let said: Vec<&str> = mail
+        .commands
+        .iter()
+        .map(|said| said.split(' ').next().unwrap())
+        .collect();
+    assert!(
+        said.iter().all(|verb| ["EHLO", "QUIT"].contains(verb)),
+        "{said:?}"
+    );
+    assert_eq!(mail.content, "");
+}
+
+#[tokio::test]
+async fn what_a_mail_server_offers_by_starttls_is_used_and_its_certificate_verified() {
+    let pki = Pki::new();
+    let sink = MailSink::start(Wire::StartTls(&pki)).await;
+    let here = format!("smtp://127.0.0.1:{}", sink.address.port());
+    let body = message::test("https://id.example.com", 0);
+    let refused = email(with_login(&here, None))
+        .send("m", &body, 0)
+        .await
+        .unwrap_err();
+    assert!(refused.contains("certificate"), "{refused}");
+    let commands = sink.mail().await.commands;
+    assert_eq!(commands.last().map(String::as_str), Some("STARTTLS"));
+    email(with_login(&here, Some(pki.ca_pem.clone())))
+        .send("m", &body, 0)
+        .await
+        .unwrap();
+    let mail = sink.mail().await;
+    let at = |verb: &str| mail.commands.iter().position(|said| said.starts_with(verb));
+    assert!(
+        at("STARTTLS").is_some() && at("STARTTLS") < at("AUTH"),
+        "{:?}",
+        mail.commands
+    );
+    assert!(mail.content.contains("This is a test"), "{}", mail.content);
 }
 
 #[tokio::test]

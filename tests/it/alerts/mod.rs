@@ -1,5 +1,6 @@
 //! Alerts: raised by each incident and not by normal load, once for all nodes, told until somebody hears.
 
+mod bounds;
 mod cost;
 mod email;
 mod lifecycle;
@@ -7,6 +8,6 @@ mod nodes;
 mod outbound;
 mod program;
 mod rules;
-mod servers;
-mod support;
+pub mod servers;
+pub mod support;
 mod webhook;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// A certificate authority of the test, and a server's certificate for this machine.
@@ -159,33 +159,45 @@ pub struct Mail {
     pub content: String,
 }
 
-/// A mail server that takes everything (RFC 5321), with TLS from the start or without.
+/// Whether a mail server's conversation is encrypted.
+#[derive(Clone, Copy)]
+pub enum Wire<'a> {
+    /// Never.
+    Plain,
+    /// From the start.
+    Tls(&'a Pki),
+    /// Once the client asks for it (RFC 3207).
+    StartTls(&'a Pki),
+}
+
+/// A mail server that takes everything (RFC 5321).
 pub struct MailSink {
     pub address: SocketAddr,
     pub mails: Arc<Mutex<Vec<Mail>>>,
 }
 
 impl MailSink {
-    pub async fn start(tls: Option<&Pki>) -> Self {
+    pub async fn start(wire: Wire<'_>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let sink = Self {
             address: listener.local_addr().unwrap(),
             mails: Arc::default(),
         };
         let mails = Arc::clone(&sink.mails);
-        let acceptor = tls.map(|pki| pki.acceptor.clone());
+        let (acceptor, at_once) = match wire {
+            Wire::Plain => (None, false),
+            Wire::Tls(pki) => (Some(pki.acceptor.clone()), true),
+            Wire::StartTls(pki) => (Some(pki.acceptor.clone()), false),
+        };
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (acceptor, mails) = (acceptor.clone(), Arc::clone(&mails));
                 tokio::spawn(async move {
-                    let mail = match acceptor {
-                        None => converse(stream).await,
-                        Some(acceptor) => match acceptor.accept(stream).await {
-                            Ok(stream) => converse(stream).await,
-                            Err(_) => return,
-                        },
-                    };
-                    mails.lock().unwrap().push(mail);
+                    let mut mail = Mail::default();
+                    serve(stream, acceptor, at_once, &mut mail).await;
+                    if !mail.commands.is_empty() {
+                        mails.lock().unwrap().push(mail);
+                    }
                 });
             }
         });
@@ -203,18 +215,44 @@ impl MailSink {
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin) -> Mail {
-    let mut mail = Mail::default();
+async fn serve(
+    mut stream: TcpStream,
+    acceptor: Option<TlsAcceptor>,
+    at_once: bool,
+    mail: &mut Mail,
+) -> Option<()> {
+    if at_once {
+        let mut stream = acceptor?.accept(stream).await.ok()?;
+        stream.write_all(GREETING).await.ok()?;
+        converse(stream, false, mail).await;
+        return Some(());
+    }
+    stream.write_all(GREETING).await.ok()?;
+    let stream = converse(stream, acceptor.is_some(), mail).await?;
+    let stream = acceptor?.accept(stream).await.ok()?;
+    converse(stream, false, mail).await;
+    Some(())
+}
+
+const GREETING: &[u8] = b"220 sink ESMTP\r\n";
+
+/// Talks until the end, or until the client wants TLS: then with what to go on.
+async fn converse<S>(stream: S, offers_tls: bool, mail: &mut Mail) -> Option<S>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let mut stream = BufReader::new(stream);
-    let _ = stream.write_all(b"220 sink ESMTP\r\n").await;
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
-            return mail;
+            return None;
         }
         let command = line.trim_end().to_owned();
-        let said = match command.split(' ').next().unwrap_or_default() {
+        let verb = command.split(' ').next().unwrap_or_default();
+        let said = match verb {
+            "EHLO" if offers_tls => "250-sink\r\n250-STARTTLS\r\n250 AUTH PLAIN\r\n",
             "EHLO" => "250-sink\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n",
+            "STARTTLS" => "220 go on\r\n",
             "AUTH" => "235 2.7.0 welcome\r\n",
             "DATA" => "354 go on\r\n",
             "QUIT" => "221 bye\r\n",
@@ -222,20 +260,22 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin) -> Mail {
         };
         let _ = stream.write_all(said.as_bytes()).await;
         let _ = stream.flush().await;
-        if command == "DATA" {
-            loop {
-                let mut line = String::new();
-                if stream.read_line(&mut line).await.unwrap_or(0) == 0 || line == ".\r\n" {
-                    break;
-                }
-                mail.content.push_str(&line);
-            }
-            let _ = stream.write_all(b"250 taken\r\n").await;
-            let _ = stream.flush().await;
-        }
         mail.commands.push(command.clone());
-        if command == "QUIT" {
-            return mail;
+        match verb {
+            "DATA" => {
+                loop {
+                    let mut line = String::new();
+                    if stream.read_line(&mut line).await.unwrap_or(0) == 0 || line == ".\r\n" {
+                        break;
+                    }
+                    mail.content.push_str(&line);
+                }
+                let _ = stream.write_all(b"250 taken\r\n").await;
+                let _ = stream.flush().await;
+            }
+            "STARTTLS" => return Some(stream.into_inner()),
+            "QUIT" => return None,
+            _ => {}
         }
     }
 }

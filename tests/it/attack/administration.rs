@@ -9,11 +9,14 @@ use crate::support::app::ISSUER;
 use crate::support::browser::form_of;
 use crate::support::fixtures::{API, PASSWORD, confidential_client, machine_client, public_client};
 use crate::support::{Answer, Browser, TestApp, on_both_databases};
+use gatewright::crypto::jwt::{self, TokenType};
 use gatewright::domain::client::Client;
 use gatewright::domain::event::{Decision, Happening};
 use gatewright::domain::form::encode;
 use gatewright::domain::resource::Audience;
-use gatewright::domain::{ClientId, Scope};
+use gatewright::domain::{Account, ClientId, Scope};
+use gatewright::store::accounts;
+use serde_json::json;
 
 const PAGES: [&str; 4] = [
     "/admin/activity",
@@ -281,6 +284,37 @@ on_both_databases! {
         assert_eq!(call(&app, "", &good).await.error(), (401, "invalid_token".to_owned()));
         let refused = app.recorded("access_refused").await;
         assert!(refused.iter().any(|row| row.detail.contains("admin_api") && row.detail.contains("not_an_administrator")));
+    }
+
+    async fn nothing_but_an_access_token_opens_the_api(app: TestApp) {
+        app.register(&for_events(machine_client("auditor"))).await;
+        let now = app.now();
+        let claims = json!({
+            "iss": ISSUER, "aud": ISSUER, "sub": "auditor", "client_id": "auditor", "scope": "gatewright:events",
+            "iat": now, "exp": now + 300, "jti": "one-of-ours",
+        });
+        let keyring = app.issuer.keyring.load();
+        // Both have everything that is asked of one, the signature included; only what they are differs.
+        let of = |typ| jwt::sign(&keyring.active()[0], typ, &claims).unwrap();
+        assert_eq!(call(&app, "", &of(TokenType::AccessToken)).await.status, 200);
+        let refused = call(&app, "", &of(TokenType::IdToken)).await;
+        assert_eq!(refused.error(), (401, "invalid_token".to_owned()));
+    }
+
+    async fn a_disabled_administrators_token_opens_nothing(app: TestApp) {
+        let ada = app.with_ada_and_web().await;
+        app.register(&for_events(public_client("console"))).await;
+        let actor = app.issuer.admin("cli");
+        gatewright::flows::admin::administrators::set(actor, "ada", true, app.now()).await.unwrap();
+        let tokens = app.tokens("console", "openid gatewright:events").await;
+        let token = tokens["access_token"].as_str().unwrap();
+        assert_eq!(call(&app, "", token).await.status, 200);
+        // Behind the back of what would revoke the token.
+        let ada = accounts::by_subject(&app.issuer.store, &ada.subject).await.unwrap().unwrap();
+        let mut tx = app.issuer.store.begin().await.unwrap();
+        accounts::update(&mut tx, &Account { disabled: true, ..ada.clone() }, ada.updated_at).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(call(&app, "", token).await.error(), (403, "insufficient_scope".to_owned()));
     }
 
     async fn a_cursor_belongs_to_its_search(app: TestApp) {

@@ -13,7 +13,7 @@ mod forged_consent;
 mod injection;
 mod introspection;
 mod keys;
-mod log_leaks;
+mod leaks;
 mod log_of_attacks;
 mod malformed_input;
 mod open_redirect;

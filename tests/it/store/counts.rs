@@ -108,11 +108,14 @@ on_both_databases! {
         // In the long run; of a whole table in one range PostgreSQL may well read the table.
         let recent = (until - rows / 20).to_string();
         let text = plan(store, over_time, &["'login_failed'", &recent, &last, "300", "1000"]).await;
-        assert!(text.contains("event_count") && !text.contains("SCAN event"), "{text}");
+        // Of a kind that half of all events are, the index of all of them by time may do as well once there are very many.
+        let by_time = |text: &str| rows > 100_000 && text.contains("event_time");
+        assert!(text.contains("event_count") || by_time(&text), "{text}");
+        assert!(!text.contains("SCAN event") && !text.contains("Seq Scan"), "{text}");
         for ranking in rankings {
             let text = plan(store, ranking, &["'login_failed'", &recent, &last, "1000", "10"]).await;
             // Where hardly a row has a subject, an index of those that have is better still.
-            assert!(text.contains("event_count") || text.contains("event_subject"), "{text}");
+            assert!(text.contains("event_count") || text.contains("event_subject") || by_time(&text), "{text}");
             assert!(!text.contains("SCAN event") && !text.contains("Seq Scan"), "{text}");
         }
         let all = Counted { kind: "login_failed", since: since.parse().unwrap(), until, limit: rows / 4 };

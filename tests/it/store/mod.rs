@@ -2,6 +2,7 @@
 
 mod counts;
 mod migrations;
+mod plans;
 mod races;
 mod rows;
 mod statements;

@@ -4,6 +4,7 @@ use super::database::{self, EPOCH, TempDir};
 use axum::body::Body;
 use axum::extract::Request;
 use gatewright::cli::metrics::watched;
+use gatewright::config::Config;
 use gatewright::crypto::Entropy;
 use gatewright::crypto::password::{HashSettings, PasswordHasher};
 use gatewright::domain::form::encode;
@@ -12,7 +13,7 @@ use gatewright::flows::events::{EventSettings, EventStream};
 use gatewright::flows::scopes::ScopeDirectory;
 use gatewright::flows::{Issuer, Settings, SharedIssuer, keys};
 use gatewright::http::endpoints::Counted;
-use gatewright::http::guard::{self, GuardSettings, Guarded};
+use gatewright::http::guard::{self, GuardSettings, Guarded, Tracing};
 use gatewright::http::server::PeerAddr;
 use gatewright::http::{App, router};
 use gatewright::store::Store;
@@ -40,6 +41,8 @@ pub struct Options {
     pub trusted_proxies: Vec<String>,
     pub node: String,
     pub events: EventSettings,
+    /// Whether spans are made, all of them.
+    pub traces: bool,
 }
 
 impl Default for Options {
@@ -59,6 +62,7 @@ impl Default for Options {
             trusted_proxies: Vec::new(),
             node: "test".to_owned(),
             events: EventSettings::default(),
+            traces: false,
         }
     }
 }
@@ -223,7 +227,8 @@ impl TestApp {
                 .collect(),
             hsts: options.issuer.starts_with("https"),
             relayed: false,
-            traces: None,
+            addresses: options.events.addresses,
+            traces: options.traces.then(traced).flatten(),
         };
         let (told, at) = (Arc::clone(&issuer), Arc::clone(&clock));
         let on_noted = Arc::new(move |happening| {
@@ -364,6 +369,13 @@ impl TestApp {
             .unwrap();
         self.send(request).await
     }
+}
+
+/// What makes a span of each request; nobody exports them.
+fn traced() -> Option<Arc<Tracing>> {
+    let mut config = Config::default();
+    config.traces.endpoint = Some("http://127.0.0.1:4318".to_owned());
+    Tracing::of(&config)
 }
 
 /// A form body.

@@ -4,9 +4,10 @@ use super::collector::{Collector, Manner};
 use super::{Issuer, traceparent};
 use crate::cli::program::Program;
 use crate::forward_auth::stage::free_address;
-use crate::journey::process::until;
+use crate::journey::process::{ask, until};
+use crate::metrics::series;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// More spans than the queue takes, one request after another on one connection.
@@ -149,4 +150,50 @@ fn without_a_collector_nothing_of_it_exists() {
         threads(&on)
     );
     assert_eq!(names(&on.get("/health/live", &[])), names(&answer));
+}
+
+/// What an issuer says became of its spans: exported, failed, dropped.
+fn counted(metrics: SocketAddr) -> [f64; 3] {
+    let scrape = ask(metrics, "GET", "/metrics", &[], "").unwrap().body;
+    let series = series(&scrape);
+    ["exported", "failed", "dropped"]
+        .map(|result| series[&format!("gatewright_trace_spans_total{{result=\"{result}\"}}")])
+}
+
+#[test]
+fn spans_that_fail_are_counted() {
+    let collector = Collector::start(Manner::Refuses);
+    let metrics = free_address();
+    let address = metrics.to_string();
+    let more = [
+        ("GATEWRIGHT_METRICS_LISTEN", address.as_str()),
+        ("GATEWRIGHT_HTTP_DRAIN_S", "1"),
+    ];
+    let issuer = Issuer::start(Program::sqlite(), Some(&collector), &more);
+    assert_eq!(counted(metrics), [0.0; 3], "counted from the start");
+    for _ in 0..20 {
+        issuer.get("/health/live", &[("traceparent", traceparent("01"))]);
+    }
+    until("they have failed", || {
+        (counted(metrics) == [0.0, 20.0, 0.0]).then_some(())
+    });
+}
+
+#[test]
+fn spans_that_are_exported_are_counted_and_without_a_collector_there_are_none() {
+    let collector = Collector::start(Manner::Takes);
+    for traced in [true, false] {
+        let metrics = free_address();
+        let address = metrics.to_string();
+        let more = [("GATEWRIGHT_METRICS_LISTEN", address.as_str())];
+        let to = Some(&collector).filter(|_| traced);
+        let issuer = Issuer::start(Program::sqlite(), to, &more);
+        for _ in 0..20 {
+            issuer.get("/health/live", &[("traceparent", traceparent("01"))]);
+        }
+        let expected = if traced { [20.0, 0.0, 0.0] } else { [0.0; 3] };
+        until("the spans are counted", || {
+            (counted(metrics) == expected).then_some(())
+        });
+    }
 }

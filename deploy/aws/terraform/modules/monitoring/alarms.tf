@@ -23,7 +23,7 @@ locals {
       runbook     = "denial_spike"
       namespace   = "Gatewright"
       metric      = "AuthnFailed"
-      dimensions  = { service = "authorizer" }
+      dimensions  = { service = "authorizer", function = var.function_name }
       stat        = "Sum"
       floor       = var.least_refused
     }
@@ -33,7 +33,7 @@ locals {
       runbook     = "authorizer_latency"
       namespace   = "Gatewright"
       metric      = "Latency"
-      dimensions  = { service = "authorizer" }
+      dimensions  = { service = "authorizer", function = var.function_name }
       stat        = "p99"
       floor       = var.least_latency_ms
     }
@@ -115,7 +115,7 @@ resource "aws_cloudwatch_metric_alarm" "unknown_kid_flood" {
   ok_actions          = var.alarm_topic_arns
   namespace           = "Gatewright"
   metric_name         = "AuthnFailed"
-  dimensions          = { service = "authorizer", reason = "key_unknown" }
+  dimensions          = { service = "authorizer", function = var.function_name, reason = "key_unknown" }
   statistic           = "Sum"
   period              = 300
   evaluation_periods  = 1

@@ -44,7 +44,7 @@ variable "least_refused" {
 variable "unknown_kids_per_five_minutes" {
   description = "Tokens with a key that no issuer publishes that raise an alarm."
   type        = number
-  default     = 50
+  default     = 20
 }
 
 variable "least_latency_ms" {
