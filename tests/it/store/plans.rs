@@ -155,41 +155,47 @@ on_both_databases! {
             vec![text(whose), (until - 7 * DAY_S).into(), until.into(), text("%\"jti_digest\":\"jti-9\"%"), 500.into()]
         };
         let literal = [
-            ("WHERE request_id = $1", search_by(0, "request-7", all)),
-            ("WHERE trace_id = $2", search_by(1, "trace-13", all)),
-            ("WHERE subject = $3", search_by(2, "person-8", all)),
-            ("WHERE client_id = $4", search_by(3, "client-7", all)),
-            ("WHERE address = $5", search_by(4, "198.51.7.7", all)),
-            ("WHERE kind = $6", search_by(5, "login_failed", all)),
-            ("WHERE at <= $8", search_by(6, "", day)),
-            ("WHERE client_id = $1", naming("client-7")),
-            ("WHERE subject = $1", naming("person-8")),
-            ("WHERE kind = $1\n       AND at >= $2\n       AND at <= $3", naming("administration")),
-            ("AND at < $2\n       AND (at > $3", vec![day.0.into(), day.1.into(), day.0.into(), text(""), 1000.into()]),
-            ("LIMIT $3) AS recent", vec![text("login_failed"), (until - 900).into(), 20_000.into(), text("%"), text("")]),
-            ("LIMIT 1 OFFSET $3", vec![text("login_failed"), (until - 900).into(), 19_999.into()]),
-            ("SELECT COUNT(*)", vec![text("login_failed"), (until - 3600).into(), until.into(), text("%"), text("")]),
-            ("AND at >= $4\n     ORDER BY seq", vec![text("filler"), 0.into(), retention::BATCH.into(), (until - 20 * DAY_S).into()]),
+            ("WHERE request_id = $1", "event_request", search_by(0, "request-7", all)),
+            ("WHERE trace_id = $2", "event_trace", search_by(1, "trace-13", all)),
+            ("WHERE subject = $3", "event_subject", search_by(2, "person-8", all)),
+            ("WHERE client_id = $4", "event_client", search_by(3, "client-7", all)),
+            ("WHERE address = $5", "event_address", search_by(4, "198.51.7.7", all)),
+            ("WHERE kind = $6", "event_count", search_by(5, "login_failed", all)),
+            ("WHERE at <= $8", "event_time", search_by(6, "", day)),
+            ("WHERE client_id = $1", "event_client", naming("client-7")),
+            ("WHERE subject = $1", "event_subject", naming("person-8")),
+            ("WHERE kind = $1\n       AND at >= $2\n       AND at <= $3", "event_count", naming("administration")),
+            ("AND at < $2\n       AND (at > $3", "event_time", vec![day.0.into(), day.1.into(), day.0.into(), text(""), 1000.into()]),
+            ("LIMIT $3) AS recent", "event_count", vec![text("login_failed"), (until - 900).into(), 20_000.into(), text("%"), text("")]),
+            ("LIMIT 1 OFFSET $3", "event_count", vec![text("login_failed"), (until - 900).into(), 19_999.into()]),
+            ("SELECT COUNT(*)", "event_count", vec![text("login_failed"), (until - 3600).into(), until.into(), text("%"), text("")]),
+            ("AND at >= $4\n     ORDER BY seq", "event_chain", vec![text("filler"), 0.into(), retention::BATCH.into(), (until - 20 * DAY_S).into()]),
         ];
         let statements = || {
             let families = [search::STATEMENTS, alerts::observed::STATEMENTS, retention::STATEMENTS];
             families.into_iter().flatten().filter(|sql| sql.contains(" event\n") || sql.ends_with(" event"))
         };
         assert!(statements().count() > literal.len());
-        let reads_all = |plan: &str| plan.contains("Seq Scan on event ") || plan.contains("SCAN event\n");
+        // Walking along an index from its end is as bad, unless the first row is all that is asked for.
+        let reads_all = |sql: &str, plan: &str| {
+            plan.contains("Seq Scan on event ") || plan.contains("SCAN event") && sql.contains("WHERE")
+        };
         // Each as it is planned for every value.
         for sql in statements() {
             let plan = match store.backend() {
                 Backend::Sqlite => plan(store, sql, vec![]).await,
                 Backend::Postgres => plan_for_every_value(store, sql, placeholders(sql)).await,
             };
-            assert!(!reads_all(&plan), "planned once: {sql}\n{plan}");
+            assert!(!reads_all(sql, &plan), "planned once: {sql}\n{plan}");
         }
         // And as it is for these.
-        for (part, params) in literal {
+        for (part, index, params) in literal {
             let sql = statements().find(|sql| sql.contains(part)).expect(part);
             let plan = plan(store, sql, params).await;
-            assert!(!reads_all(&plan), "{sql}\n{plan}");
+            assert!(!reads_all(sql, &plan), "{sql}\n{plan}");
+            // PostgreSQL weighs what it knows of the values, and may find a better one.
+            let is_by = store.backend() == Backend::Postgres || plan.contains(index);
+            assert!(is_by, "not by {index}: {sql}\n{plan}");
         }
     }
 
