@@ -166,8 +166,8 @@ on_both_databases! {
             ("WHERE subject = $1", "event_subject", naming("person-8")),
             ("WHERE kind = $1\n       AND at >= $2\n       AND at <= $3", "event_count", naming("administration")),
             ("AND at < $2\n       AND (at > $3", "event_time", vec![day.0.into(), day.1.into(), day.0.into(), text(""), 1000.into()]),
-            ("LIMIT $3) AS recent", "event_count", vec![text("login_failed"), (until - 900).into(), 20_000.into(), text("%"), text("")]),
-            ("LIMIT 1 OFFSET $3", "event_count", vec![text("login_failed"), (until - 900).into(), 19_999.into()]),
+            ("LIMIT $3) AS recent", "event_count", vec![text("login_failed"), (until - 900).into(), 20_000.into(), text("%"), text(""), true.into()]),
+            ("LIMIT 1 OFFSET $3", "event_count", vec![text("login_failed"), (until - 900).into(), 19_999.into(), false.into()]),
             ("SELECT COUNT(*)", "event_count", vec![text("login_failed"), (until - 3600).into(), until.into(), text("%"), text("")]),
             ("AND at >= $4\n     ORDER BY seq", "event_chain", vec![text("filler"), 0.into(), retention::BATCH.into(), (until - 20 * DAY_S).into()]),
         ];
