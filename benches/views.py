@@ -2,14 +2,15 @@
 """What it costs to see what happens: CPU per client-credentials request with the views of events off and on.
 
     cargo build --release --bin gatewright
-    python3 benches/views.py [--gatewright PATH] [--seconds N] [--runs N]
+    python3 benches/views.py [--gatewright PATH] [--seconds N] [--rounds N]
 
 CPU is the server process's own user and system time over the requests it answered (wrk, 16 keep-alive connections,
-ES256). The settings take turns in each run, so that figures of one run can be compared; the table gives medians and all
-figures, for the noise of a shared machine is of the size of what is measured. The log is on in all of them. Needs wrk.
+ES256). All three servers run, and take turns in short slices: what a shared machine does meanwhile does it to all. The
+ratio is the median of those of single rounds. The log is on in all of them, a scrape is part of each slice. Needs wrk.
 """
 import argparse
 import base64
+import contextlib
 import http.server
 import json
 import os
@@ -34,7 +35,7 @@ ON = {"GATEWRIGHT_METRICS_LISTEN": "127.0.0.1:{metrics}"}
 TRACED = {"GATEWRIGHT_TRACES_ENDPOINT": "http://127.0.0.1:{collector}"}
 SETTINGS = {
     "views off": OFF,
-    "events, metrics (scraped every 2 s), alerts": ON,
+    "events, metrics, alerts": ON,
     "and traces, as by default": {**ON, **TRACED},
 }
 
@@ -82,8 +83,10 @@ def load(url, script, seconds):
     return int(re.search(r"(\d+) requests in", said).group(1))
 
 
-def measure(gatewright, settings, collector, seconds):
-    with tempfile.TemporaryDirectory() as folder:
+class Server:
+    """A server of its own on a database of its own, with one client."""
+
+    def __init__(self, gatewright, folder, settings, collector):
         port, metrics = free_port(), free_port()
         env = {name: value for name, value in os.environ.items() if not name.startswith("GATEWRIGHT_")}
         env |= {
@@ -96,53 +99,63 @@ def measure(gatewright, settings, collector, seconds):
         create += " --audience https://api.example.com --access-token-alg ES256 --json"
         made = subprocess.run([gatewright, *create.split()], env=env, capture_output=True, text=True, check=True).stdout
         basic = base64.b64encode(f"worker:{json.loads(made)['client_secret']}".encode()).decode()
-        script = pathlib.Path(folder, "post.lua")
-        script.write_text(
+        self.script = pathlib.Path(folder, "post.lua")
+        self.script.write_text(
             'wrk.method = "POST"\nwrk.body = "grant_type=client_credentials"\n'
             'wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"\n'
             f'wrk.headers["Authorization"] = "Basic {basic}"\n',
             encoding="ascii",
         )
-        server = subprocess.Popen([gatewright, "serve"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        over = threading.Event()
-        try:
-            wait_for(port)
-            url = f"http://127.0.0.1:{port}/token"
-            load(url, script, 1)
-            if settings is not OFF:
+        self.url = f"http://127.0.0.1:{port}/token"
+        self.metrics = None if settings is OFF else f"http://127.0.0.1:{metrics}/metrics"
+        self.process = subprocess.Popen(
+            [gatewright, "serve"], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        wait_for(port)
 
-                def scrape():
-                    while not over.wait(2):
-                        urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics").read()
+    def slice(self, seconds):
+        """CPU of one slice of load per request, µs; what it leaves to be written and sent is part of it."""
+        before = cpu_us(self.process.pid)
+        answered = load(self.url, self.script, seconds)
+        if self.metrics:
+            urllib.request.urlopen(self.metrics).read()
+        time.sleep(0.3)
+        return (cpu_us(self.process.pid) - before) / answered
 
-                threading.Thread(target=scrape, daemon=True).start()
-            before = cpu_us(server.pid)
-            answered = load(url, script, seconds)
-            return (cpu_us(server.pid) - before) / answered
-        finally:
-            over.set()
-            server.terminate()
-            server.wait()
+    def end(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--gatewright", default=ROOT / "target/release/gatewright")
-    parser.add_argument("--seconds", type=int, default=5)
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=30)
     arguments = parser.parse_args()
     collector = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector)
     threading.Thread(target=collector.serve_forever, daemon=True).start()
     figures = {name: [] for name in SETTINGS}
-    for _ in range(arguments.runs):
+    servers = {}
+    with contextlib.ExitStack() as stack:
         for name, settings in SETTINGS.items():
-            figures[name].append(
-                measure(arguments.gatewright, settings, collector.server_port, arguments.seconds)
-            )
-    base = statistics.median(figures["views off"])
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            servers[name] = Server(arguments.gatewright, folder, settings, collector.server_port)
+            stack.callback(servers[name].end)
+            servers[name].slice(1)
+        for at in range(arguments.rounds):
+            names = list(SETTINGS)
+            # None is always the first after another.
+            for name in names[at % len(names) :] + names[: at % len(names)]:
+                figures[name].append(servers[name].slice(arguments.seconds))
+    base = figures["views off"]
     for name, each in figures.items():
-        median = statistics.median(each)
-        print(f"{name:45} {median:5.1f} µs  {median / base:.3f}  {[round(figure, 1) for figure in each]}")
+        ratios = sorted(figure / off for figure, off in zip(each, base))
+        low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
+        print(
+            f"{name:45} {statistics.median(each):5.1f} µs  {statistics.median(ratios):.3f} times"
+            f"  (half of the rounds between {low:.2f} and {high:.2f})"
+        )
 
 
 if __name__ == "__main__":

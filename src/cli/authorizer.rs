@@ -55,7 +55,8 @@ pub enum AuthorizerCommand {
         long_about = "Answer a proxy before each call: 200 if the policy file allows it, with the caller's identity in\n\
             X-Auth-… headers; else 401, 403, or 503 when nothing can be decided. It serves at /auth until SIGTERM or\n\
             SIGINT, and its health at /health/live and /health/ready. Settings of the log and of the listener's limits\n\
-            come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_…, those of traces from GATEWRIGHT_TRACES_….",
+            come from the variables GATEWRIGHT_LOG_… and GATEWRIGHT_HTTP_…, those of traces from GATEWRIGHT_TRACES_…; how\n\
+            much of an address the access log has, from GATEWRIGHT_EVENTS_ADDRESSES.",
         after_help = "Example:\n  gatewright authorizer serve --policy policy.toml --from nginx\n\n\
             deploy/proxies/ has the other side for nginx and haproxy, as it is tested.\n\n\
             With --ship-to the issuer sees what is decided here: make a client for it with\n  \
@@ -138,7 +139,7 @@ pub fn run(args: &AuthorizerArgs, config: &ConfigArgs) -> Result<ExitCode, CliEr
 /// The settings of log and listener, as the issuer reads its own.
 fn settings(args: &ServeArgs) -> Result<Config, CliError> {
     let listen = args.listen.clone().unwrap_or_else(|| LISTEN.to_owned());
-    let sections = ["LOG_", "HTTP_", "TRACES_"];
+    let sections = ["LOG_", "HTTP_", "TRACES_", "EVENTS_ADDRESSES"];
     let mut config = settings_of("gatewright-authorizer", &sections, &[("listen", listen)])?;
     config.trusted_proxies.clone_from(&args.trusted_proxy);
     if config.trusted_proxies.is_empty() {

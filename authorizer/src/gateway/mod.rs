@@ -241,26 +241,9 @@ impl FrontDoor {
         }
     }
 
-    /// Decides on one request: the raw path, the query without `?`, the headers as they came, `now` in Unix seconds.
-    pub async fn admit(
-        &self,
-        method: &str,
-        path: &str,
-        query: &str,
-        headers: &[(String, String)],
-        source_ip: &str,
-        now: i64,
-    ) -> Passage {
-        let incoming = Incoming {
-            method,
-            path,
-            query,
-            headers,
-            source_ip,
-            request_id: None,
-            trace: None,
-        };
-        let Ruling { verdict, told, .. } = self.rule(&incoming, now).await;
+    /// Decides on one request, at `now` in Unix seconds.
+    pub async fn admit(&self, incoming: &Incoming<'_>, now: i64) -> Passage {
+        let Ruling { verdict, told, .. } = self.rule(incoming, now).await;
         let (status, message) = match verdict {
             RulingVerdict::Forward(context) => return Passage::Forward { context },
             RulingVerdict::NoIdentity | RulingVerdict::Unauthorized => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use gatewright_authorizer::gateway::{FrontDoor, FrontDoorKind, Passage};
+use gatewright_authorizer::gateway::{FrontDoor, FrontDoorKind, Incoming, Passage};
 use gatewright_authorizer::{Authorizer, Policy, Verifier};
 use serde_json::json;
 
@@ -42,7 +42,16 @@ fn admit(
     headers: &[(String, String)],
     now: i64,
 ) -> Passage {
-    block_on(door.admit(method, path, "a=1&b", headers, "127.0.0.1", now))
+    let incoming = Incoming {
+        method,
+        path,
+        query: "a=1&b",
+        headers,
+        source_ip: "127.0.0.1",
+        request_id: None,
+        trace: None,
+    };
+    block_on(door.admit(&incoming, now))
 }
 
 fn status(passage: &Passage) -> u16 {

@@ -5,8 +5,8 @@ use crate::http::extract::Inbound;
 use crate::http::oauth_error::json;
 use axum::extract::{OriginalUri, State};
 use axum::response::Response;
-use gatewright_authorizer::gateway::Passage;
-use http::{Method, StatusCode};
+use gatewright_authorizer::gateway::{Incoming, Passage};
+use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 /// `ANY /api/{path}`
@@ -26,47 +26,34 @@ pub(super) async fn call(
             )
         })
         .collect();
-    let (status, body) = answer(
-        &demo,
-        &inbound.method,
+    let incoming = Incoming {
+        method: inbound.method.as_str(),
         path,
-        &inbound.raw_query,
-        &headers,
-        inbound.now,
-    )
-    .await;
+        query: &inbound.raw_query,
+        headers: &headers,
+        source_ip: "127.0.0.1",
+        request_id: Some(&inbound.request_id),
+        trace: None,
+    };
+    let (status, body) = answer(&demo, &incoming, inbound.now).await;
     json(status, body.to_string() + "\n")
 }
 
 /// Admits a call by the authorizer's policy, and lets the sample API answer it.
-pub(super) async fn answer(
-    demo: &Demo,
-    method: &Method,
-    path: &str,
-    query: &str,
-    headers: &[(String, String)],
-    now: i64,
-) -> (StatusCode, Value) {
-    match demo
-        .door
-        .admit(method.as_str(), path, query, headers, "127.0.0.1", now)
-        .await
-    {
+pub(super) async fn answer(demo: &Demo, incoming: &Incoming<'_>, now: i64) -> (StatusCode, Value) {
+    match demo.door.admit(incoming, now).await {
         Passage::Refuse { status, body } => (
             StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             body,
         ),
-        Passage::Forward { context } => sample_api(method, path, &context),
+        Passage::Forward { context } => sample_api(incoming.method, incoming.path, &context),
     }
 }
 
 /// The API itself: it knows its caller from the authorizer's context only.
-fn sample_api(method: &Method, path: &str, caller: &Map<String, Value>) -> (StatusCode, Value) {
+fn sample_api(method: &str, path: &str, caller: &Map<String, Value>) -> (StatusCode, Value) {
     let order = |id: &str| json!({"id": id, "item": "difference engine", "quantity": 1});
-    let (status, mut body) = match (
-        method.as_str(),
-        path.split('/').collect::<Vec<_>>().as_slice(),
-    ) {
+    let (status, mut body) = match (method, path.split('/').collect::<Vec<_>>().as_slice()) {
         ("GET", ["", "orders"]) => (StatusCode::OK, json!({"orders": [order("7"), order("8")]})),
         ("GET" | "HEAD", ["", "orders", id]) => (StatusCode::OK, json!({"order": order(id)})),
         ("POST", ["", "orders"]) => (StatusCode::CREATED, json!({"order": order("9")})),

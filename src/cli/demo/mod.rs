@@ -4,14 +4,17 @@ mod gateway;
 mod pages;
 mod seed;
 
-use super::args::NoConfigArgs;
+use super::args::{NoConfigArgs, now};
 use super::error::CliError;
 use super::open::open;
 use super::{metrics, runtime};
-use crate::config::Config;
+use crate::config::{Config, Ratio};
+use crate::flows::SharedIssuer;
+use crate::flows::admin::decisions::{self, Batch, LINES_MAX};
 use crate::flows::scopes::ScopeDirectory;
 use crate::http::{App, router};
 use crate::notify::Notifiers;
+use crate::telemetry::DecisionLines;
 use axum::Router;
 use axum::routing::{any, get};
 use gatewright_authorizer::fetch::SystemClock;
@@ -124,7 +127,8 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     let policy_text = seed::policy(&config.issuer);
     let policy_file = dir.path.join("policy.toml");
     std::fs::write(&policy_file, &policy_text).map_err(|error| failed(&error))?;
-    let _log = crate::telemetry::init(&config.log).map_err(|error| failed(&error))?;
+    let decided = DecisionLines::new(Ratio::ALL);
+    let _telemetry = runtime::telemetry(&config, &[], Some(&decided))?;
 
     let policy = Policy::parse(&policy_text).map_err(|error| failed(&error))?;
     let scopes = ScopeDirectory::from_policies(std::slice::from_ref(&policy));
@@ -148,6 +152,7 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
         logins: Arc::default(),
     };
     announce(&demo).map_err(|error| failed(&error))?;
+    let keeping = tokio::spawn(keep_decisions(Arc::clone(&issuer), decided));
     let own = Router::new()
         .route("/", get(pages::start))
         .route("/demo/login", get(pages::login))
@@ -166,8 +171,24 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
         Notifiers::default(),
     )
     .await;
+    keeping.abort();
     drop(dir);
     outcome
+}
+
+/// What an authorizer elsewhere sends to the issuer: here it's one process.
+async fn keep_decisions(issuer: SharedIssuer, decided: DecisionLines) {
+    loop {
+        decided.came().await;
+        let (lines, _) = decided.take(LINES_MAX, usize::MAX);
+        let batch = Batch {
+            lines: &lines,
+            sender: None,
+        };
+        if let Err(error) = decisions::import(issuer.admin("demo"), batch, now()).await {
+            tracing::warn!(%error, "what the authorizer decided can't be shown");
+        }
+    }
 }
 
 /// Prints what to click and what to paste.

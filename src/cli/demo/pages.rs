@@ -17,6 +17,7 @@ use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatewright_authorizer::gateway::Incoming;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -131,7 +132,7 @@ pub(super) async fn callback(State(demo): State<Demo>, inbound: Inbound) -> Resp
         return page_error::show(&EXPIRED, &inbound.request_id);
     }
     let access_token = text("access_token");
-    let calls = try_calls(&demo, access_token, inbound.now).await;
+    let calls = try_calls(&demo, access_token, &inbound.request_id, inbound.now).await;
     let name = id_claims
         .get("name")
         .and_then(Value::as_str)
@@ -189,15 +190,29 @@ fn lines(claims: &Value) -> Vec<ClaimLine> {
         .collect()
 }
 
-async fn try_calls(demo: &Demo, access_token: &str, now: i64) -> Vec<ApiCallLine> {
+async fn try_calls(
+    demo: &Demo,
+    access_token: &str,
+    request_id: &str,
+    now: i64,
+) -> Vec<ApiCallLine> {
     let headers = vec![("authorization".to_owned(), format!("Bearer {access_token}"))];
     let mut calls = Vec::new();
     for (method, path) in [
-        (Method::GET, "/orders/7"),
-        (Method::GET, "/orders"),
-        (Method::POST, "/orders"),
+        ("GET", "/orders/7"),
+        ("GET", "/orders"),
+        ("POST", "/orders"),
     ] {
-        let (status, body) = gateway::answer(demo, &method, path, "", &headers, now).await;
+        let incoming = Incoming {
+            method,
+            path,
+            query: "",
+            headers: &headers,
+            source_ip: "127.0.0.1",
+            request_id: Some(request_id),
+            trace: None,
+        };
+        let (status, body) = gateway::answer(demo, &incoming, now).await;
         let reason = body
             .get("reason")
             .or_else(|| body.get("message"))

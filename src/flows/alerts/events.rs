@@ -312,7 +312,11 @@ impl Watch<'_> {
             ("all", _) => String::new(),
             (kind, id) => format!(" ({kind} {id})"),
         };
-        let minutes = rule.window_s() / 60;
+        let minutes = match rule {
+            // A failure says on how many accounts its password was tried in the hour before.
+            Rule::PasswordSpraying => 60,
+            rule => rule.window_s() / 60,
+        };
         let nodes = match rule {
             Rule::ClockSkew | Rule::EventLoss | Rule::DatabaseTrouble => {
                 most(&rows, |row| row.writer.clone())

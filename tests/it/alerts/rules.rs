@@ -67,6 +67,8 @@ on_both_databases! {
         }
         watcher.tick().await;
         assert_eq!(watcher.raised().await, only("password_spraying", "all:"));
+        let summary = &watcher.open().await[0].summary;
+        assert!(summary.ends_with("within 60 minutes"), "{summary}");
         assert_eq!(watcher.open().await[0].observed, 12);
     }
 

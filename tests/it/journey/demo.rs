@@ -126,3 +126,23 @@ fn the_person_of_the_demo_may_look_at_the_activity() {
         (4, 2)
     );
 }
+
+#[test]
+fn explain_tells_what_the_authorizer_of_the_demo_denied() {
+    let program = Program::sqlite();
+    let demo = Demo::start(&program);
+    let bearer = [("authorization", "Bearer nonsense")];
+    let refused = ask(demo.address, "GET", "/api/orders/7", &bearer, "").unwrap();
+    assert_eq!(refused.status, 403, "{}", refused.body);
+    let id = refused.header("x-request-id").unwrap();
+    let told = until("it is recorded", || {
+        let mut explain = program.command(env!("CARGO_BIN_EXE_gatewright"));
+        let explain = explain
+            .env("GATEWRIGHT_DATABASE_URL", "sqlite://demo/gatewright.db")
+            .args(["explain", id]);
+        let said = explain.output().unwrap();
+        let told = String::from_utf8(said.stdout).unwrap();
+        told.contains("denied").then_some(told)
+    });
+    assert!(told.contains("GET") && told.contains("token"), "{told}");
+}
