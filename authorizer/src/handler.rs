@@ -22,6 +22,9 @@ use crate::token::AccessToken;
 use crate::trace::TraceId;
 use crate::verifier::{Verification, Verifier};
 
+/// The route of an HTTP API that takes what no other does, often all there is.
+const CATCH_ALL: &str = "$default";
+
 /// A policy with a verifier of its issuers' tokens: everything that answering needs.
 #[derive(Clone)]
 pub struct Authorizer {
@@ -122,7 +125,13 @@ impl Authorizer {
     ) -> Result<Value, AuthorizerError> {
         let (outcome, took_us) = self.outcome(event, now, trace_id).await;
         let line = outcome.line();
+        // The route that takes everything says nothing of what was called.
+        let rules = || self.policy.path_of(&outcome.decision);
         self.record(&DecisionLine {
+            route: match line.route {
+                Some(CATCH_ALL) => rules().or(line.route),
+                route => route,
+            },
             trace_id: line.trace_id.or(trace_id),
             took_us,
             ..line

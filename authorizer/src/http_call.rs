@@ -115,6 +115,7 @@ impl Authorizer {
             )
         });
         let (token, missing) = (verification.outcome.ok(), decision.missing_scopes());
+        let route = self.policy().path_of(&decision);
         let admitted = token
             .clone()
             .filter(|_| decision.verdict == Verdict::Allow)
@@ -124,6 +125,7 @@ impl Authorizer {
             reason: decision.reason,
             rule: decision.rule.as_deref(),
             missing: &missing,
+            route,
             token: token.as_deref(),
             jwks: verification.jwks,
             known: verification.known,

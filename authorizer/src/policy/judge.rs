@@ -65,6 +65,14 @@ impl Decision {
 }
 
 impl Policy {
+    /// The path of the rule that decided, or of the one that lacks least: what was called, without what a caller wrote.
+    pub(crate) fn path_of(&self, decision: &Decision) -> Option<&str> {
+        let nearest = decision.missing.first().map(|missing| &missing.rule);
+        let id = decision.rule.as_ref().or(nearest)?;
+        let rule = self.rules.iter().find(|rule| rule.id == *id)?;
+        Some(rule.template.as_str())
+    }
+
     /// Judges one call.
     pub fn judge(&self, token: &AccessToken, request: &Request<'_>) -> Decision {
         let segments = match path::segments(request.path) {

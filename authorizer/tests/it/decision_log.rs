@@ -140,6 +140,11 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     ] {
         assert_eq!(fields[name], value, "{name}");
     }
+    // Of a route that takes everything the rule's path is told.
+    let routed = lines
+        .iter()
+        .find(|line| line["fields"]["kind"] == "http_2.0" && line["fields"]["decision"] == "allow");
+    assert_eq!(routed.unwrap()["fields"]["route"], "/orders/{id}");
     assert_eq!(miss["fields"]["token_cache"], "miss");
     assert!(fields.get("binding").is_none());
     assert!(lines.last().unwrap()["fields"].get("jwks").is_none());

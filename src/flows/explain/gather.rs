@@ -119,8 +119,10 @@ impl Gathered {
             if let (Some(client), Some(jti)) = (&row.client_id, member(&row, "jti_digest")) {
                 let times = (row.at - TOKEN_S, row.at + SLACK_S);
                 let named = ("jti_digest", jti.as_str());
-                let found =
+                let mut found =
                     search::naming(store, Whose::Client(client), times, named, PAGE).await?;
+                // Other calls with the same token didn't lead to this one.
+                found.retain(|row| row.kind != "access_decided");
                 self.add(found, Place::Before);
             }
         }

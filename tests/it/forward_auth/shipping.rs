@@ -130,6 +130,7 @@ fn denials_come_to_the_issuer_and_explain_tells_them() {
     assert_eq!(found.len(), 1, "{found:?}");
     let decided = &found[0]["detail"];
     assert_eq!(decided["reason"], "insufficient_scope");
+    assert_eq!(decided["route"], "/orders", "of the rule, not of the call");
     assert_eq!(decided["shipped_by"], "gate");
     let request_id = found[0]["request_id"].as_str().unwrap();
     let told = receiver.program.run(&["explain", request_id]);

@@ -1,6 +1,6 @@
 //! Stories from end to end.
 
-use super::{Api, Beside, admin, by_hand, policy_of, story};
+use super::{Api, Beside, admin, by_hand, http_v2, policy_of, story};
 use crate::support::app::ISSUER;
 use crate::support::fixtures::{API, PASSWORD, authorize_url, machine_client};
 use crate::support::{Browser, on_both_databases};
@@ -29,6 +29,11 @@ on_both_databases! {
         app.advance(1);
         let api = Api::usual(&app).await;
         let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+        // Other calls with the same token are no part of it.
+        let mut earlier = http_v2(&bearer, "GET", "/orders/7");
+        earlier["requestContext"]["requestId"] = "call-0".into();
+        let earlier = [api.decide(&app, &earlier).await.log];
+        decisions::import(admin(&app), by_hand(&earlier), app.now()).await.unwrap();
         let decided = api.call(&app, &bearer, "POST", "/orders").await;
         assert!(!decided.log.contains(ada.subject.as_str()), "{}", decided.log);
 
