@@ -24,7 +24,7 @@ impl Default for EventsConfig {
             addresses: KeptAddress::Full,
             retention_days: 90,
             tokens_per_s: 50,
-            decisions_per_s: 500,
+            decisions_per_s: 200,
             queue: 10_000,
         }
     }

@@ -76,7 +76,7 @@ impl Default for EventSettings {
         Self {
             addresses: AddressPrivacy::Full,
             tokens_per_s: 50,
-            decisions_per_s: 500,
+            decisions_per_s: 200,
             queue: 10_000,
         }
     }
