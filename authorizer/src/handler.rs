@@ -125,13 +125,13 @@ impl Authorizer {
     ) -> Result<Value, AuthorizerError> {
         let (outcome, took_us) = self.outcome(event, now, trace_id).await;
         let line = outcome.line();
-        // The route that takes everything says nothing of what was called.
-        let rules = || self.policy.path_of(&outcome.decision);
+        let route = match line.route {
+            // It says nothing of what was called; the rule's path does.
+            Some(CATCH_ALL) => self.policy.path_of(&outcome.decision).or(line.route),
+            route => route,
+        };
         self.record(&DecisionLine {
-            route: match line.route {
-                Some(CATCH_ALL) => rules().or(line.route),
-                route => route,
-            },
+            route,
             trace_id: line.trace_id.or(trace_id),
             took_us,
             ..line

@@ -321,3 +321,33 @@ pub async fn send_patiently(shipper: &mut Shipper, lines: &[String]) -> Result<T
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_tried_again_ever_later_and_told_once() {
+        let mut trouble = Trouble::default();
+        let failed = |words: &str| Err(NotTaken::Failed(words.to_owned()));
+        let mut pause = None;
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            pause = trouble.after(failed("no connection"), 0, pause);
+            pauses.push(pause.unwrap().as_secs());
+            assert_eq!(trouble.told.as_deref(), Some("no connection"));
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert!(trouble.after(failed("503"), 0, pause).is_some());
+        assert_eq!(
+            trouble.told.as_deref(),
+            Some("503"),
+            "another trouble is news"
+        );
+        // The issuer's own limit is none, and makes nobody wait for long.
+        let soon = trouble.after(Err(NotTaken::TooFast), 0, pause);
+        assert_eq!(soon, Some(FIRST_PAUSE));
+        assert_eq!(trouble.after(Ok(()), 3, soon), None);
+        assert_eq!((trouble.told, trouble.is_losing), (None, true));
+    }
+}

@@ -97,16 +97,41 @@ pub struct EventStream {
 
 #[derive(Default)]
 struct Rates {
-    second: i64,
-    recorded: u32,
-    /// The second, and requests in it that came to no use case.
-    refused: (i64, u32),
-    /// The second, and decisions in it that authorizers sent.
-    decisions: (i64, u32),
+    /// Access tokens that are recorded one by one.
+    tokens: PerSecond,
+    /// Requests that came to no use case.
+    refused: PerSecond,
+    /// Decisions that authorizers sent.
+    decisions: PerSecond,
     minute: i64,
     beyond: HashMap<(GrantType, ClientId), u64>,
     authenticated: HashMap<(ClientId, AuthMethod), i64>,
     told: HashMap<String, i64>,
+}
+
+/// So many in a second, and no more.
+#[derive(Default)]
+struct PerSecond {
+    second: i64,
+    count: u32,
+}
+
+impl PerSecond {
+    /// Whether `more` are within `most` in this second; if so, they count.
+    fn takes(&mut self, more: u32, most: u32, now: i64) -> bool {
+        if self.second != now {
+            *self = Self {
+                second: now,
+                count: 0,
+            };
+        }
+        let count = self.count.saturating_add(more);
+        let is_within = count <= most;
+        if is_within {
+            self.count = count;
+        }
+        is_within
+    }
 }
 
 impl EventStream {
@@ -172,27 +197,15 @@ impl EventStream {
 
     /// Whether so many decisions of authorizers may be written now: what they send takes turns with what happens here.
     pub fn may_take_decisions(&self, count: u32, now: i64) -> bool {
-        let mut rates = locked(&self.rates);
-        if rates.decisions.0 != now {
-            rates.decisions = (now, 0);
-        }
-        // The first of a second is taken whatever its size, or a small limit would let none in.
-        let before = rates.decisions.1;
-        let is_within =
-            before == 0 || before.saturating_add(count) <= self.settings.decisions_per_s;
-        if is_within {
-            rates.decisions.1 = before.saturating_add(count);
-        }
-        is_within
+        let most = self.settings.decisions_per_s;
+        // More at once than a second's worth are that second's: else a small limit would let none in.
+        locked(&self.rates)
+            .decisions
+            .takes(count.min(most), most, now)
     }
 
     fn may_keep_refused(&self, now: i64) -> bool {
-        let mut rates = locked(&self.rates);
-        if rates.refused.0 != now {
-            rates.refused = (now, 0);
-        }
-        rates.refused.1 += 1;
-        rates.refused.1 <= REFUSED_PER_S
+        locked(&self.rates).refused.takes(1, REFUSED_PER_S, now)
     }
 
     /// Notes an access token: by itself, or, when there are many, as one of a number.
@@ -204,12 +217,7 @@ impl EventStream {
     ) {
         let by_itself = {
             let mut rates = locked(&self.rates);
-            if rates.second != now {
-                rates.second = now;
-                rates.recorded = 0;
-            }
-            if rates.recorded < self.settings.tokens_per_s {
-                rates.recorded += 1;
+            if rates.tokens.takes(1, self.settings.tokens_per_s, now) {
                 true
             } else {
                 *rates.beyond.entry((grant, client_id.clone())).or_default() += 1;

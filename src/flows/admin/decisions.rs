@@ -110,14 +110,13 @@ fn is_decision(event: &Event) -> bool {
 }
 
 fn lost(sender: Sender<'_>, now: i64) -> Option<Event> {
-    let happening = Happening::DecisionsLost {
-        client_id: ClientId::new(sender.client_id),
-        count: sender.lost.min(LOST_MAX),
-    };
     (sender.lost > 0).then(|| Event {
         id: id_of(&["lost", sender.client_id, sender.report]),
         at: now,
-        happening,
+        happening: Happening::DecisionsLost {
+            client_id: ClientId::new(sender.client_id),
+            count: sender.lost.min(LOST_MAX),
+        },
         request: RequestContext::default(),
     })
 }

@@ -1,10 +1,11 @@
 //! Looking for alerts costs what happened lately, not what ever happened.
 
 use super::support::{Watcher, decided};
+use crate::support::database::plan;
 use crate::support::on_both_databases;
 use gatewright::domain::event::Decision;
+use gatewright::store::Param;
 use gatewright::store::alerts::{self, observed};
-use gatewright::store::{Backend, Param, Store};
 
 const ROWS: i64 = 30_000;
 /// Rows of the table, most of them old, of two kinds.
@@ -14,21 +15,6 @@ const FILL: &str = "
     SELECT 'e' || CAST(n AS TEXT), CASE WHEN n % 3 = 0 THEN 'login_failed' ELSE 'token_issued' END, n,
            '{\"reason\":\"wrong_password\"}', 'notice', 'filler', n, '198.51.100.9', 'person'
       FROM numbers";
-
-async fn plan(store: &Store, sql: &str, params: Vec<Param>) -> String {
-    match store.backend() {
-        Backend::Sqlite => {
-            let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
-            let rows: Vec<(i64, i64, i64, String)> = store.fetch_all(sql, params).await.unwrap();
-            rows.into_iter().map(|row| row.3 + "\n").collect()
-        }
-        Backend::Postgres => {
-            let sql: &'static str = Box::leak(format!("EXPLAIN {sql}").into_boxed_str());
-            let rows: Vec<(String,)> = store.fetch_all(sql, params).await.unwrap();
-            rows.into_iter().map(|row| row.0 + "\n").collect()
-        }
-    }
-}
 
 on_both_databases! {
     async fn what_is_allowed_pushes_no_denial_out_of_sight(app: TestApp) {

@@ -33,6 +33,17 @@ on_both_databases! {
         assert_eq!(app.events("client_authenticated").await, 1, "once a minute");
     }
 
+    async fn tokens_of_nobody_crowd_nothing_out(app: TestApp) {
+        let garbage = [("authorization", "Bearer garbage")];
+        for _ in 0..60 {
+            assert_eq!(app.get_with("/admin/api/events", &garbage).await.status, 401);
+        }
+        assert_eq!(app.events("access_refused").await, 50);
+        app.advance(1);
+        app.get_with("/admin/api/events", &garbage).await;
+        assert_eq!(app.events("access_refused").await, 51, "each second anew");
+    }
+
     async fn what_doesnt_fit_is_counted_and_told(app: TestApp) {
         let app = with(&app, EventSettings { queue: 5, ..EventSettings::default() }).await;
         for _ in 0..20 {

@@ -4,5 +4,6 @@ mod answers;
 mod claims;
 mod program;
 mod proxies;
+mod shipper;
 mod shipping;
 pub mod stage;

@@ -3,6 +3,7 @@
 
 use crate::alerts::support::Watcher;
 use crate::support::administration::{administrator, open};
+use crate::support::database::plan;
 use crate::support::on_both_databases;
 use crate::troubleshooting::{Beside, story};
 use gatewright::store::events::search::{self, Filter, Whose};
@@ -49,22 +50,6 @@ async fn many(store: &Store, rows: i64, until: i64) {
     for sql in [fill, end, "ANALYZE event".to_owned()] {
         let sql = Box::leak(sql.into_boxed_str());
         store.execute(sql, vec![]).await.unwrap();
-    }
-}
-
-/// How the database would run a statement.
-async fn plan(store: &Store, sql: &str, params: Vec<Param>) -> String {
-    match store.backend() {
-        Backend::Sqlite => {
-            let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
-            let rows: Vec<(i64, i64, i64, String)> = store.fetch_all(sql, params).await.unwrap();
-            rows.into_iter().map(|row| row.3 + "\n").collect()
-        }
-        Backend::Postgres => {
-            let sql: &'static str = Box::leak(format!("EXPLAIN {sql}").into_boxed_str());
-            let rows: Vec<(String,)> = store.fetch_all(sql, params).await.unwrap();
-            rows.into_iter().map(|row| row.0 + "\n").collect()
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use gatewright::flows::events::{EventSettings, EventStream};
 use gatewright::flows::keys;
 use gatewright::store::events::search::{self, Filter};
 use gatewright::store::events::{Recorder, verify};
-use gatewright::store::{Store, StoreOptions};
+use gatewright::store::{Backend, Param, Store, StoreOptions};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -155,6 +155,22 @@ async fn admin_until_ready(url: &str) -> Store {
         match Store::open(&options(url)).await {
             Ok(store) => return store,
             Err(error) => assert!(std::time::Instant::now() < deadline, "{error}"),
+        }
+    }
+}
+
+/// How the database would run a statement.
+pub async fn plan(store: &Store, sql: &str, params: Vec<Param>) -> String {
+    match store.backend() {
+        Backend::Sqlite => {
+            let sql: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {sql}").into_boxed_str());
+            let rows: Vec<(i64, i64, i64, String)> = store.fetch_all(sql, params).await.unwrap();
+            rows.into_iter().map(|row| row.3 + "\n").collect()
+        }
+        Backend::Postgres => {
+            let sql: &'static str = Box::leak(format!("EXPLAIN {sql}").into_boxed_str());
+            let rows: Vec<(String,)> = store.fetch_all(sql, params).await.unwrap();
+            rows.into_iter().map(|row| row.0 + "\n").collect()
         }
     }
 }
