@@ -4,6 +4,8 @@ use crate::support::fixtures::{PASSWORD, REDIRECT, authorize_url, machine_client
 use crate::support::{Browser, TestApp, on_both_databases};
 use gatewright::crypto::token::sha256;
 use gatewright::domain::{Client, Scope};
+use gatewright::flows::keys;
+use gatewright_authorizer::jose::Algorithm;
 use serde_json::{Value, json};
 
 async fn kinds(app: &TestApp, request_id: &str) -> Vec<String> {
@@ -19,6 +21,55 @@ async fn kinds(app: &TestApp, request_id: &str) -> Vec<String> {
 }
 
 on_both_databases! {
+    async fn a_session_that_is_replaced_and_one_that_is_left(app: TestApp) {
+        app.with_ada_and_web().await;
+        let browser = Browser::new(&app);
+        let sessions = async || {
+            let rows = app.recorded("session_started").await;
+            let ids: Vec<Value> = rows.iter().map(|row| row.fields()["session_id"].clone()).collect();
+            ids
+        };
+        browser.log_in(&authorize_url("web", "openid", &[]), "ada", PASSWORD).await;
+        let first = sessions().await;
+        let answer = browser.log_in(&authorize_url("web", "openid", &[("prompt", "login")]), "ada", PASSWORD).await;
+        let id_token = app.redeem("web", &answer.parameter("code").unwrap()).await.json()["id_token"].clone();
+        let hint = gatewright::domain::form::encode(id_token.as_str().unwrap());
+        browser.get(&format!("/logout?id_token_hint={hint}")).await;
+        let mut second = sessions().await;
+        second.retain(|id| *id != first[0]);
+        let ended = app.recorded("session_ended").await;
+        let told: Vec<(Value, Value)> = ended
+            .iter()
+            .map(|row| (row.fields()["session_id"].clone(), row.fields()["cause"].clone()))
+            .collect();
+        assert_eq!((first.len(), second.len(), told.len()), (1, 1, 2), "{told:?}");
+        assert!(told.contains(&(first[0].clone(), json!("replaced"))), "{told:?}");
+        assert!(told.contains(&(second[0].clone(), json!("logout"))), "{told:?}");
+        assert!(ended.iter().all(|row| row.request_id.is_some() && row.address.is_some()));
+    }
+
+    async fn a_key_is_made_signs_and_goes(app: TestApp) {
+        let issuer = &app.issuer;
+        let of = async |kind: &str| {
+            let rows = app.recorded(kind).await;
+            let kids: Vec<Value> = rows.iter().map(|row| row.fields()["kid"].clone()).collect();
+            kids
+        };
+        let first = of("key_created").await;
+        let times = (300, app.now());
+        let pending = keys::rotate(&issuer.store, &issuer.master, &issuer.events, Algorithm::Es256, times).await.unwrap();
+        let made = app.recorded("key_created").await;
+        assert_eq!(made.len(), first.len() + 1);
+        let detail = made.iter().map(|row| row.fields()).find(|detail| detail["kid"] == pending.kid.as_str()).unwrap();
+        assert_eq!((&detail["alg"], &detail["state"]), (&json!("ES256"), &json!("pending")));
+        assert!(of("key_activated").await.is_empty() && of("key_retired").await.is_empty());
+        app.set_clock(pending.activates_at);
+        keys::tick(issuer, app.now()).await.unwrap();
+        assert_eq!(of("key_activated").await, [json!(pending.kid)]);
+        let retired = of("key_retired").await;
+        assert!(retired.len() == 1 && first.contains(&retired[0]), "{retired:?}");
+    }
+
     async fn a_login_and_what_follows(app: TestApp) {
         let ada = app.with_ada_and_web().await;
         let tokens = app.tokens("web", "openid offline_access").await;

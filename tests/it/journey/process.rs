@@ -1,6 +1,6 @@
 //! The program itself: set up by its commands, started in its own process, asked over sockets, killed.
 
-use crate::cli::program::Program;
+use crate::cli::program::{Program, Said};
 use crate::support::Answer;
 use crate::support::app::form;
 use crate::support::browser::form_of;
@@ -60,6 +60,11 @@ impl Installation {
 
     pub fn database_url(&self) -> &str {
         &self.program.url
+    }
+
+    /// Runs a command on it.
+    pub fn run(&self, args: &[&str]) -> Said {
+        self.program.run(args)
     }
 
     /// Starts a node and waits until it is ready.

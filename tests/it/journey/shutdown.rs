@@ -2,6 +2,7 @@
 
 use super::process::{FORM, Installation, head, read, until};
 use crate::support::app::form;
+use crate::support::database::TempDir;
 use std::io::Write;
 use std::net::TcpStream;
 
@@ -53,4 +54,32 @@ fn sigterm_completes_what_is_in_flight_and_turns_new_traffic_away() {
         assert!(answer.json()["refresh_token"].is_string());
     }
     assert_eq!(node.ended().code(), Some(0));
+}
+
+#[test]
+fn a_node_tells_of_its_start_its_policy_and_its_end() {
+    let dir = TempDir::new();
+    let policy = dir.0.join("policy.toml");
+    std::fs::write(&policy, crate::forward_auth::stage::POLICY).unwrap();
+    let installation = Installation::new(&[
+        ("GATEWRIGHT_POLICY_FILE", policy.to_str().unwrap()),
+        ("GATEWRIGHT_METRICS_LISTEN", "off"),
+    ]);
+    let mut node = installation.start();
+    node.terminate();
+    assert_eq!(node.ended().code(), Some(0));
+    let told = |kind: &str| {
+        let found = installation
+            .run(&["events", "search", "--kind", kind, "--json"])
+            .json();
+        let events = found["events"].as_array().unwrap().clone();
+        assert_eq!(events.len(), 1, "{kind}");
+        events[0]["detail"].clone()
+    };
+    for kind in ["node_started", "node_stopped"] {
+        assert_eq!(told(kind)["version"], env!("CARGO_PKG_VERSION"));
+    }
+    let loaded = told("policy_loaded");
+    assert_eq!(loaded["scopes"], 3);
+    assert_eq!(loaded["digest"].as_str().unwrap().len(), 16);
 }
