@@ -7,6 +7,7 @@ pub mod entropy;
 pub mod jwt;
 pub mod keyring;
 pub mod password;
+pub mod refresh_token;
 pub mod seal;
 pub mod signing_key;
 pub mod token;

@@ -97,6 +97,7 @@ pub struct MasterKeys {
     client_secrets: hmac::Key,
     csrf: hmac::Key,
     logins: hmac::Key,
+    refresh_tokens: hmac::Key,
 }
 
 impl MasterKeys {
@@ -117,6 +118,7 @@ impl MasterKeys {
             client_secrets: mac("gatewright client secrets v1")?,
             csrf: mac("gatewright csrf v1")?,
             logins: mac("gatewright login names v1")?,
+            refresh_tokens: mac("gatewright refresh tokens v1")?,
         })
     }
 
@@ -133,6 +135,11 @@ impl MasterKeys {
     /// The CSRF token of a form: bound to the browser, the purpose and the content it acts on.
     pub fn csrf_token(&self, browser: &str, purpose: &str, content: &str) -> String {
         tag(&self.csrf, &[browser, purpose, content])
+    }
+
+    /// The MAC by which a refresh token shows that it was made here for this client.
+    pub fn refresh_token_mac(&self, parts: [&str; 4]) -> String {
+        tag(&self.refresh_tokens, &parts)
     }
 
     /// A stand-in for a login name or an address in the counters, so that none lies in the database.

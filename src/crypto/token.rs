@@ -76,10 +76,6 @@ opaque!(
     AuthorizationCode, AuthorizationCodeDigest, "gwc_"
 );
 opaque!(
-    /// A refresh token (RFC 6749 §1.5).
-    RefreshToken, RefreshTokenDigest, "gwr_"
-);
-opaque!(
     /// The cookie of a browser session.
     SessionCookie, SessionCookieDigest, ""
 );

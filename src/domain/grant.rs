@@ -17,8 +17,12 @@ pub struct Grant {
     pub subject: Subject,
     /// For what.
     pub scope: Scope,
-    /// For which APIs; empty for the client's default.
+    /// The APIs that the authorization request named; empty for the client's default.
     pub resources: Vec<Audience>,
+    /// The APIs that the person agreed to: those, or all that the client had then. No token of the grant is for another,
+    /// whatever the client gets later. `None` in a grant that version 0.1 wrote.
+    #[serde(default)]
+    pub audiences: Option<Vec<Audience>>,
     /// Redirect URI as registered, which the consent was given for.
     pub registered_redirect_uri: String,
     /// When the person last gave the password, Unix seconds.

@@ -211,7 +211,7 @@ async fn proceed(
         }
         return Ok(Next::consent(interaction, registered, account));
     }
-    let response = grant_code(issuer, request, session, &account, now).await?;
+    let response = grant_code(issuer, client, request, session, &account, now).await?;
     Ok(Next::Respond(response))
 }
 
@@ -263,9 +263,10 @@ pub(super) fn fingerprint(client: &Client) -> String {
     ))
 }
 
-/// Issues a code for what the person granted.
+/// Issues a code for what the person granted: to the client as it looked when they did, whatever it gets later.
 pub(super) async fn grant_code(
     issuer: &Issuer,
+    client: &Client,
     request: &AuthorizationRequest,
     session: &Session,
     account: &Account,
@@ -278,6 +279,7 @@ pub(super) async fn grant_code(
         subject: account.subject.clone(),
         scope: request.scope.clone(),
         resources: request.resources.clone(),
+        audiences: Some(client.audiences_for(&request.resources).to_vec()),
         registered_redirect_uri: request.redirect_uri.registered().to_owned(),
         auth_time: session.auth_time,
         session_id: session.session_id.clone(),

@@ -2,7 +2,7 @@
 
 use super::clients::RegisteredClient;
 use super::error::RefusedRequest;
-use super::issue::{AccessTokenContent, IssuedToken, TokenResponse};
+use super::issue::{Access, AccessTokenContent, IssuedToken, TokenResponse};
 use super::token::{asked_resources, asked_scope};
 use super::{FlowError, Issuer, TokenError};
 use crate::domain::ErrorCode;
@@ -36,11 +36,19 @@ pub(super) fn issue(
             .error());
     }
     let resources = asked_resources(form, client, &issuer.url)?;
-    let scope = issuer.scope_for_audience(client, &resources, &asked);
+    let asked = Access {
+        scope: &asked,
+        resources: &resources,
+        own: &client.audiences,
+    };
+    let scope = issuer.scope_for_audience(&asked);
+    let access = Access {
+        scope: &scope,
+        ..asked
+    };
     let content = AccessTokenContent {
         client,
-        scope: &scope,
-        resources: &resources,
+        access: &access,
         person: None,
     };
     let IssuedToken {

@@ -1,18 +1,21 @@
 //! Exchanging a code (RFC 6749 §4.1.3, RFC 7636 §4.6): checks, signatures, then one guarded spend.
 
 use super::error::{refuse, refused};
-use super::refresh::consent_stands;
-use super::token::{AuthenticatedClient, asked_resources};
-use super::{FlowError, Issuer, SharedIssuer, TokenError, to_the_end};
-use crate::crypto::token::{AuthorizationCode, RefreshToken, equal, sha256};
+use super::issue::Access;
+use super::reach::{Standing, standing};
+use super::token::AuthenticatedClient;
+use super::{FlowError, SharedIssuer, TokenError, to_the_end};
+use crate::crypto::refresh_token::RefreshToken;
+use crate::crypto::token::{AuthorizationCode, equal, sha256};
 use crate::domain::client::GrantType;
 use crate::domain::event::{Happening, TokenRefusal};
 use crate::domain::form::Form;
 use crate::domain::grant::{CodeGrant, Grant, Redemption};
 use crate::domain::pkce::is_code_verifier;
-use crate::domain::resource::Audience;
-use crate::domain::{Account, Client, ClientId, ErrorCode, FamilyId};
-use crate::store::{StoreError, accounts, codes, refresh_tokens};
+use crate::domain::refresh::Lineage;
+use crate::domain::{Client, ClientId, ErrorCode, FamilyId};
+use crate::store::refresh_tokens::{self, FirstToken};
+use crate::store::{StoreError, codes};
 use std::sync::Arc;
 
 const DEAD: &str =
@@ -46,44 +49,45 @@ pub(super) async fn redeem(
     }
     verify_redirect_uri(&stored.code, form)?;
     verify_pkce(&stored.code, form)?;
-    let grant = &stored.code.grant;
-    let account = live_account(issuer, grant).await?;
-    still_permitted(issuer, client, grant)?;
-    consent_stands(issuer, client, grant).await?;
-    let resources = match asked_resources(form, client, &issuer.url)? {
-        named if named.is_empty() => grant.resources.clone(),
-        named
-            if grant.resources.is_empty() || named.iter().all(|r| grant.resources.contains(r)) =>
-        {
-            named
-        }
-        _ => {
-            return Err(refused(
-                ErrorCode::InvalidTarget,
-                "resource goes beyond the authorization request",
-                TokenRefusal::ResourceBeyondGrant,
-                of,
-            ));
-        }
-    };
+    let standing = standing(issuer, client, &stored.code.grant).await?;
+    let resources = standing.asked_resources(issuer, client, form)?;
+    let Standing {
+        account,
+        grant,
+        audiences,
+    } = standing;
 
-    let refresh_token = if wants_refresh_token(client, grant) {
-        Some(RefreshToken::generate(&issuer.entropy)?)
+    let refresh_token = if wants_refresh_token(client, &grant) {
+        let first = Lineage {
+            family_id: grant.family_id.clone(),
+            generation: 1,
+        };
+        let (entropy, keys) = (&issuer.entropy, &issuer.master);
+        Some(RefreshToken::generate(
+            entropy,
+            keys,
+            &client.client_id,
+            &first,
+        )?)
     } else {
         None
     };
     let response = issuer.person_response(
         (GrantType::AuthorizationCode, client),
         &account,
-        grant,
-        (&grant.scope, &resources),
+        &grant,
+        &Access {
+            scope: &grant.scope,
+            resources: &resources,
+            own: &audiences,
+        },
         refresh_token.as_ref().map(RefreshToken::expose),
         now,
     )?;
     let spend = Spend {
         digest,
         client_id: client.client_id.clone(),
-        grant: grant.clone(),
+        grant,
         refresh_digest: refresh_token.map(|token| token.digest().as_str().to_owned()),
         access_token_s: client
             .access_token_s
@@ -146,57 +150,14 @@ fn wants_refresh_token(client: &Client, grant: &Grant) -> bool {
         && (grant.scope.contains("offline_access") || !grant.scope.contains("openid"))
 }
 
-/// Whether the client may still have all that it was granted.
-pub(super) fn still_permitted(
-    issuer: &Issuer,
-    client: &Client,
-    grant: &Grant,
-) -> Result<(), TokenError> {
-    if !grant.scope.is_subset(&client.scope) {
-        return Err(withdrawn(TokenRefusal::ScopeWithdrawn, grant));
-    }
-    let known = |r: &Audience| r.as_str() == issuer.url || client.audiences.contains(r);
-    if !grant.resources.iter().all(known) {
-        return Err(withdrawn(TokenRefusal::AudienceWithdrawn, grant));
-    }
-    Ok(())
-}
-
-/// What was granted has ended.
-pub(super) fn withdrawn(cause: TokenRefusal, grant: &Grant) -> TokenError {
-    refused(
-        ErrorCode::InvalidGrant,
-        "what was granted has been withdrawn; log in again",
-        cause,
-        Some(&grant.family_id),
-    )
-}
-
-/// The account behind a grant, unless it was disabled, removed, or its password changed since.
-pub(super) async fn live_account(issuer: &Issuer, grant: &Grant) -> Result<Account, TokenError> {
-    let cause = match accounts::by_subject(&issuer.store, &grant.subject).await? {
-        None => TokenRefusal::AccountRemoved,
-        Some(account) if account.disabled => TokenRefusal::AccountDisabled,
-        Some(account) if account.password_changed_at != grant.password_changed_at => {
-            TokenRefusal::PasswordChanged
-        }
-        Some(account) => return Ok(account),
-    };
-    Err(refused(
-        ErrorCode::InvalidGrant,
-        "the account can no longer be used; log in again",
-        cause,
-        Some(&grant.family_id),
-    ))
-}
-
 /// Revokes what a replayed code gave, and records it in the same transaction.
 async fn replayed(issuer: &SharedIssuer, grant: &Grant, now: i64) -> Result<(), FlowError> {
     let shared = Arc::clone(issuer);
     let grant = grant.clone();
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
-        if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "code_replayed").await? {
+        let of = (&grant.family_id, &grant.client_id);
+        if refresh_tokens::revoke_family(&mut tx, of, now, "code_replayed").await? {
             let replayed = Happening::CodeReplayed {
                 client_id: grant.client_id.clone(),
                 subject: grant.subject.clone(),
@@ -232,14 +193,15 @@ impl Spend {
             drop(tx);
             return self.lost(issuer, now).await;
         };
-        match refresh_tokens::insert_family(&mut tx, &self.grant, now, family_ends).await {
+        let first = self.refresh_digest.as_deref().map(|digest| FirstToken {
+            digest,
+            expires_at: (now + settings.refresh_idle_s).min(family_ends),
+        });
+        let first = first.as_ref();
+        match refresh_tokens::insert_family(&mut tx, &self.grant, first, now, family_ends).await {
             // The account was removed since it was looked at.
             Err(StoreError::Conflict) => return Ok(Redemption::Unknown),
             outcome => outcome?,
-        }
-        if let Some(digest) = &self.refresh_digest {
-            let idle_end = (now + settings.refresh_idle_s).min(family_ends);
-            refresh_tokens::insert_token(&mut tx, &family_id, digest, now, idle_end).await?;
         }
         tx.commit().await?;
         let redeemed = Happening::CodeRedeemed {

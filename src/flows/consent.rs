@@ -6,10 +6,10 @@ use super::authorize::{
     AuthorizeError, Next, account_of, client_of, fingerprint, grant_code, must_log_in,
 };
 use super::interaction::Interaction;
+use crate::domain::ErrorCode;
 use crate::domain::consent::Consent;
 use crate::domain::event::Happening;
 use crate::domain::session::Session;
-use crate::domain::{ErrorCode, Scope};
 use crate::store::consents;
 
 /// Records the person's answer and tells the client.
@@ -70,22 +70,8 @@ pub async fn decide(
         redirect_uri,
     )
     .await?;
-    let former = former.filter(|consent| consent.client_fingerprint == look);
-    let mut audiences = client.audiences_for(&request.resources).to_vec();
-    let mut scope: Scope = request.scope.clone();
-    if let Some(former) = former {
-        scope = scope.union(&former.scope);
-        for audience in former.audiences {
-            if !audiences.contains(&audience) {
-                audiences.push(audience);
-            }
-        }
-    }
-    let consent = Consent {
-        scope,
-        audiences,
-        client_fingerprint: look,
-    };
+    let audiences = client.audiences_for(&request.resources).to_vec();
+    let consent = Consent::shown(request.scope.clone(), audiences, look).besides(former);
     let mut tx = issuer.store.begin().await?;
     consents::put(
         &mut tx,
@@ -104,6 +90,6 @@ pub async fn decide(
     issuer.record(&mut tx, given, now)?;
     tx.commit().await?;
     Ok(Next::Respond(
-        grant_code(issuer, request, session, &account, now).await?,
+        grant_code(issuer, client, request, session, &account, now).await?,
     ))
 }

@@ -229,6 +229,12 @@ impl EventStream {
         }
     }
 
+    /// Notes an access token as one of a number.
+    pub fn count_token(&self, (grant, client_id): (GrantType, &ClientId)) {
+        let mut rates = locked(&self.rates);
+        *rates.beyond.entry((grant, client_id.clone())).or_default() += 1;
+    }
+
     /// Notes that a client proved who it is, unless that was noted within the last minute.
     pub fn note_authenticated(&self, client_id: &ClientId, method: AuthMethod, now: i64) {
         let is_due = {

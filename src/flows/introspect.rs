@@ -2,12 +2,14 @@
 
 use super::client_auth::{self, Presented};
 use super::error::refuse;
+use super::reach::standing;
 use super::token::no_duplicates;
-use super::{Issuer, TokenError, own_token};
-use crate::crypto::token::RefreshToken;
+use super::{Issuer, TokenError, own_token, refresh};
+use crate::crypto::refresh_token::RefreshToken;
 use crate::domain::client::ClientType;
+use crate::domain::refresh::RefreshTokenState;
 use crate::domain::{Client, ErrorCode};
-use crate::store::{accounts, refresh_tokens};
+use crate::store::accounts;
 use serde_json::{Map, Value, json};
 
 /// Tells a client what a token is worth. A token that is unknown, dead, or none of this client's business is
@@ -72,28 +74,26 @@ async fn refresh_token(
     presented: &str,
     now: i64,
 ) -> Result<Option<Map<String, Value>>, TokenError> {
-    let digest = RefreshToken::presented(presented).digest();
-    let found = refresh_tokens::find(&issuer.store, digest.as_str(), &caller.client_id).await?;
-    let Some(record) = found.filter(|record| {
-        !record.family_revoked
-            && record.spent.is_none()
-            && record.expires_at > now
-            && record.family_expires_at > now
-    }) else {
+    let presented = RefreshToken::presented(presented);
+    let Some(record) = refresh::find(issuer, caller, &presented).await? else {
         return Ok(None);
     };
-    match accounts::by_subject(&issuer.store, &record.grant.subject).await? {
-        Some(account)
-            if !account.disabled
-                && account.password_changed_at == record.grant.password_changed_at => {}
+    let ended = record.family_revoked || record.family_expires_at <= now;
+    let expires_at = match &record.state {
+        RefreshTokenState::Live(live) if !ended && live.expires_at > now => live.expires_at,
         _ => return Ok(None),
+    };
+    match standing(issuer, caller, &record.grant).await {
+        Ok(_) => {}
+        Err(TokenError::Failed(error)) => return Err(TokenError::Failed(error)),
+        Err(_) => return Ok(None),
     }
     let answer = json!({
         "active": true,
         "client_id": record.grant.client_id.as_str(),
         "sub": record.grant.subject.as_str(),
         "scope": record.grant.scope.to_string(),
-        "exp": record.expires_at,
+        "exp": expires_at,
         "iss": issuer.url,
     });
     Ok(answer.as_object().cloned())

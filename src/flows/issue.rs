@@ -77,12 +77,19 @@ struct IdTokenClaims<'a> {
     released: Map<String, Value>,
 }
 
+/// What an access token opens.
+pub(super) struct Access<'a> {
+    pub scope: &'a Scope,
+    /// Empty for the default, which is `own`.
+    pub resources: &'a [Audience],
+    /// The client's APIs; of a person's grant, those that the person agreed to.
+    pub own: &'a [Audience],
+}
+
 /// What an access token is about.
 pub(super) struct AccessTokenContent<'a> {
     pub client: &'a Client,
-    pub scope: &'a Scope,
-    /// Empty for the client's default.
-    pub resources: &'a [Audience],
+    pub access: &'a Access<'a>,
     /// The person, if there is one.
     pub person: Option<(&'a Account, &'a Grant)>,
 }
@@ -109,30 +116,34 @@ impl Issuer {
         content: &AccessTokenContent<'_>,
         jti: &str,
     ) -> Happening {
-        let audiences = self.audiences(content.client, content.resources, content.scope);
+        let Access {
+            scope,
+            resources,
+            own,
+        } = content.access;
+        let audiences = self.audiences(own, resources, scope);
         Happening::TokenIssued {
             grant,
             client_id: content.client.client_id.clone(),
             subject: content.person.map(|(account, _)| account.subject.clone()),
-            scope: content.scope.clone(),
+            scope: (*scope).clone(),
             audience: audiences.into_iter().map(str::to_owned).collect(),
             jti_digest: sha256(jti),
             grant_id: content.person.map(|(_, grant)| grant.family_id.clone()),
         }
     }
 
-    /// The audience of a token: what was asked for; else the client's own, and the issuer where userinfo is
-    /// meant to be called.
+    /// The audience of a token: what was asked for; else `own`, and the issuer where userinfo is meant to be called.
     pub(super) fn audiences<'a>(
         &'a self,
-        client: &'a Client,
+        own: &'a [Audience],
         resources: &'a [Audience],
         scope: &Scope,
     ) -> Vec<&'a str> {
         if !resources.is_empty() {
             return resources.iter().map(Audience::as_str).collect();
         }
-        let mut audiences: Vec<&str> = client.audiences.iter().map(Audience::as_str).collect();
+        let mut audiences: Vec<&str> = own.iter().map(Audience::as_str).collect();
         if audiences.is_empty()
             || scope.contains("openid") && !audiences.contains(&self.url.as_str())
         {
@@ -142,21 +153,16 @@ impl Issuer {
     }
 
     /// The part of a scope that means something to the audience a token is for.
-    pub(super) fn scope_for_audience(
-        &self,
-        client: &Client,
-        resources: &[Audience],
-        scope: &Scope,
-    ) -> Scope {
-        let audiences = if resources.is_empty() {
-            &client.audiences
+    pub(super) fn scope_for_audience(&self, access: &Access<'_>) -> Scope {
+        let audiences = if access.resources.is_empty() {
+            access.own
         } else {
-            resources
+            access.resources
         };
         if audiences.is_empty() {
-            return scope.clone();
+            return access.scope.clone();
         }
-        self.scopes.narrow(scope, audiences)
+        self.scopes.narrow(access.scope, audiences)
     }
 
     /// Signs an access token.
@@ -169,12 +175,13 @@ impl Issuer {
         let lifetime = client
             .access_token_s
             .unwrap_or(self.settings.access_token_s);
-        let audiences = self.audiences(client, content.resources, content.scope);
+        let access = content.access;
+        let audiences = self.audiences(access.own, access.resources, access.scope);
         let mut custom = client.claims.clone();
         if let Some((account, _)) = content.person {
             custom.extend(claims::custom(account));
         }
-        let scope = content.scope.to_string();
+        let scope = access.scope.to_string();
         let jti = self.entropy.id()?;
         let claims = AccessTokenClaims {
             iss: &self.url,
@@ -240,16 +247,18 @@ impl Issuer {
         (grant_type, client): (GrantType, &Client),
         account: &Account,
         grant: &Grant,
-        access: (&Scope, &[Audience]),
+        asked: &Access<'_>,
         refresh_token: Option<&str>,
         now: i64,
     ) -> Result<PersonResponse, FlowError> {
-        let (asked, resources) = access;
-        let scope = self.scope_for_audience(client, resources, asked);
+        let scope = self.scope_for_audience(asked);
+        let access = Access {
+            scope: &scope,
+            ..*asked
+        };
         let content = AccessTokenContent {
             client,
-            scope: &scope,
-            resources,
+            access: &access,
             person: Some((account, grant)),
         };
         let IssuedToken {

@@ -31,6 +31,7 @@ pub mod logout;
 pub mod own_page;
 mod own_token;
 pub mod policy_refusal;
+mod reach;
 mod refresh;
 pub mod revoke;
 pub mod scopes;
@@ -156,6 +157,13 @@ impl Issuer {
         let metrics = self.store.metrics();
         metrics.tokens.issued(grant, client_id.as_str());
         self.events.note_token((grant, client_id), now, happening);
+    }
+
+    /// Counts an access token that is not to be noted by itself.
+    pub(crate) fn count_token(&self, (grant, client_id): (GrantType, &ClientId)) {
+        let metrics = self.store.metrics();
+        metrics.tokens.issued(grant, client_id.as_str());
+        self.events.count_token((grant, client_id));
     }
 
     /// Notes an event that needn't commit with anything. It can't fail.

@@ -1,20 +1,21 @@
 //! Refreshing (RFC 6749 §6, RFC 9700 §4.14): rotation, reuse detection, idempotent retry.
 
-use super::code_exchange::{live_account, still_permitted, withdrawn};
-use super::error::{RefusedRequest, refuse, refused};
-use super::issue::PersonResponse;
-use super::token::{AuthenticatedClient, asked_resources, asked_scope};
-use super::{FlowError, SharedIssuer, TokenError, to_the_end};
+use super::error::{refuse, refused};
+use super::issue::{Access, PersonResponse};
+use super::reach::{Standing, standing};
+use super::token::AuthenticatedClient;
+use super::{FlowError, Issuer, SharedIssuer, TokenError, to_the_end};
+use crate::crypto::refresh_token::RefreshToken;
 use crate::crypto::seal::SealingKey;
-use crate::crypto::token::RefreshToken;
 use crate::domain::client::GrantType;
 use crate::domain::event::{Happening, TokenRefusal};
 use crate::domain::form::Form;
 use crate::domain::grant::Grant;
-use crate::domain::refresh::{RefreshTokenRecord, Rotation, Spent};
-use crate::domain::{Account, Client, ClientId, ErrorCode, FamilyId};
-use crate::store::consents;
-use crate::store::refresh_tokens::{self, Successor};
+use crate::domain::refresh::{
+    Lineage, LiveToken, Place, RefreshTokenRecord, RefreshTokenState, Rotation,
+};
+use crate::domain::{Client, ErrorCode, FamilyId};
+use crate::store::refresh_tokens::{self, Successor, rows};
 use std::sync::Arc;
 
 const DEAD: &str = "the refresh token is unknown, expired, used or revoked; log in again";
@@ -31,11 +32,9 @@ pub(super) async fn rotate(
         return refuse(ErrorCode::InvalidRequest, "refresh_token is missing");
     };
     let presented = RefreshToken::presented(presented);
-    let digest = presented.digest().as_str().to_owned();
     // A loser of the race for the token reads what the winner wrote.
     for _ in 0..2 {
-        let Some(record) = refresh_tokens::find(&issuer.store, &digest, &client.client_id).await?
-        else {
+        let Some(record) = find(issuer, client, &presented).await? else {
             return Err(dead(TokenRefusal::RefreshUnknown, None));
         };
         let of = Some(&record.grant.family_id);
@@ -45,13 +44,28 @@ pub(super) async fn rotate(
         if record.family_expires_at <= now {
             return Err(dead(TokenRefusal::RefreshFamilyEnded, of));
         }
-        if let Some(spent) = &record.spent {
-            return retried(issuer, client, &record.grant, spent, &presented, now).await;
-        }
-        if record.expires_at <= now {
+        let live = match &record.state {
+            RefreshTokenState::Live(live) => live,
+            RefreshTokenState::Predecessor {
+                spent_at,
+                sealed_response: Some(sealed),
+                // Either way: the node that spent it may have a clock ahead of this one's.
+            } if (now - spent_at).abs() < issuer.settings.refresh_grace_s => {
+                return retried(issuer, client, &record.grant, sealed, &presented, now).await;
+            }
+            _ => return replayed(issuer, &record.grant, now).await,
+        };
+        if live.expires_at <= now {
             return Err(dead(TokenRefusal::RefreshExpired, of));
         }
-        let (rotation, response) = attempt(issuer, client, form, &record, &presented, now).await?;
+        let standing = standing(issuer, client, &record.grant).await?;
+        let attempt = Attempt {
+            record: &record,
+            live,
+            standing,
+            presented: &presented,
+        };
+        let (rotation, response) = attempt.rotate(issuer, client, form, now).await?;
         if rotation == Rotation::Rotated {
             return Ok(response);
         }
@@ -60,139 +74,169 @@ pub(super) async fn rotate(
     Err(dead(TokenRefusal::RefreshRevoked, None))
 }
 
+/// A refresh token that a client presents, as the store knows it.
+pub(super) async fn find(
+    issuer: &Issuer,
+    client: &Client,
+    presented: &RefreshToken,
+) -> Result<Option<RefreshTokenRecord>, FlowError> {
+    let lineage = presented.lineage(&issuer.master, &client.client_id);
+    let digest = presented.digest();
+    let (store, client_id) = (&issuer.store, &client.client_id);
+    Ok(refresh_tokens::find(store, digest.as_str(), lineage.as_ref(), client_id).await?)
+}
+
 /// The one answer for a refresh token that is worth nothing; the record has the cause.
 fn dead(cause: TokenRefusal, grant_id: Option<&FamilyId>) -> TokenError {
     refused(ErrorCode::InvalidGrant, DEAD, cause, grant_id)
 }
 
-async fn attempt(
-    issuer: &SharedIssuer,
-    client: &Client,
-    form: &Form,
-    record: &RefreshTokenRecord,
-    presented: &RefreshToken,
-    now: i64,
-) -> Result<(Rotation, String), TokenError> {
-    let grant = &record.grant;
-    let account = standing(issuer, client, grant).await?;
-    let scope = match asked_scope(form)? {
-        None => grant.scope.clone(),
-        Some(asked) if asked.is_subset(&grant.scope) => asked,
-        Some(asked) => {
-            let words = "scope goes beyond what was granted";
-            return Err(RefusedRequest::new(ErrorCode::InvalidScope, words)
-                .because(TokenRefusal::ScopeBeyondGrant)
-                .about(&grant.family_id)
-                .beyond(asked.without(&grant.scope))
-                .error());
-        }
-    };
-    let resources = match asked_resources(form, client, &issuer.url)? {
-        named if named.is_empty() => grant.resources.clone(),
-        named
-            if grant.resources.is_empty() || named.iter().all(|r| grant.resources.contains(r)) =>
-        {
-            named
-        }
-        _ => {
-            return Err(refused(
-                ErrorCode::InvalidTarget,
-                "resource goes beyond what was granted",
-                TokenRefusal::ResourceBeyondGrant,
-                Some(&grant.family_id),
-            ));
-        }
-    };
-
-    let successor = RefreshToken::generate(&issuer.entropy)?;
-    // OIDC Core §12.2: the nonce belongs to the first ID token alone.
-    let without_nonce = Grant {
-        nonce: None,
-        ..grant.clone()
-    };
-    let PersonResponse {
-        body: response,
-        issued,
-    } = issuer.person_response(
-        (GrantType::RefreshToken, client),
-        &account,
-        &without_nonce,
-        (&scope, &resources),
-        Some(successor.expose()),
-        now,
-    )?;
-    let presented_digest = presented.digest().as_str().to_owned();
-    let sealed_response = sealing_key(presented)?.seal(
-        &issuer.entropy,
-        &context(&presented_digest),
-        response.as_bytes(),
-    )?;
-    let successor_digest = successor.digest().as_str().to_owned();
-    let expires_at = (now + issuer.settings.refresh_idle_s).min(record.family_expires_at);
-    let client_id: ClientId = client.client_id.clone();
-    let shared = Arc::clone(issuer);
-    let rotation = to_the_end(async move {
-        let successor = Successor {
-            presented_digest: &presented_digest,
-            successor_digest: &successor_digest,
-            sealed_response: &sealed_response,
-            expires_at,
-        };
-        Ok(refresh_tokens::rotate(&shared.store, &client_id, &successor, now).await?)
-    })
-    .await?;
-    if rotation == Rotation::Rotated {
-        let refreshed = Happening::TokenRefreshed {
-            client_id: client.client_id.clone(),
-            subject: grant.subject.clone(),
-            grant_id: grant.family_id.clone(),
-        };
-        issuer.note(refreshed, now);
-        let of = (GrantType::RefreshToken, &client.client_id);
-        issuer.note_token(of, now, || issued);
-    }
-    Ok((rotation, response))
+/// A live token that was presented, and all that it stands for.
+struct Attempt<'a> {
+    record: &'a RefreshTokenRecord,
+    live: &'a LiveToken,
+    standing: Standing,
+    presented: &'a RefreshToken,
 }
 
-/// A spent token came again: the same answer for the immediate predecessor within the grace, else the family
-/// is over.
+impl Attempt<'_> {
+    async fn rotate(
+        self,
+        issuer: &SharedIssuer,
+        client: &Client,
+        form: &Form,
+        now: i64,
+    ) -> Result<(Rotation, String), TokenError> {
+        let asked = self.standing.asked(issuer, client, form)?;
+        let grant = &self.standing.grant;
+        let generation = self.live.generation + 1;
+        let stays_in_rows = self.live.place == Place::Row && generation <= rows::ROTATIONS;
+        let successor = if stays_in_rows {
+            RefreshToken::generate_nameless(&issuer.entropy)?
+        } else {
+            let lineage = Lineage {
+                family_id: grant.family_id.clone(),
+                generation,
+            };
+            RefreshToken::generate(&issuer.entropy, &issuer.master, &client.client_id, &lineage)?
+        };
+        // OIDC Core §12.2: the nonce belongs to the first ID token alone.
+        let without_nonce = Grant {
+            nonce: None,
+            ..grant.clone()
+        };
+        let access = Access {
+            scope: &asked.scope,
+            resources: &asked.resources,
+            own: &self.standing.audiences,
+        };
+        let PersonResponse { body, issued } = issuer.person_response(
+            (GrantType::RefreshToken, client),
+            &self.standing.account,
+            &without_nonce,
+            &access,
+            Some(successor.expose()),
+            now,
+        )?;
+        let rotation = self
+            .write(issuer, &successor, stays_in_rows, &body, now)
+            .await?;
+        if rotation == Rotation::Rotated {
+            let of = (GrantType::RefreshToken, &client.client_id);
+            if self.record.is_busy(generation, now) {
+                issuer.count_token(of);
+            } else {
+                let refreshed = Happening::TokenRefreshed {
+                    client_id: client.client_id.clone(),
+                    subject: grant.subject.clone(),
+                    grant_id: grant.family_id.clone(),
+                };
+                issuer.note(refreshed, now);
+                issuer.note_token(of, now, || issued);
+            }
+        }
+        Ok((rotation, body))
+    }
+
+    /// Puts the successor in the token's place.
+    async fn write(
+        &self,
+        issuer: &SharedIssuer,
+        successor: &RefreshToken,
+        stays_in_rows: bool,
+        response: &str,
+        now: i64,
+    ) -> Result<Rotation, TokenError> {
+        let presented_digest = self.presented.digest();
+        let sealed_response = sealing_key(self.presented)?.seal(
+            &issuer.entropy,
+            &context(presented_digest.as_str()),
+            response.as_bytes(),
+        )?;
+        let successor_digest = successor.digest();
+        let idle_end = now + issuer.settings.refresh_idle_s;
+        let expires_at = idle_end.min(self.record.family_expires_at);
+        let (place, generation) = (self.live.place, self.live.generation + 1);
+        let grant = self.standing.grant.clone();
+        let shared = Arc::clone(issuer);
+        let rotation = to_the_end(async move {
+            let successor = Successor {
+                presented_digest: presented_digest.as_str(),
+                successor_digest: successor_digest.as_str(),
+                sealed_response: &sealed_response,
+                expires_at,
+            };
+            let store = &shared.store;
+            Ok(match place {
+                Place::Family => {
+                    let of = (&grant.family_id, &grant.client_id);
+                    refresh_tokens::rotate(store, of, &successor, now).await?
+                }
+                Place::Row => {
+                    let goes_over = (!stays_in_rows).then_some(generation);
+                    rows::rotate(store, &grant, goes_over, &successor, now).await?
+                }
+            })
+        });
+        Ok(rotation.await?)
+    }
+}
+
+/// The immediate predecessor came again within the grace: the same answer.
 async fn retried(
     issuer: &SharedIssuer,
     client: &Client,
     grant: &Grant,
-    spent: &Spent,
+    sealed_response: &str,
     presented: &RefreshToken,
     now: i64,
 ) -> Result<String, TokenError> {
-    // Either way: the node that spent it may have a clock ahead of this one's.
-    let in_grace = (now - spent.at).abs() < issuer.settings.refresh_grace_s;
-    if in_grace
-        && !spent.successor_used
-        && let Some(sealed) = &spent.sealed_response
-    {
-        let context = context(presented.digest().as_str());
-        let response = sealing_key(presented)?
-            .open(&context, sealed)
-            .ok()
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .ok_or_else(|| FlowError::Internal("a stored response can't be opened".to_owned()))?;
-        standing(issuer, client, grant).await?;
-        issuer.note(
-            Happening::RefreshRetried {
-                client_id: grant.client_id.clone(),
-                subject: grant.subject.clone(),
-                grant_id: grant.family_id.clone(),
-            },
-            now,
-        );
-        return Ok(response);
-    }
+    let context = context(presented.digest().as_str());
+    let response = sealing_key(presented)?
+        .open(&context, sealed_response)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| FlowError::Internal("a stored response can't be opened".to_owned()))?;
+    standing(issuer, client, grant).await?;
+    issuer.note(
+        Happening::RefreshRetried {
+            client_id: grant.client_id.clone(),
+            subject: grant.subject.clone(),
+            grant_id: grant.family_id.clone(),
+        },
+        now,
+    );
+    Ok(response)
+}
+
+/// Anything else from a spent token: the family is over.
+async fn replayed(issuer: &SharedIssuer, grant: &Grant, now: i64) -> Result<String, TokenError> {
     let shared = Arc::clone(issuer);
     let (grant, grant_id) = (grant.clone(), &grant.family_id);
     to_the_end(async move {
         let mut tx = shared.store.begin().await?;
-        if refresh_tokens::revoke_family(&mut tx, &grant.family_id, now, "refresh_replayed").await?
-        {
+        let of = (&grant.family_id, &grant.client_id);
+        if refresh_tokens::revoke_family(&mut tx, of, now, "refresh_replayed").await? {
             let replayed = Happening::RefreshReplayed {
                 client_id: grant.client_id.clone(),
                 subject: grant.subject.clone(),
@@ -214,38 +258,4 @@ fn sealing_key(presented: &RefreshToken) -> Result<SealingKey, FlowError> {
 
 fn context(presented_digest: &str) -> String {
     format!("refresh_token.sealed_response {presented_digest}")
-}
-
-/// The account behind a grant, if the grant still stands: scope, APIs, consent and the account itself.
-async fn standing(
-    issuer: &SharedIssuer,
-    client: &Client,
-    grant: &Grant,
-) -> Result<Account, TokenError> {
-    still_permitted(issuer, client, grant)?;
-    consent_stands(issuer, client, grant).await?;
-    live_account(issuer, grant).await
-}
-
-/// Whether the consent that the grant rests on is still there.
-pub(super) async fn consent_stands(
-    issuer: &SharedIssuer,
-    client: &Client,
-    grant: &Grant,
-) -> Result<(), TokenError> {
-    if client.first_party {
-        return Ok(());
-    }
-    let consent = consents::find(
-        &issuer.store,
-        &grant.subject,
-        &grant.client_id,
-        &grant.registered_redirect_uri,
-    )
-    .await?;
-    if consent.is_some_and(|consent| grant.scope.is_subset(&consent.scope)) {
-        Ok(())
-    } else {
-        Err(withdrawn(TokenRefusal::ConsentWithdrawn, grant))
-    }
 }

@@ -4,10 +4,12 @@ use super::client_auth::{self, Presented};
 use super::error::refuse;
 use super::token::no_duplicates;
 use super::{SharedIssuer, TokenError, own_token, to_the_end};
-use crate::crypto::token::{RefreshToken, sha256};
+use crate::crypto::refresh_token::RefreshToken;
+use crate::crypto::token::sha256;
 use crate::domain::event::Happening;
-use crate::domain::{ErrorCode, FamilyId, Subject};
-use crate::store::{refresh_tokens, revocations};
+use crate::domain::{ClientId, ErrorCode, FamilyId, Subject};
+use crate::store::refresh_tokens::{self, rows};
+use crate::store::revocations;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -32,29 +34,16 @@ pub async fn revoke(
     let Some(token) = presented.form.get("token") else {
         return refuse(ErrorCode::InvalidRequest, "token is missing");
     };
-    let digest = RefreshToken::presented(token).digest();
-    if let Some((family_id, owner)) =
-        refresh_tokens::family_of_token(&issuer.store, digest.as_str()).await?
-    {
-        if owner == client_id {
-            let shared = Arc::clone(issuer);
-            to_the_end(async move {
-                let mut tx = shared.store.begin().await?;
-                if refresh_tokens::revoke_family(&mut tx, &family_id, now, "revoked").await? {
-                    let revoked = Happening::TokenRevoked {
-                        client_id,
-                        subject: None,
-                        grant_id: Some(family_id),
-                        jti_digest: None,
-                    };
-                    shared.record(&mut tx, revoked, now)?;
-                }
-                tx.commit().await?;
-                Ok(())
-            })
-            .await?;
+    let refresh_token = RefreshToken::presented(token);
+    let family_id = match refresh_token.lineage(&issuer.master, &client_id) {
+        Some(lineage) => Some(lineage.family_id),
+        None => {
+            let digest = refresh_token.digest();
+            rows::family_of_token(&issuer.store, digest.as_str(), &client_id).await?
         }
-        return Ok(());
+    };
+    if let Some(family_id) = family_id {
+        return revoke_family(issuer, client_id, family_id, now).await;
     }
     if let Some(token) = own_token::verify(issuer, token, now)
         && token.client_id == client_id.as_str()
@@ -79,4 +68,29 @@ pub async fn revoke(
         .await?;
     }
     Ok(())
+}
+
+async fn revoke_family(
+    issuer: &SharedIssuer,
+    client_id: ClientId,
+    family_id: FamilyId,
+    now: i64,
+) -> Result<(), TokenError> {
+    let shared = Arc::clone(issuer);
+    let revocation = to_the_end(async move {
+        let mut tx = shared.store.begin().await?;
+        let of = (&family_id, &client_id);
+        if refresh_tokens::revoke_family(&mut tx, of, now, "revoked").await? {
+            let revoked = Happening::TokenRevoked {
+                client_id,
+                subject: None,
+                grant_id: Some(family_id),
+                jti_digest: None,
+            };
+            shared.record(&mut tx, revoked, now)?;
+        }
+        tx.commit().await?;
+        Ok(())
+    });
+    Ok(revocation.await?)
 }

@@ -163,7 +163,7 @@ happenings! {
         jti_digest: String,
         grant_id: Option<FamilyId>,
     }
-    /// More access tokens were issued than are recorded one by one (`events.tokens_per_s`).
+    /// More access tokens were issued than are recorded one by one (`events.tokens_per_s`), or by a family that refreshes all the time.
     TokensIssued = "tokens_issued", Info, Queued {
         grant: GrantType,
         client_id: ClientId,
@@ -179,7 +179,7 @@ happenings! {
         grant_id: Option<FamilyId>,
         beyond: Option<Vec<String>>,
     }
-    /// A refresh token was exchanged for its successor.
+    /// A refresh token was exchanged for its successor. A family that refreshes all the time is counted (`tokens_issued`).
     TokenRefreshed = "token_refreshed", Info, Queued {
         client_id: ClientId,
         subject: Subject,

@@ -16,17 +16,8 @@ fn refresh_of(tokens: &Value) -> String {
 async fn first(app: &TestApp) -> (String, FamilyId) {
     app.with_ada_and_web().await;
     let token = refresh_of(&app.tokens("web", SCOPE).await);
-    let family = family_of(app, &token).await;
+    let family = app.family_of("web", &token);
     (token, family)
-}
-
-async fn family_of(app: &TestApp, token: &str) -> FamilyId {
-    let digest = gatewright::crypto::token::sha256(token);
-    refresh_tokens::family_of_token(&app.issuer.store, &digest)
-        .await
-        .unwrap()
-        .unwrap()
-        .0
 }
 
 async fn is_live(app: &TestApp, family: &FamilyId) -> bool {
@@ -65,13 +56,12 @@ on_both_databases! {
         let (r0, family) = first(&app).await;
         let r1 = refreshed(&app, &r0).await;
         let store = &app.issuer.store;
-        let digest = Param::from(gatewright::crypto::token::sha256(&r0));
-        let sql = "SELECT sealed_response FROM refresh_token WHERE token_digest = $1";
-        let (sealed,) = store.fetch_one::<(String,)>(sql, vec![digest.clone()]).await.unwrap();
+        let sql = "SELECT sealed_response FROM token_family";
+        let (sealed,) = store.fetch_one::<(String,)>(sql, vec![]).await.unwrap();
         refreshed(&app, &r1).await;
         // Though its response were still there.
-        let sql = "UPDATE refresh_token SET sealed_response = $2 WHERE token_digest = $1";
-        store.execute(sql, vec![digest, Param::from(sealed)]).await.unwrap();
+        let sql = "UPDATE token_family SET sealed_response = $1";
+        store.execute(sql, vec![Param::from(sealed)]).await.unwrap();
         is_refused(&app, &r0).await;
         assert!(!is_live(&app, &family).await);
     }
@@ -211,7 +201,7 @@ on_both_databases! {
         // The evidence goes with the family.
         app.advance(app.issuer.settings.refresh_absolute_s);
         while sweep::batch(&app.issuer.store, app.now()).await.unwrap() > 0 {}
-        let left = "SELECT COUNT(*) FROM refresh_token";
+        let left = "SELECT COUNT(*) FROM token_family";
         assert_eq!(app.issuer.store.fetch_one::<(i64,)>(left, vec![]).await.unwrap().0, 0);
         is_refused(&app, &r0).await;
     }
@@ -221,13 +211,10 @@ on_both_databases! {
         let (r0, _) = first(&app).await;
         let answer = app.refresh("web", &r0).await;
         let digest = gatewright::crypto::token::sha256(&r0);
-        let sql = "SELECT sealed_response FROM refresh_token WHERE token_digest = $1";
-        let (sealed,) = app
-            .issuer
-            .store
-            .fetch_one::<(String,)>(sql, vec![Param::from(&digest)])
-            .await
-            .unwrap();
+        let sql = "SELECT sealed_response FROM token_family WHERE spent_digest = $1";
+        let params = || vec![Param::from(&digest)];
+        let store = &app.issuer.store;
+        let (sealed,) = store.fetch_one::<(String,)>(sql, params()).await.unwrap();
         let context = format!("refresh_token.sealed_response {digest}");
         let open = |token: &str, context: &str| SealingKey::from_token(token).unwrap().open(context, &sealed);
         assert_eq!(open(&r0, &context).unwrap(), answer.body.as_bytes());
@@ -238,7 +225,8 @@ on_both_databases! {
         // The one after next makes it nobody's.
         let r1 = refresh_of(&answer.json());
         refreshed(&app, &r1).await;
-        let sql = "SELECT COUNT(*) FROM refresh_token WHERE sealed_response IS NOT NULL";
-        assert_eq!(app.issuer.store.fetch_one::<(i64,)>(sql, vec![]).await.unwrap().0, 1);
+        assert_eq!(store.fetch_optional::<(String,)>(sql, params()).await.unwrap(), None);
+        let sql = "SELECT COUNT(*) FROM token_family WHERE sealed_response = $1";
+        assert_eq!(store.fetch_one::<(i64,)>(sql, vec![Param::from(sealed)]).await.unwrap().0, 0);
     }
 }

@@ -5,7 +5,8 @@ use crate::support::database::recent_events;
 use gatewright::domain::grant::Grant;
 use gatewright::domain::session::Session;
 use gatewright::domain::{ClientId, FamilyId, Scope, SessionId, Subject};
-use gatewright::store::{Store, accounts, refresh_tokens, sessions};
+use gatewright::store::refresh_tokens::{self, FirstToken};
+use gatewright::store::{Store, accounts, sessions};
 use serde_json::json;
 
 /// A browser session and a refresh token of a person, with a session id that looks like an option.
@@ -29,6 +30,7 @@ pub async fn sign_in(store: &Store, subject: &str, name: &str) -> (SessionId, Fa
         subject: Subject::new(subject),
         scope: Scope::parse("openid").unwrap(),
         resources: Vec::new(),
+        audiences: Some(Vec::new()),
         registered_redirect_uri: "https://app.example.com/cb".to_owned(),
         auth_time: now,
         session_id: session_id.clone(),
@@ -39,18 +41,14 @@ pub async fn sign_in(store: &Store, subject: &str, name: &str) -> (SessionId, Fa
     sessions::insert(&mut tx, &format!("cookie-{name}"), &session)
         .await
         .unwrap();
-    refresh_tokens::insert_family(&mut tx, &grant, now, now + 3600)
+    let digest = format!("token-{name}");
+    let first = FirstToken {
+        digest: &digest,
+        expires_at: now + 3600,
+    };
+    refresh_tokens::insert_family(&mut tx, &grant, Some(&first), now, now + 3600)
         .await
         .unwrap();
-    refresh_tokens::insert_token(
-        &mut tx,
-        &family_id,
-        &format!("token-{name}"),
-        now,
-        now + 3600,
-    )
-    .await
-    .unwrap();
     tx.commit().await.unwrap();
     (session_id, family_id)
 }

@@ -54,7 +54,7 @@ async fn many(store: &Store, rows: i64, until: i64) {
 }
 
 /// How PostgreSQL runs a statement that it has planned once for every value, as it may after five times.
-async fn plan_for_every_value(store: &Store, sql: &str, params: usize) -> String {
+pub async fn plan_for_every_value(store: &Store, sql: &str, params: usize) -> String {
     let nulls = vec!["NULL"; params].join(", ");
     let call = match params {
         0 => "EXPLAIN EXECUTE planned_once".to_owned(),
@@ -77,7 +77,7 @@ async fn plan_for_every_value(store: &Store, sql: &str, params: usize) -> String
 }
 
 /// How many parameters a statement has.
-fn placeholders(sql: &str) -> usize {
+pub fn placeholders(sql: &str) -> usize {
     (1..=40)
         .rev()
         .find(|n| sql.contains(&format!("${n}")))

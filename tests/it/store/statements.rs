@@ -7,7 +7,7 @@ use gatewright::store::{
 };
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [(&str, &[&str]); 20] = [
+const FAMILIES: [(&str, &[&str]); 21] = [
     ("accounts", accounts::STATEMENTS),
     ("alerts", alerts::STATEMENTS),
     ("alerts/observed", alerts::observed::STATEMENTS),
@@ -22,6 +22,7 @@ const FAMILIES: [(&str, &[&str]); 20] = [
     ("events/verify", events::verify::STATEMENTS),
     ("lease", lease::STATEMENTS),
     ("refresh_tokens", refresh_tokens::STATEMENTS),
+    ("refresh_tokens/rows", refresh_tokens::rows::STATEMENTS),
     ("revocations", revocations::STATEMENTS),
     ("sessions", sessions::STATEMENTS),
     ("settings", settings::STATEMENTS),

@@ -2,11 +2,12 @@
 
 use super::app::{Answer, TestApp, form};
 use super::browser::Browser;
+use gatewright::crypto::refresh_token::RefreshToken;
 use gatewright::crypto::token::sha256;
 use gatewright::domain::client::{AuthMethod, Client, ClientType, GrantType, PkcePolicy};
 use gatewright::domain::redirect_uri::RedirectUri;
 use gatewright::domain::resource::Audience;
-use gatewright::domain::{Account, ClientId, Scope, Subject};
+use gatewright::domain::{Account, ClientId, FamilyId, Scope, Subject};
 use gatewright::store::clients::ClientSecretRecord;
 use gatewright::store::{accounts, clients};
 use gatewright_authorizer::jose::Algorithm;
@@ -190,6 +191,13 @@ impl TestApp {
             ],
         )
         .await
+    }
+
+    /// The family that a refresh token names.
+    pub fn family_of(&self, client_id: &str, refresh_token: &str) -> FamilyId {
+        let token = RefreshToken::presented(refresh_token);
+        let lineage = token.lineage(&self.issuer.master, &ClientId::new(client_id));
+        lineage.unwrap().family_id
     }
 
     /// An access token of a machine client.

@@ -169,7 +169,7 @@ pub async fn live(app: &TestApp) -> Canaries {
     let store = &app.issuer.store;
     store
         .execute(
-            "ALTER TABLE refresh_token RENAME TO refresh_token_away",
+            "ALTER TABLE token_family RENAME TO token_family_away",
             vec![],
         )
         .await
@@ -188,7 +188,7 @@ pub async fn live(app: &TestApp) -> Canaries {
     );
     store
         .execute(
-            "ALTER TABLE refresh_token_away RENAME TO refresh_token",
+            "ALTER TABLE token_family_away RENAME TO token_family",
             vec![],
         )
         .await
