@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::domain::event::Happening;
 use crate::flows::clients::ClientCache;
 use crate::flows::scopes::ScopeDirectory;
-use crate::flows::{Issuer, Settings, SharedIssuer, keys};
+use crate::flows::{Issuer, Settings, SharedIssuer, keys, password_costs};
 use crate::http::endpoints::Counted;
 use crate::http::guard::{self, GuardSettings};
 use crate::http::server::{self, ServerSettings, Tls};
@@ -38,6 +38,10 @@ const USES_EVERY: Duration = Duration::from_secs(10);
 const EVENTS_EVERY: Duration = Duration::from_millis(250);
 /// How often it removes what has expired.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+
+/// Threads for what blocks: making a key, asking for an address, opening a file. Each brings a stack and a heap of its
+/// own, and none of them hashes.
+const BLOCKING_THREADS: usize = 16;
 
 /// The longest that the end waits for the collector.
 const LAST_SPANS: Duration = Duration::from_secs(5);
@@ -124,6 +128,9 @@ pub async fn issuer(
         events,
     });
     keys::tick(&issuer, now).await.map_err(failed)?;
+    password_costs::learn(&issuer.store, &issuer.passwords, now)
+        .await
+        .map_err(failed)?;
     Ok(issuer)
 }
 
@@ -169,6 +176,7 @@ pub async fn bind(config: &Config) -> Result<TcpListener, CliError> {
 pub fn threads() -> Result<tokio::runtime::Runtime, CliError> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS)
         .build()
         .map_err(|error| {
             CliError::Failed(format!(
@@ -327,6 +335,7 @@ fn background(issuer: &SharedIssuer, retention_days: u32) -> Vec<tokio::task::Jo
             loop {
                 sweep_interval.tick().await;
                 sweep_all(&sweep_issuer).await;
+                learn_password_costs(&sweep_issuer).await;
                 remove_old_events(&sweep_issuer, retention_days).await;
                 sign_head(&sweep_issuer).await;
             }
@@ -349,6 +358,13 @@ async fn sweep_all(issuer: &SharedIssuer) {
                 return;
             }
         }
+    }
+}
+
+async fn learn_password_costs(issuer: &SharedIssuer) {
+    let learnt = password_costs::learn(&issuer.store, &issuer.passwords, unix_now());
+    if let Err(error) = learnt.await {
+        tracing::warn!(%error, "what stored password hashes cost is read later");
     }
 }
 

@@ -116,15 +116,15 @@ pub(super) const KEYS: &[Key] = &[
     key!("password.memory_kib", password.memory_kib, read::integer(8_192..=4_194_304), "argon2id: memory of one hash, in KiB."),
     key!("password.iterations", password.iterations, read::integer(1..=100), "argon2id: passes."),
     key!("password.parallelism", password.parallelism, read::integer(1..=64), "argon2id: lanes."),
-    key!("password.slots", password.slots, read::integer(1..=256), "Hashes computed at the same time; memory is slots times memory_kib."),
-    key!("password.queue", password.queue, read::integer(0..=10_000), "Hashes that may wait. One more is answered with 503 and Retry-After."),
+    key!("password.slots", password.slots, read::integer(1..=256), "Hashes computed at the same time; memory is slots times memory_kib, kept once it was needed."),
+    key!("password.queue", password.queue, read::integer(0..=10_000), "Hashes that may wait, of strangers and of known browsers apart. Beyond that whoever would come last gets 503 and Retry-After."),
 
     key!("session.idle_s", session.idle_s, read::integer(60..=MAX_S), "A login ends after this many seconds without use."),
     key!("session.absolute_s", session.absolute_s, read::integer(60..=MAX_S), "A login ends after this many seconds, however much it is used."),
 
     key!("throttle.account_failures", throttle.account_failures, read::integer(1..=1000), "Wrong passwords for one account before it has to wait."),
     key!("throttle.account_window_s", throttle.account_window_s, read::integer(1..=86_400), "The window in which they count, in seconds."),
-    key!("throttle.address_accounts", throttle.address_accounts, read::integer(1..=100_000), "Accounts tried in vain from one address (IPv6: one /64) before it has to wait."),
+    key!("throttle.address_accounts", throttle.address_accounts, read::integer(1..=100_000), "Names tried in vain from one address (IPv6: one /64) before it has to wait."),
     key!("throttle.address_window_s", throttle.address_window_s, read::integer(1..=86_400), "The window in which they count, in seconds."),
 
     key!("events.addresses", events.addresses, read::kept_address, "How much of a caller's address is kept in events and logged: full, truncated (/24, IPv6 /48) or none."),

@@ -209,7 +209,7 @@ pub struct PasswordConfig {
     pub parallelism: u32,
     /// Hashes computed at the same time.
     pub slots: usize,
-    /// Hashes that may wait; one more is answered with 503.
+    /// Hashes that may wait, of strangers and of known browsers apart; beyond that, 503.
     pub queue: usize,
 }
 
@@ -229,7 +229,7 @@ pub struct ThrottleConfig {
     pub account_failures: u32,
     /// In seconds.
     pub account_window_s: i64,
-    /// Distinct accounts tried in vain from one address within the window.
+    /// Distinct names tried in vain from one address within the window.
     pub address_accounts: u32,
     /// In seconds.
     pub address_window_s: i64,

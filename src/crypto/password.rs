@@ -1,12 +1,20 @@
-//! argon2id on a bounded pool: never on an async thread, never more memory than the slots allow.
+//! argon2id in a fixed set of threads: never on an async thread, never more memory than they have, fair to those who wait.
+//!
+//! A verification does the same work whatever it is held against: a hash of today's costs, of former ones, or none.
+
+mod costs;
+mod memory;
+mod queue;
+mod threads;
+
+pub use costs::Costs;
+pub use queue::Waiter;
 
 use super::entropy::Entropy;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, Version};
 use gatewright_authorizer::jwks::Clock;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::sync::Semaphore;
+use threads::{Done, Pool, Task};
+use tokio::runtime::Handle;
 
 /// Costs of one hash and how many may run and wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,10 +25,21 @@ pub struct HashSettings {
     pub iterations: u32,
     /// Lanes.
     pub parallelism: u32,
-    /// Hashes at once.
+    /// Hashes at once: threads, each with memory of its own.
     pub slots: usize,
-    /// Callers that may wait for a slot.
+    /// Callers that may wait for a slot; strangers and those that are known apart.
     pub queue: usize,
+}
+
+impl HashSettings {
+    /// The costs of a hash that is made today.
+    pub fn costs(&self) -> Costs {
+        Costs {
+            memory_kib: self.memory_kib,
+            iterations: self.iterations,
+            parallelism: self.parallelism,
+        }
+    }
 }
 
 /// Why there is no hash.
@@ -28,7 +47,7 @@ pub struct HashSettings {
 pub enum HashError {
     /// The queue is full: tell the caller to come back.
     Busy,
-    /// The parameters or the stored hash are unusable, or there is no entropy.
+    /// The parameters or the stored hash are unusable, or there is no memory, thread or entropy.
     Broken,
 }
 
@@ -43,6 +62,17 @@ pub enum Verdict {
     Wrong,
 }
 
+/// What a password is held against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// A stored PHC string.
+    Hash(String),
+    /// Nothing: the same work, and no.
+    Nobody,
+    /// Nothing, nor is it worth any work: the same time, and no.
+    Throttled,
+}
+
 /// What came of asking for a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
@@ -52,70 +82,76 @@ pub enum Turn {
     Refused,
 }
 
-/// Who is told of every turn, and the clock that it's measured by.
-#[derive(Clone)]
+/// Who is told of every turn, and the clock that all is measured by.
 struct Watch {
     clock: Arc<dyn Clock>,
     tell: Arc<dyn Fn(Turn) + Send + Sync>,
 }
 
-/// The bounded pool.
+/// The bounded pool. Clones share it.
 #[derive(Clone)]
 pub struct PasswordHasher {
-    settings: HashSettings,
-    argon2: Argon2<'static>,
-    slots: Arc<Semaphore>,
-    waiting: Arc<AtomicUsize>,
+    pool: Arc<Pool>,
     entropy: Entropy,
-    watch: Option<Watch>,
-}
-
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 impl PasswordHasher {
-    /// A pool with these costs.
+    /// A pool with these costs. Its threads start when they are first needed.
     ///
     /// # Errors
     /// [`HashError::Broken`] for costs that argon2 doesn't take.
     pub fn new(settings: HashSettings, entropy: Entropy) -> Result<Self, HashError> {
-        let params = Params::new(
-            settings.memory_kib,
-            settings.iterations,
-            settings.parallelism,
-            Some(32),
-        )
-        .map_err(|_| HashError::Broken)?;
+        if settings.costs().params(Some(32)).is_none() {
+            return Err(HashError::Broken);
+        }
         Ok(Self {
-            settings,
-            argon2: Argon2::new(Algorithm::Argon2id, Version::V0x13, params),
-            slots: Arc::new(Semaphore::new(settings.slots)),
-            waiting: Arc::new(AtomicUsize::new(0)),
+            pool: Arc::new(Pool::new(settings)),
             entropy,
-            watch: None,
         })
     }
 
-    /// Tells `tell` of every turn.
+    /// Tells `tell` of every turn. By this clock it is known, too, how long a throttled attempt must take; without one
+    /// it does the work. The first watcher stays.
     #[must_use]
     pub fn watched_by(
-        mut self,
+        self,
         clock: Arc<dyn Clock>,
         tell: impl Fn(Turn) + Send + Sync + 'static,
     ) -> Self {
         let tell = Arc::new(tell);
-        self.watch = Some(Watch { clock, tell });
+        let _ = self.pool.0.watch.set(Watch { clock, tell });
         self
     }
 
     /// How many are hashed or wait at this moment.
     pub fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Acquire)
+        self.pool.0.waiting()
+    }
+
+    /// Turns this one away if there is no place at this moment, before anything is counted for it.
+    pub fn refuses(&self, waiter: &Waiter) -> bool {
+        self.pool.0.refuses(waiter)
+    }
+
+    /// Memory that the threads hold for hashing, KiB: at most the slots times the costliest hash there is.
+    pub fn held_kib(&self) -> u64 {
+        self.pool.0.counts.held()
+    }
+
+    /// Work done since the start: blocks of 1 KiB filled, over all passes.
+    pub fn work_done(&self) -> u64 {
+        self.pool.0.counts.filled()
+    }
+
+    /// Costs of a hash that is made today.
+    pub fn costs(&self) -> Costs {
+        self.pool.0.settings.costs()
+    }
+
+    /// Takes note of all costs that stored hashes have. The costliest are the work of every verification, so that
+    /// nobody learns from the time whose hash is older.
+    pub fn stored_costs(&self, all: impl IntoIterator<Item = Costs>) {
+        self.pool.0.learn(all, true);
     }
 
     /// Hashes a password (canonical form) to a PHC string.
@@ -127,85 +163,48 @@ impl PasswordHasher {
         self.entropy
             .fill(&mut salt)
             .map_err(|_| HashError::Broken)?;
-        let argon2 = self.argon2.clone();
-        self.run(move || {
-            let hash: PasswordHash = argon2::PasswordHasher::hash_password_with_salt(
-                &argon2,
-                password.as_bytes(),
-                &salt,
-            )
-            .ok()?;
-            Some(hash.to_string())
-        })
-        .await
+        match self
+            .served(&Waiter::own(), Task::Hash { password, salt })
+            .await?
+        {
+            Done::Hashed(hash) => Ok(hash),
+            Done::Judged(_) => Err(HashError::Broken),
+        }
     }
 
-    /// Verifies a password against a stored hash; without one, does the same work and says no, so that
-    /// nobody learns from the time whether an account exists.
+    /// Verifies a password. Whatever it is held against, the wait is the same, and so is the time: the work of the
+    /// costliest hash there is, or a timer that imitates the last ones.
     ///
     /// # Errors
     /// [`HashError`]
     pub async fn verify(
         &self,
+        waiter: &Waiter,
         password: String,
-        stored: Option<String>,
+        against: Against,
     ) -> Result<Verdict, HashError> {
-        let argon2 = self.argon2.clone();
-        let today = (
-            self.settings.memory_kib,
-            self.settings.iterations,
-            self.settings.parallelism,
-        );
-        self.run(move || {
-            let Some(stored) = stored else {
-                let mut output = [0_u8; 32];
-                argon2
-                    .hash_password_into(password.as_bytes(), b"no such account!", &mut output)
-                    .ok()?;
-                return Some(Verdict::Wrong);
-            };
-            let hash = PasswordHash::new(&stored).ok()?;
-            let params = Params::try_from(&hash).ok()?;
-            let costs = (params.m_cost(), params.t_cost(), params.p_cost());
-            let verifier = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-            let right =
-                argon2::PasswordVerifier::verify_password(&verifier, password.as_bytes(), &hash)
-                    .is_ok();
-            Some(match (right, costs == today) {
-                (true, true) => Verdict::Right,
-                (true, false) => Verdict::RightButStale,
-                (false, _) => Verdict::Wrong,
-            })
-        })
-        .await
+        let task = match against {
+            Against::Hash(stored) => Task::Verify {
+                password,
+                stored: Some(stored),
+            },
+            Against::Nobody => Task::Verify {
+                password,
+                stored: None,
+            },
+            Against::Throttled => Task::Wait(Handle::current()),
+        };
+        match self.served(waiter, task).await? {
+            Done::Judged(verdict) => Ok(verdict),
+            Done::Hashed(_) => Err(HashError::Broken),
+        }
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> Option<T> + Send + 'static,
-    ) -> Result<T, HashError> {
-        let waiting = self.waiting.fetch_add(1, Ordering::AcqRel);
-        let place = Waiting(&self.waiting);
-        if waiting >= self.settings.slots + self.settings.queue {
-            if let Some(watch) = &self.watch {
-                (watch.tell)(Turn::Refused);
-            }
-            return Err(HashError::Busy);
-        }
-        let came_at = self.watch.as_ref().map(|watch| watch.clock.now_us());
-        let slot = Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .map_err(|_| HashError::Broken)?;
-        if let Some((watch, came_at)) = self.watch.as_ref().zip(came_at) {
-            (watch.tell)(Turn::Came(watch.clock.now_us().saturating_sub(came_at)));
-        }
-        let result = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            work()
-        })
-        .await;
-        drop(place);
-        result.ok().flatten().ok_or(HashError::Broken)
+    async fn served(&self, waiter: &Waiter, task: Task) -> Result<Done, HashError> {
+        let outcome = self.pool.join(waiter, task)?;
+        outcome.await.unwrap_or(Err(HashError::Broken))
     }
 }
+
+#[cfg(test)]
+mod tests;

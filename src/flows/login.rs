@@ -1,5 +1,8 @@
 //! Logging in with a password: one answer and one duration for every failure, counted before it is known.
 
+mod device;
+mod guesses;
+
 use super::{FlowError, Issuer, to_the_end};
 use crate::crypto::password::{HashError, Verdict};
 use crate::crypto::token::{SessionCookie, sha256};
@@ -8,17 +11,15 @@ use crate::domain::event::{Happening, LoginFailure, SessionEnd, ThrottleScope};
 use crate::domain::session::Session;
 use crate::domain::{Account, SessionId, Subject};
 use crate::store::{accounts, sessions, throttle};
-use serde::{Deserialize, Serialize};
+use device::Device;
+use guesses::{Attempted, forgive};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Accounts that one browser may be known to.
-const DEVICE_ACCOUNTS: usize = 8;
 /// How long it counts that a password was tried for several accounts, seconds.
 const SPRAYING_WINDOW_S: i64 = 3600;
 /// What is kept of a wrong password: 18 bits of a keyed digest.
 const SPRAYING_TAG_CHARS: usize = 3;
-const DEVICE_CONTEXT: &str = "device";
 
 /// What the form said and where from.
 pub struct Attempt<'a> {
@@ -47,16 +48,10 @@ pub enum Login {
     },
     /// Unknown, wrong, disabled or throttled: nobody learns which.
     Failed,
-    /// Too many accounts failed from this address.
+    /// Too many names failed from this address.
     AddressThrottled,
     /// No password is that long.
     TooLong,
-}
-
-#[derive(Default, Serialize, Deserialize)]
-struct Device {
-    id: String,
-    subjects: Vec<Subject>,
 }
 
 /// Tries a login.
@@ -74,46 +69,31 @@ pub async fn login(
     }
     let name = canonical_login(attempt.login);
     let found = accounts::by_login(&issuer.store, &name).await?;
-    let member = match &found {
-        Some((account, _)) => issuer
-            .master
-            .login_bucket("subject", account.subject.as_str()),
-        None => issuer.master.login_bucket("name", &name),
-    };
-    let device = attempt
-        .device
-        .and_then(|sealed| open_device(issuer, sealed))
-        .unwrap_or_default();
-    let known_device = found
-        .as_ref()
-        .is_some_and(|(account, _)| device.subjects.contains(&account.subject));
-    let address = issuer
-        .master
-        .login_bucket("address", &network(attempt.address));
-
-    if !known_device && address_is_throttled(issuer, &address, &member, now).await? {
-        let subject = found.map(|(account, _)| account.subject);
-        return address_throttled(issuer, &address, subject, now).await;
-    }
-    let bucket = if known_device {
-        format!("{member}@{}", device.id)
-    } else {
-        member.clone()
-    };
-    let settings = &issuer.settings;
-    let failures = throttle::count(&issuer.store, &bucket, now, settings.account_window_s).await?;
-    let throttled = failures > settings.account_failures;
-
     let (account, stored) = match found {
         Some((account, stored)) => (Some(account), stored),
         None => (None, None),
     };
-    let usable = stored.clone().filter(|_| !throttled);
-    let verdict = match issuer.passwords.verify(password.clone(), usable).await {
+    let device = Device::of(issuer, attempt.device, now).await?;
+    let from = network(attempt.address);
+    let attempted = Attempted::new(issuer, (&name, &from), account.as_ref(), &device);
+    let subject = account.as_ref().map(|account| account.subject.clone());
+    if attempted.address_is_throttled(issuer, now).await? {
+        return address_throttled(issuer, &attempted.address, subject, now).await;
+    }
+    let waiter = attempted.waiter();
+    if issuer.passwords.refuses(&waiter) {
+        note_failure(issuer, LoginFailure::Busy, subject, now);
+        return Err(FlowError::Busy);
+    }
+    let counted = attempted.count(issuer, now).await?;
+    // Whoever is disabled has no password that could be right.
+    let enabled = account.as_ref().is_some_and(|account| !account.disabled);
+    let against = counted.against(stored.clone().filter(|_| enabled));
+    let passwords = &issuer.passwords;
+    let verdict = match passwords.verify(&waiter, password.clone(), against).await {
         Ok(verdict) => verdict,
         Err(HashError::Busy) => {
-            throttle::uncount(&issuer.store, &bucket).await?;
-            let subject = account.map(|account| account.subject);
+            counted.take_back(issuer).await?;
             note_failure(issuer, LoginFailure::Busy, subject, now);
             return Err(FlowError::Busy);
         }
@@ -123,76 +103,58 @@ pub async fn login(
             ));
         }
     };
-    let proven =
-        verdict != Verdict::Wrong && account.as_ref().is_some_and(|account| !account.disabled);
+    let proven = verdict != Verdict::Wrong;
     if !proven {
         let attempt = Failed {
             account: account.as_ref(),
             password: &password,
-            address: &address,
-            member: &member,
-            failures,
+            attempted: &attempted,
+            looked_at: counted.looked_at,
+            limit_reached: counted.limit_reached,
         };
         failed(issuer, &attempt, now).await?;
     }
     // Parallel attempts all pass the look above; what they learn together is bounded here.
-    if !known_device && address_is_throttled(issuer, &address, &member, now).await? {
-        let subject = account.map(|account| account.subject);
-        return address_throttled(issuer, &address, subject, now).await;
+    if attempted.address_is_throttled(issuer, now).await? {
+        return address_throttled(issuer, &attempted.address, subject, now).await;
     }
     let Some(account) = account.filter(|_| proven) else {
         return Ok(Login::Failed);
     };
-    throttle::clear(&issuer.store, &bucket).await?;
+    forgive(issuer, &attempted, &account).await?;
     if verdict == Verdict::RightButStale
         && let Some(old) = stored
-        && let Ok(new) = issuer.passwords.hash(password).await
+        && let Ok(new) = passwords.hash(password).await
     {
-        accounts::rehash(&issuer.store, &account.subject, &old, &new).await?;
+        accounts::rehash(&issuer.store, &account.subject, (&old, &new), now).await?;
     }
-    let device = (device, known_device);
+    let device = (device, attempted.device_id.is_some());
     begin_session(issuer, account, device, attempt.former_session, now).await
-}
-
-async fn address_is_throttled(
-    issuer: &Issuer,
-    address: &str,
-    member: &str,
-    now: i64,
-) -> Result<bool, FlowError> {
-    let others = throttle::other_members(&issuer.store, address, member, now).await?;
-    Ok(others >= issuer.settings.address_accounts)
 }
 
 /// What failed, and how it stands in the counters.
 struct Failed<'a> {
     account: Option<&'a Account>,
     password: &'a str,
-    address: &'a str,
-    member: &'a str,
-    failures: i64,
+    attempted: &'a Attempted,
+    looked_at: bool,
+    limit_reached: bool,
 }
 
 async fn failed(issuer: &Issuer, failed: &Failed<'_>, now: i64) -> Result<(), FlowError> {
-    let Failed {
-        account,
-        address,
-        member,
-        failures,
-        ..
-    } = *failed;
-    let settings = &issuer.settings;
-    let until = now + settings.address_window_s;
-    throttle::add_member(&issuer.store, address, member, until).await?;
+    let Attempted { address, typed, .. } = failed.attempted;
+    let until = now + issuer.settings.address_window_s;
+    // What was typed, not what it stands for: else the set would tell whose names belong together.
+    throttle::add_member(&issuer.store, address, typed, until).await?;
     let same_password_accounts = accounts_with(issuer, failed, now).await?;
-    let reason = match account {
+    let reason = match failed.account {
         None => LoginFailure::UnknownAccount,
         Some(account) if account.disabled => LoginFailure::Disabled,
-        Some(_) if failures > settings.account_failures => LoginFailure::Throttled,
+        Some(_) if !failed.looked_at => LoginFailure::Throttled,
         Some(_) => LoginFailure::WrongPassword,
     };
-    let subject = account.map(|account| account.subject.clone());
-    if failures == settings.account_failures + 1 {
+    let subject = failed.account.map(|account| account.subject.clone());
+    if failed.limit_reached {
         let scope = ThrottleScope::Account;
         let subject = subject.clone();
         record_throttled(issuer, Happening::LoginThrottled { scope, subject }, now).await?;
@@ -216,8 +178,9 @@ async fn accounts_with(issuer: &Issuer, failed: &Failed<'_>, now: i64) -> Result
     let tag: String = digest.chars().take(SPRAYING_TAG_CHARS).collect();
     let bucket = format!("password {hour} {tag}");
     let until = now + SPRAYING_WINDOW_S;
-    throttle::add_member(&issuer.store, &bucket, failed.member, until).await?;
-    let others = throttle::other_members(&issuer.store, &bucket, failed.member, now).await?;
+    let account = &failed.attempted.account;
+    throttle::add_member(&issuer.store, &bucket, account, until).await?;
+    let others = throttle::other_members(&issuer.store, &bucket, account, now).await?;
     Ok(others + 1)
 }
 
@@ -265,11 +228,12 @@ async fn address_throttled(
 async fn begin_session(
     issuer: &Arc<Issuer>,
     account: Account,
-    (mut device, known_device): (Device, bool),
+    (device, known_device): (Device, bool),
     former: Option<&str>,
     now: i64,
 ) -> Result<Login, FlowError> {
     let cookie = SessionCookie::generate(&issuer.entropy)?;
+    let device = device.named(issuer)?;
     let session = Session {
         session_id: SessionId::new(issuer.entropy.id()?),
         subject: account.subject.clone(),
@@ -282,11 +246,12 @@ async fn begin_session(
     let digest = cookie.digest();
     let shared = Arc::clone(issuer);
     let begun = session.clone();
-    let password_changed_at = account.password_changed_at;
+    let (person, device_id) = (account.clone(), device.id.clone());
     let stands = to_the_end(async move {
         let mut tx = shared.store.begin().await?;
         // A login under way must not outlive the password that it gave.
-        if !accounts::lock_unchanged(&mut tx, &begun.subject, password_changed_at).await? {
+        let epoch = person.password_changed_at;
+        if !accounts::lock_unchanged(&mut tx, &begun.subject, epoch).await? {
             return Ok(false);
         }
         if let Some(former) = former
@@ -296,6 +261,7 @@ async fn begin_session(
             shared.record(&mut tx, Happening::SessionEnded { session_id, cause }, now)?;
         }
         sessions::insert(&mut tx, digest.as_str(), &begun).await?;
+        device::remember(&mut tx, &person, &device_id, now).await?;
         let succeeded = Happening::LoginSucceeded {
             subject: begun.subject.clone(),
             session_id: begun.session_id.clone(),
@@ -318,29 +284,11 @@ async fn begin_session(
         return Ok(Login::Failed);
     }
 
-    if device.id.is_empty() {
-        device.id = issuer.entropy.id()?;
-    }
-    device
-        .subjects
-        .retain(|subject| *subject != account.subject);
-    device.subjects.insert(0, account.subject);
-    device.subjects.truncate(DEVICE_ACCOUNTS);
-    let plain = serde_json::to_vec(&device)?;
-    let device = issuer
-        .master
-        .devices
-        .seal(&issuer.entropy, DEVICE_CONTEXT, &plain)?;
     Ok(Login::Succeeded {
         session,
         cookie,
-        device,
+        device: device.seal(issuer, account.subject)?,
     })
-}
-
-fn open_device(issuer: &Issuer, sealed: &str) -> Option<Device> {
-    let plain = issuer.master.devices.open(DEVICE_CONTEXT, sealed).ok()?;
-    serde_json::from_slice(&plain).ok()
 }
 
 /// What counts as one address: all of IPv4, the /64 of IPv6.

@@ -30,6 +30,7 @@ pub mod login;
 pub mod logout;
 pub mod own_page;
 mod own_token;
+pub mod password_costs;
 pub mod policy_refusal;
 mod reach;
 mod refresh;
@@ -81,7 +82,7 @@ pub struct Settings {
     pub account_failures: i64,
     /// That window.
     pub account_window_s: i64,
-    /// Accounts that may fail from one address in a window.
+    /// Names that may fail from one address in a window.
     pub address_accounts: i64,
     /// That window.
     pub address_window_s: i64,

@@ -42,7 +42,7 @@ pub const EXPIRED: Words = Words {
     remedy: "Go back to the application and start again.",
     recorded: Some(RequestRefusal::PageExpired),
 };
-/// Too many accounts failed from one address.
+/// Too many names failed from one address.
 pub const ADDRESS_THROTTLED: Words = Words {
     status: StatusCode::TOO_MANY_REQUESTS,
     title: "Too many attempts",

@@ -1,6 +1,6 @@
 //! Accounts and their passwords.
 
-use super::{Store, StoreError, Tx, params};
+use super::{Store, StoreError, Tx, params, password_costs};
 use crate::domain::{Account, Subject};
 use serde_json::Value;
 
@@ -138,6 +138,9 @@ pub async fn insert(
     password_hash: Option<&str>,
 ) -> Result<(), StoreError> {
     let claims = Value::Object(account.claims.clone()).to_string();
+    if let Some(hash) = password_hash {
+        password_costs::used(tx, hash, account.created_at).await?;
+    }
     tx.execute(
         INSERT,
         params![
@@ -238,6 +241,7 @@ pub async fn set_password(
     hash: &str,
     now: i64,
 ) -> Result<bool, StoreError> {
+    password_costs::used(tx, hash, now).await?;
     Ok(tx
         .execute(SET_PASSWORD, params![subject.as_str(), hash, now])
         .await?
@@ -270,13 +274,14 @@ pub async fn lock_unchanged(
 pub async fn rehash(
     store: &Store,
     subject: &Subject,
-    old: &str,
-    new: &str,
+    (old, new): (&str, &str),
+    now: i64,
 ) -> Result<(), StoreError> {
-    store
-        .execute(REHASH, params![subject.as_str(), old, new])
-        .await
-        .map(drop)
+    let mut tx = store.begin().await?;
+    password_costs::used(&mut tx, new, now).await?;
+    tx.execute(REHASH, params![subject.as_str(), old, new])
+        .await?;
+    tx.commit().await
 }
 
 /// Removes an account with its sessions, consents and token families.

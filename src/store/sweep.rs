@@ -35,6 +35,7 @@ pub const STATEMENTS: &[&str] = &[
     expired!("throttle", "bucket", "expires_at"),
     expired!("throttle_member", "bucket, member", "expires_at"),
     expired!("client_assertion", "client_id, jti_digest", "expires_at"),
+    expired!("known_device", "subject, device_id", "expires_at"),
 ];
 
 /// Removes at most [`BATCH`] rows of each kind. Returns how many; call again while that is not 0.

@@ -31,7 +31,7 @@ words! {
         Disabled = "disabled",
         /// Too many failures before: not looked at.
         Throttled = "throttled",
-        /// Too many accounts were tried from this address: not looked at.
+        /// Too many names were tried from this address: not looked at.
         AddressThrottled = "address_throttled",
         /// The password changed while it was checked.
         PasswordChanged = "password_changed",

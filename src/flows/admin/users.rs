@@ -3,7 +3,7 @@
 use super::{Act, Admin, AdminError, accept, apply_claims, passwords};
 use crate::domain::account::{canonical_login, check_email, check_username};
 use crate::domain::{Account, Secret, Subject};
-use crate::store::{StoreError, accounts as rows, refresh_tokens, sessions};
+use crate::store::{StoreError, accounts as rows, known_devices, refresh_tokens, sessions};
 use serde_json::{Map, Value, json};
 
 /// How often a change is made anew on top of somebody else's.
@@ -270,13 +270,15 @@ pub async fn delete(admin: Admin<'_>, name: &str, now: i64) -> Result<Subject, A
     Ok(subject)
 }
 
-/// Ends every session and family of a person, in the transaction of the act that demands it.
+/// Ends every session and family of a person, and makes every browser a stranger, in the transaction of the act that
+/// demands it.
 pub(super) async fn end_everything(
     tx: &mut crate::store::Tx,
     subject: &Subject,
     now: i64,
     reason: &str,
 ) -> Result<Ended, AdminError> {
+    known_devices::forget_subject(tx, subject).await?;
     Ok(Ended {
         sessions: sessions::end_subject(tx, subject).await?,
         families: refresh_tokens::revoke_subject(tx, subject, now, reason).await?,

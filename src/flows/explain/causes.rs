@@ -27,7 +27,7 @@ pub(super) fn login(failure: LoginFailure) -> Cause {
             "wait until throttle.account_window_s is over; a browser that the account is known to has a count of its own",
         ),
         LoginFailure::AddressThrottled => (
-            "logins to too many accounts failed from this address: the password was not looked at",
+            "logins under too many names failed from this address: the password was not looked at",
             "wait until throttle.address_window_s is over; if everybody comes through one proxy, name it in trusted_proxies",
         ),
         LoginFailure::PasswordChanged => (
@@ -48,7 +48,7 @@ pub(super) fn throttle(scope: ThrottleScope) -> Cause {
             "see who tries: 'gatewright events search --kind login_failed --since 1h'",
         ),
         ThrottleScope::Address => (
-            "too many accounts failed from one address",
+            "too many names failed from one address",
             "see which: 'gatewright events search --kind login_failed --since 1h'; if it's your proxy, name it in trusted_proxies",
         ),
     }

@@ -73,10 +73,12 @@ const REVOKE_SUBJECT_CLIENT: &str = "
        AND client_id = $2
        AND revoked_at IS NULL";
 const FAMILY_LIVE: &str = "
-    SELECT COUNT(*)
-      FROM token_family
-     WHERE family_id = $1
-       AND revoked_at IS NULL";
+    SELECT f.grant_detail, a.password_changed_at
+      FROM token_family f
+      JOIN account a ON a.subject = f.subject
+     WHERE f.family_id = $1
+       AND f.revoked_at IS NULL
+       AND a.disabled = FALSE";
 const LIVE_LEAVES: &str = "
     SELECT (SELECT COUNT(*)
               FROM token_family
@@ -288,16 +290,20 @@ pub async fn revoke_subject_client(
     .await
 }
 
-/// Whether a family exists and isn't revoked.
+/// Whether a family exists and isn't revoked, and its person's credentials are still those of the grant: a code may be
+/// redeemed at the very moment at which they change.
 ///
 /// # Errors
 /// [`StoreError`]
 pub async fn family_is_live(store: &Store, family_id: &str) -> Result<bool, StoreError> {
-    Ok(store
-        .fetch_one::<(i64,)>(FAMILY_LIVE, params![family_id])
-        .await?
-        .0
-        == 1)
+    let row: Option<(String, i64)> = store
+        .fetch_optional(FAMILY_LIVE, params![family_id])
+        .await?;
+    let Some((detail, password_changed_at)) = row else {
+        return Ok(false);
+    };
+    let grant: Grant = serde_json::from_str(&detail)?;
+    Ok(grant.password_changed_at == password_changed_at)
 }
 
 /// How many live leaves a family has: none or one.

@@ -12,6 +12,10 @@ use serde_json::json;
 /// A browser session and a refresh token of a person, with a session id that looks like an option.
 pub async fn sign_in(store: &Store, subject: &str, name: &str) -> (SessionId, FamilyId) {
     let now = store.clock().await.unwrap();
+    let account = accounts::by_subject(store, &Subject::new(subject))
+        .await
+        .unwrap()
+        .unwrap();
     let (session_id, family_id) = (
         SessionId::new(format!("-{name}")),
         FamilyId::new(format!("family-{name}")),
@@ -35,7 +39,7 @@ pub async fn sign_in(store: &Store, subject: &str, name: &str) -> (SessionId, Fa
         auth_time: now,
         session_id: session_id.clone(),
         nonce: None,
-        password_changed_at: now,
+        password_changed_at: account.password_changed_at,
     };
     let mut tx = store.begin().await.unwrap();
     sessions::insert(&mut tx, &format!("cookie-{name}"), &session)

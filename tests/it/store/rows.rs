@@ -159,7 +159,7 @@ on_both_databases! {
         let mut tx = store.begin().await.unwrap();
         accounts::set_password(&mut tx, &ada.subject, "new hash", app.now()).await.unwrap();
         tx.commit().await.unwrap();
-        accounts::rehash(store, &ada.subject, "old hash", "old hash with new costs").await.unwrap();
+        accounts::rehash(store, &ada.subject, ("old hash", "old hash with new costs"), app.now()).await.unwrap();
         let (_, hash) = accounts::by_login(store, "ada").await.unwrap().unwrap();
         assert_eq!(hash.as_deref(), Some("new hash"));
     }

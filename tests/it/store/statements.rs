@@ -2,12 +2,12 @@
 
 use crate::support::on_both_databases;
 use gatewright::store::{
-    accounts, alerts, clients, codes, consents, events, lease, refresh_tokens, revocations,
-    sessions, settings, signing_keys, sweep, throttle,
+    accounts, alerts, clients, codes, consents, events, known_devices, lease, password_costs,
+    refresh_tokens, revocations, sessions, settings, signing_keys, sweep, throttle,
 };
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [(&str, &[&str]); 21] = [
+const FAMILIES: [(&str, &[&str]); 23] = [
     ("accounts", accounts::STATEMENTS),
     ("alerts", alerts::STATEMENTS),
     ("alerts/observed", alerts::observed::STATEMENTS),
@@ -20,7 +20,9 @@ const FAMILIES: [(&str, &[&str]); 21] = [
     ("events/retention", events::retention::STATEMENTS),
     ("events/search", events::search::STATEMENTS),
     ("events/verify", events::verify::STATEMENTS),
+    ("known_devices", known_devices::STATEMENTS),
     ("lease", lease::STATEMENTS),
+    ("password_costs", password_costs::STATEMENTS),
     ("refresh_tokens", refresh_tokens::STATEMENTS),
     ("refresh_tokens/rows", refresh_tokens::rows::STATEMENTS),
     ("revocations", revocations::STATEMENTS),

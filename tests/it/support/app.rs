@@ -11,7 +11,7 @@ use gatewright::domain::form::encode;
 use gatewright::flows::clients::ClientCache;
 use gatewright::flows::events::{EventSettings, EventStream};
 use gatewright::flows::scopes::ScopeDirectory;
-use gatewright::flows::{Issuer, Settings, SharedIssuer, keys};
+use gatewright::flows::{Issuer, Settings, SharedIssuer, keys, password_costs};
 use gatewright::http::endpoints::Counted;
 use gatewright::http::guard::{self, GuardSettings, Guarded, Tracing};
 use gatewright::http::server::PeerAddr;
@@ -210,6 +210,10 @@ impl TestApp {
             store,
             master,
         });
+        let started_at = clock.load(Ordering::SeqCst);
+        password_costs::learn(&issuer.store, &issuer.passwords, started_at)
+            .await
+            .unwrap();
         let now = Arc::clone(&clock);
         let state = App::new(
             Arc::clone(&issuer),
