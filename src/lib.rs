@@ -11,5 +11,6 @@ pub mod flows;
 pub mod http;
 pub mod metrics;
 pub mod notify;
+mod private_files;
 pub mod store;
 pub mod telemetry;

@@ -2,11 +2,13 @@
 
 use super::error::CliError;
 use crate::config::{Config, Loaded};
+use crate::private_files;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use gatewright_authorizer::jose::Algorithm;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use zeroize::Zeroizing;
 
 /// Where the configuration comes from: a file, then the environment, then these flags.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -206,6 +208,14 @@ pub fn read_file(path: &Path) -> Result<String, CliError> {
             path.display()
         ))
     })
+}
+
+/// Reads a file with a secret that an option names, which must be ours alone.
+///
+/// # Errors
+/// [`CliError::Usage`] that says how to mend it.
+pub fn read_secret_file(path: &Path) -> Result<Zeroizing<String>, CliError> {
+    private_files::read(path).map_err(|fault| CliError::usage(fault.to_string()))
 }
 
 /// Unix seconds.

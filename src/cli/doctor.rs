@@ -1,4 +1,5 @@
-//! `gatewright doctor`: what is wrong with this installation, each finding with a remedy. It changes nothing.
+//! `gatewright doctor`: what is wrong with this installation, each finding with a remedy. It changes nothing but the modes of
+//! a database's files that are open to others.
 
 mod findings;
 mod inspect;
@@ -28,6 +29,8 @@ pub async fn run(args: &DoctorArgs, config: &ConfigArgs) -> Result<ExitCode, Cli
     let loaded = config.load()?;
     let config = &loaded.config;
     let mut findings = Findings::default();
+    // Before the database is opened, which takes away what others may do with its files.
+    inspect::file_modes(&loaded, &mut findings);
     let master = inspect::master_key(config, &mut findings);
     if let Some(store) = inspect::database(config, &mut findings).await {
         inspect::clock(&store, &mut findings).await;
@@ -41,7 +44,6 @@ pub async fn run(args: &DoctorArgs, config: &ConfigArgs) -> Result<ExitCode, Cli
         store.close().await;
     }
     inspect::issuer(config, &mut findings).await;
-    inspect::file_modes(&loaded, &mut findings);
     let healthy = findings.worst() != State::Fail;
     if args.output.json {
         out::json(&json!({"healthy": healthy, "findings": findings.json()}))?;

@@ -73,7 +73,9 @@ impl From<MasterKeyError> for CliError {
             MasterKeyError::Missing | MasterKeyError::Malformed(_) => {
                 Self::usage(error.to_string())
             }
-            MasterKeyError::Io(..) | MasterKeyError::NoEntropy => Self::Failed(error.to_string()),
+            MasterKeyError::Io(..) | MasterKeyError::Unsafe(_) | MasterKeyError::NoEntropy => {
+                Self::Failed(error.to_string())
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `gatewright key`: signing keys.
 
-use super::args::{ConfigArgs, OutputArgs, now, read_file, signing_algorithm};
+use super::args::{ConfigArgs, OutputArgs, now, read_secret_file, signing_algorithm};
 use super::error::CliError;
 use super::{open, out};
 use crate::flows::admin::keys;
@@ -97,7 +97,7 @@ pub async fn run(command: KeyCommand, config: &ConfigArgs) -> Result<ExitCode, C
             say(&made, args.output)?;
         }
         KeyCommand::Import(args) => {
-            let pem = read_file(&args.file)?;
+            let pem = read_secret_file(&args.file)?;
             let made = keys::import(admin, &pem, max_age_s, now()).await?;
             say(&[made], args.output)?;
         }

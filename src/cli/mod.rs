@@ -29,6 +29,7 @@ mod policy_refused;
 pub mod runtime;
 pub mod serve;
 mod shipping;
+mod upkeep;
 mod user;
 mod user_fields;
 

@@ -7,6 +7,7 @@ use crate::flows::alerts::AlertSettings;
 use crate::notify::Notifiers;
 use crate::notify::email::{Email, MailServer};
 use crate::notify::webhook::{Webhook, system_resolver};
+use crate::private_files;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
@@ -119,7 +120,7 @@ fn read(path: &Path) -> Result<String, String> {
 }
 
 fn secret(path: &Path) -> Result<Zeroizing<String>, String> {
-    let content = Zeroizing::new(read(path)?);
+    let content = private_files::read(path).map_err(|fault| fault.to_string())?;
     Ok(Zeroizing::new(content.trim().to_owned()))
 }
 

@@ -77,13 +77,7 @@ pub async fn open_store(config: &Config) -> Result<Store, CliError> {
 /// # Errors
 /// [`CliError`]
 pub async fn open(config: &Config) -> Result<Opened, CliError> {
-    // What is given is read first: a mistake in it leaves nothing behind.
-    let given = match &config.master_key {
-        Some(_) => {
-            Some(master_key::resolve(config).map_err(|error| CliError::usage(error.to_string()))?)
-        }
-        None => None,
-    };
+    let given = master_key::existing(config).map_err(|error| CliError::usage(error.to_string()))?;
     open_migrating(config, Migrate::Embedded, given).await
 }
 
@@ -96,7 +90,13 @@ pub async fn open_migrating(
     migrate: Migrate,
     given: Option<GivenKey>,
 ) -> Result<Opened, CliError> {
+    // The key is read first: a mistake in it leaves nothing behind.
+    let given = match given {
+        Some(given) => Some(given),
+        None => master_key::existing(config)?,
+    };
     let store = open_store(config).await?;
+    let given = own_database(config, &store, given).await?;
     let migrated = if migrate == Migrate::Any || store.backend() == Backend::Sqlite {
         store.migrate().await?
     } else {
@@ -126,6 +126,31 @@ pub async fn open_migrating(
         announcements,
         migrated,
     })
+}
+
+/// Refuses a database that another master key sealed, or one that is missing, before anything is made or changed.
+async fn own_database(
+    config: &Config,
+    store: &Store,
+    given: Option<GivenKey>,
+) -> Result<Option<GivenKey>, CliError> {
+    let Some(sealed_by) = keys::sealed_by(store).await? else {
+        return Ok(given);
+    };
+    let given = match given {
+        Some(given) => given,
+        // Another process may have made both since.
+        None => master_key::existing(config)?.ok_or_else(|| {
+            let path = config.database.generated_master_key_file();
+            CliError::Failed(format!(
+                "this database was sealed under master key {sealed_by}, and {} is missing: restore the file from your \
+                 backup, or give the key by master_key_file; a new one is never made in its place",
+                path.unwrap_or_default().display()
+            ))
+        })?,
+    };
+    keys::refuse_another(&sealed_by, &derive(&given.0)?)?;
+    Ok(Some(given))
 }
 
 /// Opens everything for one command, and prints what the operator should hear. Only a command that makes something
@@ -180,6 +205,7 @@ pub fn event_stream(
         addresses: config.events.addresses.into(),
         tokens_per_s: config.events.tokens_per_s,
         decisions_per_s: config.events.decisions_per_s,
+        refusals_per_minute: config.events.refusals_per_minute,
         queue: config.events.queue,
     };
     EventStream::new(recorder, entropy.clone(), settings)

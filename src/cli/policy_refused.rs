@@ -7,7 +7,7 @@
 
 use super::error::CliError;
 use super::open;
-use crate::config::{Config, MasterKey, host_name, master_key};
+use crate::config::{Config, host_name, master_key};
 use crate::crypto::Entropy;
 use crate::flows::policy_refusal::{self, PolicyRefusal};
 use crate::store::{Store, StoreOptions};
@@ -32,7 +32,7 @@ pub(super) fn record(config: &Config, cause: &str) {
 }
 
 async fn attempt(config: &Config, cause: &str) -> Result<bool, CliError> {
-    let (Some(file), Some(key)) = (&config.policy.file, existing_key(config)) else {
+    let (Some(file), Some((key, _))) = (&config.policy.file, master_key::existing(config)?) else {
         return Ok(false);
     };
     let options = StoreOptions {
@@ -53,14 +53,6 @@ async fn attempt(config: &Config, cause: &str) -> Result<bool, CliError> {
     let recorded = policy_refusal::record(&store, &master, &events, refusal, unix_now()).await;
     store.close().await;
     recorded.map_err(failed)
-}
-
-/// The master key, unless it would have to be made.
-fn existing_key(config: &Config) -> Option<MasterKey> {
-    let made = config.database.generated_master_key_file();
-    let exists = config.master_key.is_some() || made.is_some_and(|path| path.exists());
-    let (key, _) = exists.then(|| master_key::resolve(config).ok()).flatten()?;
-    Some(key)
 }
 
 fn failed(error: impl Display) -> CliError {

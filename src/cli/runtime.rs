@@ -4,9 +4,9 @@
 
 use super::alerting::{self, Alerting};
 use super::error::CliError;
-use super::metrics;
 use super::open::Opened;
-use crate::config::Config;
+use super::{metrics, upkeep};
+use crate::config::{Config, EventsConfig};
 use crate::domain::event::Happening;
 use crate::flows::clients::ClientCache;
 use crate::flows::scopes::ScopeDirectory;
@@ -17,8 +17,6 @@ use crate::http::server::{self, ServerSettings, Tls};
 use crate::http::state::Clock;
 use crate::http::{App, signals};
 use crate::notify::Notifiers;
-use crate::store::events::{retention, verify};
-use crate::store::sweep;
 use crate::telemetry::{self, DecisionLines, Telemetry};
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -221,7 +219,7 @@ pub async fn run(
         };
         issuer.events.note(loaded, unix_now());
     }
-    let mut work = background(&issuer, config.events.retention_days);
+    let mut work = background(&issuer, config.events.clone());
     let alerting = Alerting::new(config, notifiers, &issuer)?;
     work.extend(alerting::background(&alerting, &issuer));
     let alerts = Arc::clone(&alerting.alerts);
@@ -267,13 +265,16 @@ pub async fn run(
     if let Err(error) = issuer.events.finish(&issuer.store, unix_now()).await {
         tracing::warn!(%error, waiting = issuer.events.waiting(), "the last events are not written");
     }
-    sign_head(&issuer).await;
+    upkeep::sign_heads(&issuer).await;
     issuer.store.close().await;
     Ok(())
 }
 
 /// What every node does beside answering.
-fn background(issuer: &SharedIssuer, retention_days: u32) -> Vec<tokio::task::JoinHandle<()>> {
+fn background(
+    issuer: &SharedIssuer,
+    events_config: EventsConfig,
+) -> Vec<tokio::task::JoinHandle<()>> {
     let every = |period: Duration| {
         let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -332,68 +333,15 @@ fn background(issuer: &SharedIssuer, retention_days: u32) -> Vec<tokio::task::Jo
             }
         }),
         tokio::spawn(async move {
+            let mut is_over = false;
             loop {
                 sweep_interval.tick().await;
-                sweep_all(&sweep_issuer).await;
-                learn_password_costs(&sweep_issuer).await;
-                remove_old_events(&sweep_issuer, retention_days).await;
-                sign_head(&sweep_issuer).await;
+                upkeep::sweep_all(&sweep_issuer).await;
+                upkeep::learn_password_costs(&sweep_issuer).await;
+                upkeep::remove_old_events(&sweep_issuer, events_config.retention_days).await;
+                is_over = upkeep::cut_events(&sweep_issuer, events_config.max_rows, is_over).await;
+                upkeep::sign_heads(&sweep_issuer).await;
             }
         }),
     ]
-}
-
-async fn sweep_all(issuer: &SharedIssuer) {
-    let upkeep = &issuer.store.metrics().upkeep;
-    loop {
-        match sweep::batch(&issuer.store, unix_now()).await {
-            Ok(0) => return upkeep.cleaned(unix_now()),
-            Ok(removed) => {
-                upkeep.removed(removed);
-                tracing::debug!(removed, "expired rows removed");
-                tokio::task::yield_now().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "expired rows are removed later");
-                return;
-            }
-        }
-    }
-}
-
-async fn learn_password_costs(issuer: &SharedIssuer) {
-    let learnt = password_costs::learn(&issuer.store, &issuer.passwords, unix_now());
-    if let Err(error) = learnt.await {
-        tracing::warn!(%error, "what stored password hashes cost is read later");
-    }
-}
-
-async fn remove_old_events(issuer: &SharedIssuer, retention_days: u32) {
-    if retention_days == 0 {
-        return;
-    }
-    let cutoff = unix_now() - i64::from(retention_days) * 86_400;
-    let key = issuer.events.recorder().key();
-    loop {
-        match retention::batch(&issuer.store, key, cutoff).await {
-            Ok(0) => return,
-            Ok(_) => tokio::task::yield_now().await,
-            Err(error) => {
-                tracing::warn!(%error, "old events are removed later");
-                return;
-            }
-        }
-    }
-}
-
-/// Signs the end of this node's chain, and tells the log: a copy kept elsewhere shows if the chain is cut short.
-async fn sign_head(issuer: &SharedIssuer) {
-    let recorder = issuer.events.recorder();
-    match verify::sign_head(&issuer.store, recorder, unix_now()).await {
-        Ok(None) => {}
-        Ok(Some((seq, hash))) => {
-            tracing::info!(target: "gatewright::event_head", writer = recorder.writer(), seq, hash, "signed");
-        }
-        Err(error) => tracing::warn!(%error, "the end of the events is signed later"),
-    }
 }

@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the clock enters here")]
 
-use super::args::read_file;
+use super::args::read_secret_file;
 use super::error::CliError;
 use crate::config::Ratio;
 use crate::crypto::Entropy;
@@ -90,7 +90,7 @@ impl ShipArgs {
 /// # Errors
 /// [`CliError::Usage`]
 pub fn shipper(issuer: &str, client_id: &str, secret: &Path) -> Result<Shipper, CliError> {
-    let secret = Zeroizing::new(read_file(secret)?);
+    let secret = read_secret_file(secret)?;
     Shipper::new(issuer, client_id, secret.trim()).map_err(CliError::usage)
 }
 

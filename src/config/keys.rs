@@ -129,9 +129,11 @@ pub(super) const KEYS: &[Key] = &[
 
     key!("events.addresses", events.addresses, read::kept_address, "How much of a caller's address is kept in events and logged: full, truncated (/24, IPv6 /48) or none."),
     key!("events.retention_days", events.retention_days, read::integer(0..=36_500), "Days until an event is removed; 0 keeps all."),
+    key!("events.max_rows", events.max_rows, read::integer(0..=1_000_000_000_000), "Events that are kept, about a kilobyte each; beyond it the oldest refusals, failed logins, decisions and tokens go before their time, and what matters never. 0 is any number."),
     key!("events.tokens_per_s", events.tokens_per_s, read::integer(0..=100_000), "Access tokens recorded one by one in a second; of more, a number for each client and minute."),
     key!("events.decisions_per_s", events.decisions_per_s, read::integer(1..=100_000), "Decisions that authorizers may send to a node in a second; those beyond are taken a second later."),
-    key!("events.queue", events.queue, read::integer(100..=1_000_000), "Events that may wait to be written. What doesn't fit is counted and told."),
+    key!("events.refusals_per_minute", events.refusals_per_minute, read::integer(1..=10_000), "Refusals and failed logins of one kind recorded one by one in a minute for each network (/24, IPv6 /48); of more, a number for each network and minute."),
+    key!("events.queue", events.queue, read::integer(100..=1_000_000), "Events of each sort that may wait to be written. What doesn't fit is counted and told."),
 
     key!("alerts.every_s", alerts.every_s, read::integer(0..=300), "Seconds between two looks at what happened; one node looks for all. 0 turns alerts off."),
     key!("alerts.quiet_s", alerts.quiet_s, read::integer(60..=86_400), "Seconds without a sign after which an alert resolves, and for which it isn't raised again."),

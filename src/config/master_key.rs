@@ -3,7 +3,6 @@
 use std::{
     fmt, fs, io,
     io::Write as _,
-    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +16,7 @@ use base64::{
 use zeroize::{Zeroize as _, ZeroizeOnDrop, Zeroizing};
 
 use super::{Config, MasterKeySource, checks::master_key_missing};
+use crate::private_files::{self, Fault};
 
 const LENGTH: usize = 32;
 const EXPECTED: &str =
@@ -46,13 +46,6 @@ pub enum Announcement {
     Quiet,
     /// It did not exist and was made. With sealed keys already in the database this means that the old one is lost.
     Created(PathBuf),
-    /// Others than the owner may read the file.
-    ReadableByOthers {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
     /// The database is in memory, and so is the key.
     Ephemeral,
 }
@@ -64,12 +57,6 @@ impl fmt::Display for Announcement {
             Self::Created(path) => write!(
                 f,
                 "made a master key in {}: keep a copy apart from the database; without it the signing keys are lost",
-                path.display()
-            ),
-            Self::ReadableByOthers { path, mode } => write!(
-                f,
-                "the master key file {} can be read by others (mode {mode:04o}): run `chmod 600 {}`",
-                path.display(),
                 path.display()
             ),
             Self::Ephemeral => {
@@ -88,6 +75,8 @@ pub enum MasterKeyError {
     Malformed(String),
     /// A file could not be read or made.
     Io(PathBuf, io::Error),
+    /// Others could have written the file, or can read it.
+    Unsafe(Fault),
     /// The system gave no random bytes.
     NoEntropy,
 }
@@ -107,6 +96,7 @@ impl fmt::Display for MasterKeyError {
                 "the master key file {} can't be used ({error}): check master_key_file and the file's permissions",
                 path.display()
             ),
+            Self::Unsafe(fault) => write!(f, "the master key is not used: {fault}"),
             Self::NoEntropy => f.write_str("the system gives no random bytes for a master key"),
         }
     }
@@ -114,24 +104,36 @@ impl fmt::Display for MasterKeyError {
 
 impl std::error::Error for MasterKeyError {}
 
+/// Reads the master key, if there is one; `None` if it would have to be made. Makes nothing.
+///
+/// # Errors
+/// If it is missing on PostgreSQL, malformed, or its file can't be read or isn't ours alone.
+pub fn existing(config: &Config) -> Result<Option<(MasterKey, Announcement)>, MasterKeyError> {
+    let key = match &config.master_key {
+        Some(MasterKeySource::Value(value)) => decode(value.expose())
+            .map_err(|_| MasterKeyError::Malformed("master_key".to_owned()))?,
+        Some(MasterKeySource::File(path)) => read(path)?,
+        None if config.database.is_postgres() => return Err(MasterKeyError::Missing),
+        None => match config.database.generated_master_key_file() {
+            // Also a link that leads nowhere: nothing is made in its place.
+            Some(path) if path.symlink_metadata().is_ok() => read(&path)?,
+            _ => return Ok(None),
+        },
+    };
+    Ok(Some((key, Announcement::Quiet)))
+}
+
 /// Reads the master key; on SQLite makes one, once, if none was given.
 ///
 /// # Errors
-/// If it is missing on PostgreSQL, malformed, or its file cannot be read or made.
+/// As [`existing`], and if its file can't be made.
 pub fn resolve(config: &Config) -> Result<(MasterKey, Announcement), MasterKeyError> {
-    match &config.master_key {
-        Some(MasterKeySource::Value(value)) => {
-            let key = decode(value.expose())
-                .map_err(|_| MasterKeyError::Malformed("master_key".to_owned()))?;
-            Ok((key, Announcement::Quiet))
-        }
-        Some(MasterKeySource::File(path)) => read(path),
-        None if config.database.is_postgres() => Err(MasterKeyError::Missing),
-        None => match config.database.generated_master_key_file() {
-            Some(path) if path.exists() => read(&path),
-            Some(path) => create(&path),
-            None => Ok((generate()?, Announcement::Ephemeral)),
-        },
+    if let Some(existing) = existing(config)? {
+        return Ok(existing);
+    }
+    match config.database.generated_master_key_file() {
+        Some(path) => create(&path),
+        None => Ok((generate()?, Announcement::Ephemeral)),
     }
 }
 
@@ -174,20 +176,12 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
     GeneralPurpose::new(alphabet, config).decode(text).ok()
 }
 
-fn read(path: &Path) -> Result<(MasterKey, Announcement), MasterKeyError> {
-    let io = |error| MasterKeyError::Io(path.to_owned(), error);
-    let text = Zeroizing::new(fs::read_to_string(path).map_err(io)?);
-    let key = decode(&text).map_err(|_| MasterKeyError::Malformed(path.display().to_string()))?;
-    let mode = fs::metadata(path).map_err(io)?.mode() & 0o7777;
-    let announcement = if mode.trailing_zeros() >= 6 {
-        Announcement::Quiet
-    } else {
-        Announcement::ReadableByOthers {
-            path: path.to_owned(),
-            mode,
-        }
-    };
-    Ok((key, announcement))
+fn read(path: &Path) -> Result<MasterKey, MasterKeyError> {
+    let text = private_files::read(path).map_err(|fault| match fault {
+        Fault::Io(_, error) => MasterKeyError::Io(path.to_owned(), error),
+        fault => MasterKeyError::Unsafe(fault),
+    })?;
+    decode(&text).map_err(|_| MasterKeyError::Malformed(path.display().to_string()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "before there is an `Entropy`")]
@@ -206,6 +200,7 @@ fn generate() -> Result<MasterKey, MasterKeyError> {
 #[expect(clippy::disallowed_methods, reason = "before there is an `Entropy`")]
 fn create(path: &Path) -> Result<(MasterKey, Announcement), MasterKeyError> {
     let io = |error| MasterKeyError::Io(path.to_owned(), error);
+    private_files::check_folders(path).map_err(MasterKeyError::Unsafe)?;
     let key = generate()?;
     let mut unique = [0; 8];
     SystemRandom::new()
@@ -222,18 +217,16 @@ fn create(path: &Path) -> Result<(MasterKey, Announcement), MasterKeyError> {
             removed.and_then(|()| sync_directory_of(path)).map_err(io)?;
             Ok((key, Announcement::Created(path.to_owned())))
         }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Ok((read(path)?, Announcement::Quiet))
+        }
         Err(error) => Err(io(error)),
     }
 }
 
 fn write_draft(draft: &Path, key: &MasterKey) -> io::Result<()> {
     let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(key.expose()));
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(draft)?;
+    let mut file = private_files::create_new(draft)?;
     file.write_all(text.as_bytes())?;
     file.write_all(b"\n")?;
     file.sync_all()
@@ -371,18 +364,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_can_read_is_announced() {
+    fn a_file_that_others_can_read_is_refused_with_the_command_that_mends_it() {
         let directory = directory("loose");
         let config = on_sqlite(&directory);
         resolve(&config).unwrap();
         let path = directory.join("gatewright.db.master-key");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        let (_, announced) = resolve(&config).unwrap();
-        assert_eq!(
-            announced,
-            Announcement::ReadableByOthers { path, mode: 0o644 }
+        let error = resolve(&config).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!("chmod 600 {}", path.display())),
+            "{error}"
         );
-        assert!(announced.to_string().contains("chmod 600"));
         fs::remove_dir_all(directory).unwrap();
     }
 

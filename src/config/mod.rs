@@ -2,7 +2,7 @@
 //!
 //! Owns the settings, their defaults, their checks and where each value came from. `keys.rs` is the one table
 //! that parsing, variable names, `config show` and the example file are made of. The file system and the
-//! variables passed in are the only inputs; nothing here imports another layer.
+//! variables passed in are the only inputs; nothing here imports another layer but `private_files`.
 
 mod alerts;
 mod checks;
@@ -19,6 +19,8 @@ mod values;
 use std::{collections::BTreeMap, path::Path};
 
 use serde_json::Value;
+
+use crate::private_files;
 
 pub use alerts::{AlertLimits, AlertsConfig};
 pub use error::{ConfigError, Problem};
@@ -167,8 +169,15 @@ impl Config {
             }
         }
         checks::check_together(&config, &provenance, &mut problems);
+        let loaded = Loaded { config, provenance };
+        if let Some(file) = loaded.file_with_secrets()
+            && let Err(fault) = private_files::check(file)
+        {
+            let what = format!("it holds a secret: {fault}");
+            problems.push(Problem::missing("the configuration file", what));
+        }
         if problems.is_empty() {
-            Ok(Loaded { config, provenance })
+            Ok(loaded)
         } else {
             Err(ConfigError { problems })
         }

@@ -10,11 +10,15 @@ pub struct EventsConfig {
     pub addresses: KeptAddress,
     /// Days until an event is removed; 0 is never.
     pub retention_days: u32,
+    /// Rows that the table may have; 0 is any number.
+    pub max_rows: i64,
     /// Access tokens recorded one by one in a second; of more there is a number for each client and minute.
     pub tokens_per_s: u32,
     /// Decisions that authorizers may send in a second, at most.
     pub decisions_per_s: u32,
-    /// Events that may wait to be written.
+    /// Refusals of one kind recorded one by one in a minute for each network, at most.
+    pub refusals_per_minute: u32,
+    /// Events of each sort that may wait to be written.
     pub queue: usize,
 }
 
@@ -23,8 +27,10 @@ impl Default for EventsConfig {
         Self {
             addresses: KeptAddress::Full,
             retention_days: 90,
+            max_rows: 10_000_000,
             tokens_per_s: 50,
             decisions_per_s: 200,
+            refusals_per_minute: 30,
             queue: 10_000,
         }
     }

@@ -12,6 +12,8 @@ use ipnet::IpNet;
 use toml::de::DeValue;
 use url::Url;
 
+use crate::private_files;
+
 use super::{KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, SecretText};
 
 /// A value before its key has read it.
@@ -302,7 +304,7 @@ pub(super) fn texts(raw: &Raw) -> Result<Vec<String>, String> {
 /// The content of a file that holds the URL.
 pub(super) fn database_url_file(raw: &Raw) -> Result<String, String> {
     let path = path(raw)?;
-    let content = std::fs::read_to_string(&path).map_err(|error| cannot_read(&path, &error))?;
+    let content = private_files::read(&path).map_err(|fault| fault.to_string())?;
     let url = content.trim().to_owned();
     check_database_url(&url)
         .map_err(|what| format!("the content of {}: {what}", path.display()))?;

@@ -1,5 +1,6 @@
 //! The table, the layers and the checks.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use super::{Config, ConfigError, KEYS, Loaded, MasterKeySource, Source, example_toml};
@@ -17,6 +18,8 @@ impl Written {
         let path =
             std::env::temp_dir().join(format!("gatewright-config-{}-{count}", std::process::id()));
         std::fs::write(&path, text).unwrap();
+        let own = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, own).unwrap();
         Self(path)
     }
 }

@@ -15,6 +15,16 @@ pub struct Keyring {
     jwks: Bytes,
     etag: Arc<str>,
     version: Vec<(String, String)>,
+    rejected: Vec<Rejected>,
+}
+
+/// A key of the database that isn't used, for it isn't as we wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Its id.
+    pub kid: String,
+    /// Why.
+    pub cause: String,
 }
 
 impl Keyring {
@@ -38,7 +48,19 @@ impl Keyring {
             jwks,
             etag,
             version,
+            rejected: Vec::new(),
         }
+    }
+
+    /// The same, with the keys that are not used.
+    #[must_use]
+    pub fn without(self, rejected: Vec<Rejected>) -> Self {
+        Self { rejected, ..self }
+    }
+
+    /// The keys that are not used.
+    pub fn rejected(&self) -> &[Rejected] {
+        &self.rejected
     }
 
     /// The key that signs with this algorithm.

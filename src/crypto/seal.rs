@@ -95,6 +95,7 @@ pub struct MasterKeys {
     /// Seals where a listing goes on.
     pub cursors: SealingKey,
     client_secrets: hmac::Key,
+    rows: hmac::Key,
     csrf: hmac::Key,
     logins: hmac::Key,
     refresh_tokens: hmac::Key,
@@ -116,6 +117,7 @@ impl MasterKeys {
             events: ChainKey::new(mac("gatewright events v1")?),
             cursors: SealingKey::derive(master, "gatewright cursors v1")?,
             client_secrets: mac("gatewright client secrets v1")?,
+            rows: mac("gatewright rows v1")?,
             csrf: mac("gatewright csrf v1")?,
             logins: mac("gatewright login names v1")?,
             refresh_tokens: mac("gatewright refresh tokens v1")?,
@@ -130,6 +132,14 @@ impl MasterKeys {
     /// Keyed SHA-256 of a generated client secret, base64url.
     pub fn client_secret_digest(&self, client_id: &str, secret: &str) -> String {
         tag(&self.client_secrets, &[client_id, secret])
+    }
+
+    /// What tells a row that we wrote from one that somebody put into the database: a keyed hash of its table and of
+    /// the columns that grant something.
+    pub fn row_seal(&self, table: &str, columns: &[&str]) -> String {
+        let mut parts = vec![table];
+        parts.extend(columns);
+        tag(&self.rows, &parts)
     }
 
     /// The CSRF token of a form: bound to the browser, the purpose and the content it acts on.

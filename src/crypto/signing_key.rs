@@ -134,6 +134,24 @@ pub fn import_pem(pem: &str) -> Result<PrivatePkcs8, KeyError> {
     Ok(PrivatePkcs8(der))
 }
 
+/// What a public key has beside its numbers.
+fn describe(public_jwk: &mut Value, kid: &str, algorithm: Algorithm) {
+    if let Some(members) = public_jwk.as_object_mut() {
+        members.insert("kid".to_owned(), Value::from(kid));
+        members.insert("alg".to_owned(), Value::from(algorithm.as_str()));
+        members.insert("use".to_owned(), Value::from("sig"));
+    }
+}
+
+/// What the thumbprint covers (RFC 7638 §3.2, RFC 8037 §2).
+fn members_of_thumbprint(algorithm: Algorithm) -> &'static [&'static str] {
+    match algorithm {
+        Algorithm::Es256 => &["kty", "crv", "x", "y"],
+        Algorithm::EdDsa => &["kty", "crv", "x"],
+        Algorithm::Rs256 | Algorithm::Ps256 => &["kty", "n", "e"],
+    }
+}
+
 impl SigningKey {
     /// Parses a private key and derives its public JWK and kid.
     ///
@@ -180,11 +198,7 @@ impl SigningKey {
             }
         };
         let kid = thumbprint(&public_jwk).map_err(refuse("the public key has no thumbprint"))?;
-        if let Some(members) = public_jwk.as_object_mut() {
-            members.insert("kid".to_owned(), Value::from(kid.as_str()));
-            members.insert("alg".to_owned(), Value::from(algorithm.as_str()));
-            members.insert("use".to_owned(), Value::from("sig"));
-        }
+        describe(&mut public_jwk, &kid, algorithm);
         Ok(Self {
             kid,
             algorithm,
@@ -193,10 +207,11 @@ impl SigningKey {
         })
     }
 
-    /// Parses a stored private key whose public JWK is known: cheaper than [`Self::parse`].
+    /// Parses a stored private key whose public JWK is known: cheaper than [`Self::parse`]. That the halves belong
+    /// together is for the caller to know, who sealed the private one for this kid.
     ///
     /// # Errors
-    /// [`KeyError`] if the halves can't be used.
+    /// [`KeyError`] if the halves can't be used, or the public one says more or else than [`Self::parse`] lets it say.
     pub fn restore(
         algorithm: Algorithm,
         private: &PrivatePkcs8,
@@ -221,6 +236,14 @@ impl SigningKey {
             Algorithm::Ps256 => return Err(KeyError(unusable.to_owned())),
         };
         let kid = thumbprint(&public_jwk).map_err(refuse("the public key has no thumbprint"))?;
+        let numbers = members_of_thumbprint(algorithm)
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), public_jwk.get(*name)?.clone())));
+        let mut expected = Value::Object(numbers.collect());
+        describe(&mut expected, &kid, algorithm);
+        if public_jwk != expected {
+            return Err(KeyError(unusable.to_owned()));
+        }
         Ok(Self {
             kid,
             algorithm,

@@ -1,93 +1,43 @@
 //! The stream of events: where each is made, and how it comes to the table without holding anybody up.
 //!
-//! Security events are recorded in the transaction of their act. The rest wait in a bounded queue, which a task of the
-//! node writes in batches; what doesn't fit is counted, and the count is an event itself. Access tokens by the thousand
-//! are recorded one by one up to a rate, and beyond it as a number for each client and minute.
+//! Security events are recorded in the transaction of their act. The rest wait in bounded queues, one for each sort, which
+//! a task of the node writes in batches; what doesn't fit is counted, and the count is an event itself. Access tokens by
+//! the thousand are recorded one by one up to a rate, and beyond it as a number for each client and minute; what strangers
+//! cause likewise, for each network and minute.
+
+mod sampling;
+mod settings;
+
+pub use settings::{AddressPrivacy, EventSettings};
 
 use super::context;
 use crate::crypto::Entropy;
 use crate::crypto::entropy::NoEntropy;
 use crate::domain::ClientId;
 use crate::domain::client::{AuthMethod, GrantType};
-use crate::domain::event::{Event, Happening, RequestContext};
-use crate::store::events::{self, Recorder};
+use crate::domain::event::{Event, Happening, RequestContext, Sort};
+use crate::store::events::{self, Recorder, verify};
 use crate::store::{Store, StoreError, Tx};
+use sampling::{Sampling, Share};
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Events written in one transaction, at most.
 const BATCH: usize = 500;
-/// Requests that came to no use case, recorded in a second at most: anybody can send those by the thousand, and they
-/// mustn't crowd out what matters. The log has them all.
-const REFUSED_PER_S: u32 = 50;
 /// How long a client that authenticates again and again is not recorded again, seconds.
 const AUTHENTICATED_EVERY_S: i64 = 60;
+/// Chains that one event tells of, at most.
+const ENDS: usize = 500;
 /// How long what goes on is not told again, seconds.
 const TOLD_EVERY_S: i64 = 3600;
-
-/// How much of an address is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum AddressPrivacy {
-    /// All of it.
-    #[default]
-    Full,
-    /// The network: /24 of IPv4, /48 of IPv6.
-    Truncated,
-    /// Nothing.
-    None,
-}
-
-impl AddressPrivacy {
-    /// What of an address is kept.
-    pub fn kept(self, address: IpAddr) -> Option<String> {
-        let address = address.to_canonical();
-        match (self, address) {
-            (Self::None, _) => None,
-            (Self::Full, address) => Some(address.to_string()),
-            (Self::Truncated, IpAddr::V4(v4)) => {
-                let [a, b, c, _] = v4.octets();
-                Some(format!("{a}.{b}.{c}.0/24"))
-            }
-            (Self::Truncated, IpAddr::V6(v6)) => {
-                let [a, b, c, ..] = v6.segments();
-                Some(format!("{a:x}:{b:x}:{c:x}::/48"))
-            }
-        }
-    }
-}
-
-/// How events are kept.
-#[derive(Clone, Debug)]
-pub struct EventSettings {
-    /// How much of an address is kept.
-    pub addresses: AddressPrivacy,
-    /// Access tokens recorded one by one in a second, at most.
-    pub tokens_per_s: u32,
-    /// Decisions that authorizers may send in a second, at most.
-    pub decisions_per_s: u32,
-    /// Events that may wait to be written.
-    pub queue: usize,
-}
-
-impl Default for EventSettings {
-    fn default() -> Self {
-        Self {
-            addresses: AddressPrivacy::Full,
-            tokens_per_s: 50,
-            decisions_per_s: 200,
-            queue: 10_000,
-        }
-    }
-}
 
 /// The stream.
 pub struct EventStream {
     recorder: Recorder,
     entropy: Entropy,
     settings: EventSettings,
-    queue: Mutex<Vec<Event>>,
+    queue: Mutex<Queue>,
     lost: AtomicU64,
     made: AtomicU32,
     rates: Mutex<Rates>,
@@ -95,18 +45,43 @@ pub struct EventStream {
     unwritten: tokio::sync::Mutex<Vec<Event>>,
 }
 
+/// What waits to be written. Each sort has a place of its own, so that none pushes another out.
+#[derive(Default)]
+struct Queue([Vec<Event>; Sort::ALL.len()]);
+
+impl Queue {
+    fn place(&mut self, sort: Sort) -> Option<&mut Vec<Event>> {
+        let at = Sort::ALL.iter().position(|known| *known == sort)?;
+        self.0.get_mut(at)
+    }
+
+    fn len(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    /// Moves all of it, what matters first.
+    fn drain_into(&mut self, events: &mut Vec<Event>) {
+        for place in &mut self.0 {
+            events.append(place);
+        }
+    }
+}
+
 #[derive(Default)]
 struct Rates {
     /// Access tokens that are recorded one by one.
     tokens: PerSecond,
-    /// Requests that came to no use case.
-    refused: PerSecond,
+    /// What strangers cause.
+    sampling: Sampling,
     /// Decisions that authorizers sent.
     decisions: PerSecond,
     minute: i64,
     beyond: HashMap<(GrantType, ClientId), u64>,
     authenticated: HashMap<(ClientId, AuthMethod), i64>,
     told: HashMap<String, i64>,
+    /// How far the chains were that were told of, and when that was.
+    ends: HashMap<String, i64>,
+    ends_at: Option<i64>,
 }
 
 /// So many in a second, and no more.
@@ -170,7 +145,11 @@ impl EventStream {
     /// [`NoEntropy`]
     pub fn record(&self, tx: &mut Tx, happening: Happening, now: i64) -> Result<(), NoEntropy> {
         let event = self.event(happening, now)?;
-        events::record(tx, &self.recorder, event);
+        if self.has_row(&event) {
+            events::record(tx, &self.recorder, event);
+        } else {
+            self.recorder.tell(&event);
+        }
         Ok(())
     }
 
@@ -181,18 +160,21 @@ impl EventStream {
             return;
         };
         self.recorder.tell(&event);
-        let is_cheap = matches!(
-            event.happening,
-            Happening::RequestRefused { .. }
-                | Happening::AccessRefused {
-                    client_id: None,
-                    subject: None,
-                    ..
-                }
-        );
-        if !is_cheap || self.may_keep_refused(now) {
+        if self.has_row(&event) {
             self.enqueue(event);
         }
+    }
+
+    /// Whether an event is recorded by itself. What isn't counts as one of a number.
+    fn has_row(&self, event: &Event) -> bool {
+        let sort = event.happening.sort();
+        if !sort.is_sampled() {
+            return true;
+        }
+        let network =
+            context::current().and_then(|request| AddressPrivacy::Truncated.kept(request.address));
+        let share = Share(self.settings.refusals_per_minute);
+        locked(&self.rates).sampling.takes(event, network, share)
     }
 
     /// Whether so many decisions of authorizers may be written now: what they send takes turns with what happens here.
@@ -202,10 +184,6 @@ impl EventStream {
         locked(&self.rates)
             .decisions
             .takes(count.min(most), most, now)
-    }
-
-    fn may_keep_refused(&self, now: i64) -> bool {
-        locked(&self.rates).refused.takes(1, REFUSED_PER_S, now)
     }
 
     /// Notes an access token: by itself, or, when there are many, as one of a number.
@@ -273,6 +251,37 @@ impl EventStream {
         }
     }
 
+    /// Notes once in an hour how far the other chains are that went on, in the one that goes for its age alone: so none
+    /// is taken away whole, unseen.
+    ///
+    /// # Errors
+    /// [`StoreError`]
+    pub async fn note_ends(&self, store: &Store, now: i64) -> Result<(), StoreError> {
+        let is_due = |rates: &Rates| {
+            rates
+                .ends_at
+                .is_none_or(|last| !(0..TOLD_EVERY_S).contains(&(now - last)))
+        };
+        if !is_due(&locked(&self.rates)) {
+            return Ok(());
+        }
+        let own = Sort::Kept.chain(self.recorder.writer());
+        let mut ends = verify::ends(store).await?;
+        {
+            let mut rates = locked(&self.rates);
+            ends.retain(|end| end.writer != own && rates.ends.get(&end.writer) != Some(&end.seq));
+            ends.truncate(ENDS);
+            rates
+                .ends
+                .extend(ends.iter().map(|end| (end.writer.clone(), end.seq)));
+            rates.ends_at = Some(now);
+        }
+        if !ends.is_empty() {
+            self.note(Happening::ChainEnds { ends }, now);
+        }
+        Ok(())
+    }
+
     fn event(&self, happening: Happening, now: i64) -> Result<Event, NoEntropy> {
         let request =
             context::current().map_or_else(RequestContext::default, |request| RequestContext {
@@ -289,16 +298,19 @@ impl EventStream {
             at: now,
             happening,
             request,
+            amount: None,
         })
     }
 
     fn enqueue(&self, event: Event) {
+        let lost = event.amount.unwrap_or(1);
         let mut queue = locked(&self.queue);
-        if queue.len() < self.settings.queue {
-            queue.push(event);
-        } else {
-            drop(queue);
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        match queue.place(event.happening.sort()) {
+            Some(place) if place.len() < self.settings.queue => place.push(event),
+            _ => {
+                drop(queue);
+                self.lost.fetch_add(lost, Ordering::Relaxed);
+            }
         }
     }
 
@@ -312,7 +324,7 @@ impl EventStream {
         self.sum_up(now, false);
         loop {
             if unwritten.is_empty() {
-                unwritten.append(&mut locked(&self.queue));
+                locked(&self.queue).drain_into(&mut unwritten);
             }
             let lost = self.lost.swap(0, Ordering::Relaxed);
             if lost > 0
@@ -341,9 +353,9 @@ impl EventStream {
         self.write(store, now).await
     }
 
-    /// Turns the tokens beyond the rate into events, once a minute.
+    /// Turns what is beyond the rates into events, once a minute.
     fn sum_up(&self, now: i64, at_once: bool) {
-        let beyond = {
+        let (beyond, refusals) = {
             let mut rates = locked(&self.rates);
             let minute = now.div_euclid(60);
             if rates.minute == minute && !at_once {
@@ -353,7 +365,7 @@ impl EventStream {
             rates
                 .authenticated
                 .retain(|_, last| now.saturating_sub(*last) < AUTHENTICATED_EVERY_S);
-            std::mem::take(&mut rates.beyond)
+            (std::mem::take(&mut rates.beyond), rates.sampling.sum_up())
         };
         for ((grant, client_id), count) in beyond {
             self.note(
@@ -365,32 +377,28 @@ impl EventStream {
                 now,
             );
         }
+        for sum in refusals {
+            // Each was told of when it happened; the number is for the table.
+            match self.event(sum.happening, sum.at) {
+                Ok(event) => self.enqueue(Event {
+                    request: RequestContext {
+                        address: sum
+                            .address
+                            .filter(|_| self.settings.addresses != AddressPrivacy::None),
+                        ..RequestContext::default()
+                    },
+                    amount: Some(sum.count),
+                    ..event
+                }),
+                Err(NoEntropy) => {
+                    self.lost.fetch_add(sum.count, Ordering::Relaxed);
+                }
+            }
+        }
     }
 }
 
 /// A panic elsewhere is no reason to stop recording.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::AddressPrivacy;
-
-    #[test]
-    fn addresses_are_kept_as_far_as_the_setting_lets() {
-        for (address, full, truncated) in [
-            ("203.0.113.7", "203.0.113.7", "203.0.113.0/24"),
-            ("::ffff:203.0.113.7", "203.0.113.7", "203.0.113.0/24"),
-            ("2001:db8:1:2::3", "2001:db8:1:2::3", "2001:db8:1::/48"),
-        ] {
-            let address = address.parse().unwrap();
-            assert_eq!(AddressPrivacy::Full.kept(address).as_deref(), Some(full));
-            assert_eq!(
-                AddressPrivacy::Truncated.kept(address).as_deref(),
-                Some(truncated)
-            );
-            assert_eq!(AddressPrivacy::None.kept(address), None);
-        }
-    }
 }

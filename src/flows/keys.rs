@@ -1,14 +1,18 @@
 //! Signing keys: `pending → active → retiring → gone` (ARCHITECTURE, 7).
 
+mod sealed;
+
+pub use sealed::sealed_public;
+use sealed::{build, open, public_seal, seal, version};
+
 use super::events::EventStream;
 use super::{FlowError, Issuer};
 use crate::crypto::signing_key::{self, PrivatePkcs8, SigningKey};
-use crate::crypto::{Entropy, Keyring, MasterKeys};
+use crate::crypto::{Keyring, MasterKeys};
 use crate::domain::event::Happening;
 use crate::store::signing_keys::{self, KeyRecord};
 use crate::store::{Store, clients, settings};
 use gatewright_authorizer::jose::Algorithm;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// What tokens are signed with; the first is the default for access tokens.
@@ -20,27 +24,44 @@ const POLL_S: i64 = 2;
 /// The setting that names the master key that sealed the database.
 pub(crate) const MASTER_KEY_ID: &str = "master_key_id";
 
-/// Refuses a database that another master key sealed, and remembers the first.
+/// The id of the master key that sealed a database; `None` for one that has none yet.
+///
+/// # Errors
+/// [`FlowError`]
+pub async fn sealed_by(store: &Store) -> Result<Option<String>, FlowError> {
+    if store.pending_migrations().await? == Store::known_migrations() {
+        return Ok(None);
+    }
+    Ok(settings::get(store, MASTER_KEY_ID).await?)
+}
+
+/// Refuses a master key that isn't the one that sealed a database.
 ///
 /// # Errors
 /// [`FlowError::Internal`] that names both key ids.
+pub fn refuse_another(sealed_by: &str, master: &MasterKeys) -> Result<(), FlowError> {
+    if sealed_by == master.id() {
+        return Ok(());
+    }
+    Err(FlowError::Internal(format!(
+        "this database was sealed under master key {sealed_by}, and the one given is {}: give the right one \
+         (master_key or master_key_file), or restore it from your backup",
+        master.id()
+    )))
+}
+
+/// Refuses a database that another master key sealed, and remembers the first.
+///
+/// # Errors
+/// As [`refuse_another`].
 pub async fn check_master_key(store: &Store, master: &MasterKeys) -> Result<(), FlowError> {
     if settings::get(store, MASTER_KEY_ID).await?.is_none() {
         let mut tx = store.begin().await?;
         settings::put_if_absent(&mut tx, MASTER_KEY_ID, master.id()).await?;
         tx.commit().await?;
     }
-    let known = settings::get(store, MASTER_KEY_ID)
-        .await?
-        .unwrap_or_default();
-    if known == master.id() {
-        return Ok(());
-    }
-    Err(FlowError::Internal(format!(
-        "this database was sealed under master key {known}, and the one given is {}: give the right one \
-         (master_key or master_key_file), or restore it from your backup",
-        master.id()
-    )))
+    let known = settings::get(store, MASTER_KEY_ID).await?;
+    refuse_another(&known.unwrap_or_default(), master)
 }
 
 /// Makes the first key of each algorithm. It signs at once: nobody can have cached a JWKS without it.
@@ -74,37 +95,6 @@ async fn blocking<T: Send + 'static>(
     Ok(outcome.map_err(|error| FlowError::Internal(error.to_string()))??)
 }
 
-fn seal(
-    master: &MasterKeys,
-    entropy: &Entropy,
-    algorithm: Algorithm,
-    private: &PrivatePkcs8,
-    state: &str,
-    now: i64,
-    activates_at: i64,
-) -> Result<KeyRecord, FlowError> {
-    let key = SigningKey::parse(algorithm, private)?;
-    let sealed_private =
-        master
-            .signing_keys
-            .seal(entropy, &context(key.kid()), private.expose())?;
-    Ok(KeyRecord {
-        kid: key.kid().to_owned(),
-        algorithm: algorithm.as_str().to_owned(),
-        state: state.to_owned(),
-        public_jwk: key.public_jwk().to_string(),
-        sealed_private,
-        created_at: now,
-        activates_at,
-        retired_at: None,
-        gone_at: None,
-    })
-}
-
-fn context(kid: &str) -> String {
-    format!("signing_key.sealed_private {kid} sign")
-}
-
 async fn insert(
     store: &Store,
     events: &EventStream,
@@ -131,50 +121,6 @@ async fn insert(
 /// [`FlowError::Internal`] that names a key that can't be opened; a new one is never made in its place.
 pub async fn load(store: &Store, master: &MasterKeys) -> Result<Keyring, FlowError> {
     build(master, &signing_keys::all(store).await?)
-}
-
-fn build(master: &MasterKeys, records: &[KeyRecord]) -> Result<Keyring, FlowError> {
-    let mut active = Vec::new();
-    let mut published: Vec<Value> = Vec::new();
-    for record in records.iter().filter(|record| record.state != "gone") {
-        let public: Value = serde_json::from_str(&record.public_jwk)?;
-        match record.state.as_str() {
-            "active" => active.push(Arc::new(open(master, record, public.clone())?)),
-            // It will sign: better to know now.
-            "pending" => drop(open(master, record, public.clone())?),
-            _ => {}
-        }
-        published.push(public);
-    }
-    Ok(Keyring::new(active, &published, version(records)))
-}
-
-fn version(records: &[KeyRecord]) -> Vec<(String, String)> {
-    let live = records.iter().filter(|record| record.state != "gone");
-    live.map(|record| (record.kid.clone(), record.state.clone()))
-        .collect()
-}
-
-fn open(master: &MasterKeys, record: &KeyRecord, public: Value) -> Result<SigningKey, FlowError> {
-    let unreadable = || {
-        FlowError::Internal(format!(
-            "signing key {} can't be opened with master key {}: give the master key that sealed it",
-            record.kid,
-            master.id()
-        ))
-    };
-    let algorithm: Algorithm = record.algorithm.parse().map_err(|_| unreadable())?;
-    let der = master
-        .signing_keys
-        .open(&context(&record.kid), &record.sealed_private)
-        .map_err(|_| unreadable())?;
-    let key = SigningKey::restore(algorithm, &PrivatePkcs8::new(der), public)
-        .map_err(|_| unreadable())?;
-    if key.kid() == record.kid {
-        Ok(key)
-    } else {
-        Err(unreadable())
-    }
 }
 
 /// What `rotate` and `import` did.
@@ -320,14 +266,8 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
         let pending = state("pending", algorithm);
         if let Some(key) = pending.filter(|key| key.activates_at <= now) {
             // A key that nobody can use must not take the place of one that signs.
-            if let Err(error) = open(&issuer.master, key, serde_json::from_str(&key.public_jwk)?) {
-                let rejected = || Happening::KeyRejected {
-                    kid: key.kid.clone(),
-                    cause: error.to_string(),
-                };
-                issuer
-                    .events
-                    .note_hourly(&format!("key {}", key.kid), rejected, now);
+            if let Err(error) = open(&issuer.master, key) {
+                note_rejected(issuer, &key.kid, &error.to_string(), now);
                 return Err(error);
             }
             promote(issuer, algorithm, now).await?;
@@ -345,7 +285,27 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
     {
         signing_keys::forget_expired(store, now).await?;
     }
-    refresh(issuer).await
+    for key in &records {
+        if key.public_seal.is_none() && key.state != "gone" && open(&issuer.master, key).is_ok() {
+            let seal = public_seal(&issuer.master, &key.kid, &key.algorithm, &key.public_jwk);
+            signing_keys::seal_public(store, &key.kid, &seal).await?;
+        }
+    }
+    refresh(issuer).await?;
+    for key in issuer.keyring.load().rejected() {
+        note_rejected(issuer, &key.kid, &key.cause, now);
+    }
+    Ok(())
+}
+
+fn note_rejected(issuer: &Issuer, kid: &str, cause: &str, now: i64) {
+    let rejected = || Happening::KeyRejected {
+        kid: kid.to_owned(),
+        cause: cause.to_owned(),
+    };
+    issuer
+        .events
+        .note_hourly(&format!("key {kid}"), rejected, now);
 }
 
 /// Takes up the keys as the database has them now.

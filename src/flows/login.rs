@@ -3,7 +3,7 @@
 mod device;
 mod guesses;
 
-use super::{FlowError, Issuer, to_the_end};
+use super::{FlowError, Issuer, administration, to_the_end};
 use crate::crypto::password::{HashError, Verdict};
 use crate::crypto::token::{SessionCookie, sha256};
 use crate::domain::account::{PASSWORD_MAX_BYTES, canonical_login, canonical_password};
@@ -266,7 +266,8 @@ async fn begin_session(
             subject: begun.subject.clone(),
             session_id: begun.session_id.clone(),
             known_device,
-            administrator: accounts::is_administrator(&mut tx, &begun.subject).await?,
+            administrator: administration::administers_in(&mut tx, &shared.master, &begun.subject)
+                .await?,
         };
         shared.record(&mut tx, succeeded, now)?;
         let started = Happening::SessionStarted {

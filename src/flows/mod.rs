@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod admin;
 pub mod admin_token;
+pub mod administration;
 pub mod alerts;
 mod authorization_response;
 pub mod authorize;

@@ -3,7 +3,7 @@
 use super::activity::Range;
 use super::admin::events::Query;
 use super::interaction::Interaction;
-use super::{FlowError, Issuer};
+use super::{FlowError, Issuer, administration};
 use crate::domain::event::Happening;
 use crate::domain::form::encode;
 use crate::domain::session::Session;
@@ -115,7 +115,7 @@ pub(super) async fn administrator(
     issuer: &Issuer,
     subject: &Subject,
 ) -> Result<Option<Account>, FlowError> {
-    if !accounts::administers(&issuer.store, subject).await? {
+    if !administration::administers(&issuer.store, &issuer.master, subject).await? {
         return Ok(None);
     }
     let account = accounts::by_subject(&issuer.store, subject).await?;

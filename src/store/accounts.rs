@@ -89,12 +89,21 @@ const REHASH: &str = "
        SET password_hash = $3
      WHERE subject = $1
        AND password_hash = $2";
-const IS_ADMINISTRATOR: &str = "SELECT granted_at FROM administrator WHERE subject = $1";
-const ADMINISTRATORS: &str = "SELECT subject FROM administrator ORDER BY subject";
+const ADMINISTRATION: &str = "
+    SELECT subject, granted_at, seal
+      FROM administrator
+     WHERE subject = $1";
+const ADMINISTRATIONS: &str = "
+    SELECT subject, granted_at, seal
+      FROM administrator
+     ORDER BY subject";
+/// A grant whose seal isn't ours is none, and makes room for one that is.
 const GRANT_ADMINISTRATION: &str = "
-    INSERT INTO administrator (subject, granted_at)
-    VALUES ($1, $2)
-    ON CONFLICT (subject) DO NOTHING";
+    INSERT INTO administrator (subject, granted_at, seal)
+    VALUES ($1, $2, $3)
+    ON CONFLICT (subject) DO UPDATE
+       SET granted_at = excluded.granted_at,
+           seal = excluded.seal";
 const TAKE_ADMINISTRATION: &str = "DELETE FROM administrator WHERE subject = $1";
 const DELETE: &str = "DELETE FROM account WHERE subject = $1";
 
@@ -292,58 +301,70 @@ pub async fn delete(tx: &mut Tx, subject: &Subject) -> Result<bool, StoreError> 
     Ok(tx.execute(DELETE, params![subject.as_str()]).await? == 1)
 }
 
-/// Whether a person is an administrator.
+/// That a person is an administrator, as stored: whoever reads it makes sure that the seal is ours.
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+pub struct Administration {
+    /// The person.
+    pub subject: String,
+    /// Since when, Unix seconds.
+    pub granted_at: i64,
+    /// Tells that we wrote it; rows of an older version have none.
+    pub seal: Option<String>,
+}
+
+/// What is stored of a person as an administrator, in a transaction.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn is_administrator(tx: &mut Tx, subject: &Subject) -> Result<bool, StoreError> {
-    let row: Option<(i64,)> = tx
-        .fetch_optional(IS_ADMINISTRATOR, params![subject.as_str()])
-        .await?;
-    Ok(row.is_some())
+pub async fn administration_in(
+    tx: &mut Tx,
+    subject: &Subject,
+) -> Result<Option<Administration>, StoreError> {
+    tx.fetch_optional(ADMINISTRATION, params![subject.as_str()])
+        .await
 }
 
-/// Whether a person is an administrator now, outside of any transaction.
+/// What is stored of a person as an administrator now, outside of any transaction.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn administers(store: &Store, subject: &Subject) -> Result<bool, StoreError> {
-    let row: Option<(i64,)> = store
-        .fetch_optional(IS_ADMINISTRATOR, params![subject.as_str()])
-        .await?;
-    Ok(row.is_some())
+pub async fn administration(
+    store: &Store,
+    subject: &Subject,
+) -> Result<Option<Administration>, StoreError> {
+    store
+        .fetch_optional(ADMINISTRATION, params![subject.as_str()])
+        .await
 }
 
-/// Every administrator.
+/// What is stored of every administrator.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn administrators(store: &Store) -> Result<Vec<Subject>, StoreError> {
-    let rows: Vec<(String,)> = store.fetch_all(ADMINISTRATORS, params![]).await?;
-    Ok(rows
-        .into_iter()
-        .map(|(subject,)| Subject::new(subject))
-        .collect())
+pub async fn administrations(store: &Store) -> Result<Vec<Administration>, StoreError> {
+    store.fetch_all(ADMINISTRATIONS, params![]).await
 }
 
-/// Makes a person an administrator, or no longer one. False if nothing changed by it.
+/// Makes a person an administrator.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] if there is no such person.
-pub async fn set_administrator(
+pub async fn grant_administration(
     tx: &mut Tx,
     subject: &Subject,
-    administrator: bool,
-    now: i64,
-) -> Result<bool, StoreError> {
-    let rows = if administrator {
-        tx.execute(GRANT_ADMINISTRATION, params![subject.as_str(), now])
-            .await?
-    } else {
-        tx.execute(TAKE_ADMINISTRATION, params![subject.as_str()])
-            .await?
-    };
-    Ok(rows == 1)
+    (granted_at, seal): (i64, &str),
+) -> Result<(), StoreError> {
+    let grant = params![subject.as_str(), granted_at, seal];
+    tx.execute(GRANT_ADMINISTRATION, grant).await.map(drop)
+}
+
+/// Makes a person no longer an administrator. False if they were none.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn take_administration(tx: &mut Tx, subject: &Subject) -> Result<bool, StoreError> {
+    let rows = tx.execute(TAKE_ADMINISTRATION, params![subject.as_str()]);
+    Ok(rows.await? == 1)
 }
 
 /// The statements of this file, for the test that prepares each on both databases.
@@ -357,8 +378,8 @@ pub const STATEMENTS: &[&str] = &[
     SET_PASSWORD,
     LOCK_UNCHANGED,
     REHASH,
-    IS_ADMINISTRATOR,
-    ADMINISTRATORS,
+    ADMINISTRATION,
+    ADMINISTRATIONS,
     GRANT_ADMINISTRATION,
     TAKE_ADMINISTRATION,
     DELETE,

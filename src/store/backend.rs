@@ -116,8 +116,7 @@ impl Store {
         let path = sqlite_path(&options.url).ok_or_else(|| {
             StoreError::Internal("database.url must begin with sqlite:// or postgres://".to_owned())
         })?;
-        prepare_file(&path)
-            .map_err(|error| StoreError::Unavailable(format!("{}: {error}", path.display())))?;
+        prepare_file(&path)?;
         let connect = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)

@@ -3,7 +3,7 @@
 use super::{Store, StoreError, Tx, params};
 
 /// A key as stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
 pub struct KeyRecord {
     /// RFC 7638 thumbprint.
     pub kid: String,
@@ -23,26 +23,17 @@ pub struct KeyRecord {
     pub retired_at: Option<i64>,
     /// When it leaves the JWKS, Unix seconds.
     pub gone_at: Option<i64>,
+    /// Tells that the public half is ours, also when the private one is gone; rows of an older version have none.
+    pub public_seal: Option<String>,
 }
 
-type KeyRow = (
-    String,
-    String,
-    String,
-    String,
-    String,
-    i64,
-    i64,
-    Option<i64>,
-    Option<i64>,
-);
-
 const INSERT: &str = "
-    INSERT INTO signing_key (kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO signing_key (kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at, public_seal)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
     ON CONFLICT DO NOTHING";
 const ALL: &str = "
-    SELECT kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at, retired_at, gone_at
+    SELECT kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at, retired_at, gone_at,
+           public_seal
       FROM signing_key
      ORDER BY created_at, kid";
 const RETIRE_ACTIVE: &str = "
@@ -79,6 +70,12 @@ const WITHDRAW: &str = "
      WHERE kid = $1
        AND state IN ('pending', 'retiring')";
 
+const SEAL_PUBLIC: &str = "
+    UPDATE signing_key
+       SET public_seal = $2
+     WHERE kid = $1
+       AND public_seal IS NULL";
+
 /// Adds a key unless its algorithm has one in that state already, or its kid was ever used. True if added.
 ///
 /// # Errors
@@ -95,6 +92,7 @@ pub async fn insert(tx: &mut Tx, key: &KeyRecord) -> Result<bool, StoreError> {
                 &key.sealed_private,
                 key.created_at,
                 key.activates_at,
+                key.public_seal.clone(),
             ],
         )
         .await?;
@@ -106,35 +104,18 @@ pub async fn insert(tx: &mut Tx, key: &KeyRecord) -> Result<bool, StoreError> {
 /// # Errors
 /// [`StoreError`]
 pub async fn all(store: &Store) -> Result<Vec<KeyRecord>, StoreError> {
-    let rows: Vec<KeyRow> = store.fetch_all(ALL, vec![]).await?;
-    Ok(rows
-        .into_iter()
-        .map(
-            |(
-                kid,
-                algorithm,
-                state,
-                public_jwk,
-                sealed_private,
-                created_at,
-                activates_at,
-                retired_at,
-                gone_at,
-            )| {
-                KeyRecord {
-                    kid,
-                    algorithm,
-                    state,
-                    public_jwk,
-                    sealed_private,
-                    created_at,
-                    activates_at,
-                    retired_at,
-                    gone_at,
-                }
-            },
-        )
-        .collect())
+    store.fetch_all(ALL, vec![]).await
+}
+
+/// Seals the public half of a key that an older version wrote.
+///
+/// # Errors
+/// [`StoreError`]
+pub async fn seal_public(store: &Store, kid: &str, seal: &str) -> Result<(), StoreError> {
+    store
+        .execute(SEAL_PUBLIC, params![kid, seal])
+        .await
+        .map(drop)
 }
 
 /// Puts the pending key of an algorithm in the active one's place, if its time has come. Returns the kids of
@@ -173,4 +154,12 @@ pub async fn withdraw(tx: &mut Tx, kid: &str, now: i64) -> Result<bool, StoreErr
 }
 
 /// The statements of this file, for the test that prepares each on both databases.
-pub const STATEMENTS: &[&str] = &[INSERT, ALL, RETIRE_ACTIVE, ACTIVATE, FORGET, WITHDRAW];
+pub const STATEMENTS: &[&str] = &[
+    INSERT,
+    ALL,
+    RETIRE_ACTIVE,
+    ACTIVATE,
+    FORGET,
+    WITHDRAW,
+    SEAL_PUBLIC,
+];

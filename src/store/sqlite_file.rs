@@ -1,6 +1,8 @@
 //! The file of SQLite: where it is, who may read it, who is making it.
 
 use super::{Store, StoreError, StoreOptions};
+use crate::private_files::{self, Fault};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// The path of a `sqlite://` URL: `sqlite://relative.db`, `sqlite:///absolute.db`.
@@ -12,25 +14,42 @@ pub fn sqlite_path(url: &str) -> Option<PathBuf> {
     (!path.is_empty()).then(|| PathBuf::from(path))
 }
 
-/// Makes the file and its folder, readable by the owner only.
-pub(super) fn prepare_file(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+/// Makes the file and its folder, readable by the owner only. Of a file that is there, others lose what they may do.
+pub(super) fn prepare_file(path: &Path) -> Result<(), StoreError> {
+    let unusable = |fault: Fault| StoreError::Unavailable(fault.to_string());
+    let failed = |error: std::io::Error| {
+        StoreError::Unavailable(format!(
+            "{} can't be made ({error}): check the path and its permissions",
+            path.display()
+        ))
+    };
     if let Some(folder) = path
         .parent()
         .filter(|f| !f.as_os_str().is_empty() && !f.exists())
     {
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
+        private_files::create_folder(folder).map_err(failed)?;
     }
-    if !path.exists() {
-        std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
+    private_files::check_folders(path).map_err(unusable)?;
+    match private_files::create_new(path) {
+        Ok(_) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    for suffix in ["", "-wal", "-shm", ".lock"] {
+        let file = beside(path, suffix);
+        if !suffix.is_empty() && file.symlink_metadata().is_err() {
+            continue;
+        }
+        match private_files::tighten(&file) {
+            Ok(None) => {}
+            Ok(Some(mode)) => tracing::warn!(
+                file = %file.display(),
+                "the database was open to others (mode {mode:04o}): from now on it is its owner's alone"
+            ),
+            // Gone since: whoever used it last has closed the database.
+            Err(Fault::Io(_, error)) if error.kind() == ErrorKind::NotFound => {}
+            Err(fault) => return Err(unusable(fault)),
+        }
     }
     Ok(())
 }
@@ -61,23 +80,21 @@ impl Store {
     }
 }
 
-fn lock_name(path: &Path) -> PathBuf {
+fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
+    name.push(suffix);
     PathBuf::from(name)
+}
+
+fn lock_name(path: &Path) -> PathBuf {
+    beside(path, ".lock")
 }
 
 /// Held by the one process that makes or migrates a SQLite file.
 pub(super) async fn lock(path: &Path) -> Result<std::fs::File, StoreError> {
-    use std::os::unix::fs::OpenOptionsExt;
     let name = lock_name(path);
     tokio::task::spawn_blocking(move || {
-        let file = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&name)?;
+        let file = private_files::create(&name)?;
         file.lock()?;
         Ok(file)
     })

@@ -40,8 +40,9 @@ fn an_api_is_guarded_on_a_laptop_by_the_commands_as_they_stand() {
         return;
     }
     let program = Program::sqlite();
-    let folder = program.dir.0.join("guarded");
-    let mut script = commands("laptop-commands").replace("/tmp/guarded", folder.to_str().unwrap());
+    let folder = program.dir.0.display().to_string();
+    let program = program.with("TMPDIR", &folder);
+    let mut script = commands("laptop-commands");
     let free: Vec<TcpListener> = (0..3)
         .map(|_| TcpListener::bind("127.0.0.1:0").unwrap())
         .collect();

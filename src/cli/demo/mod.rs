@@ -9,11 +9,13 @@ use super::error::CliError;
 use super::open::open;
 use super::{metrics, runtime};
 use crate::config::{Config, Ratio};
+use crate::crypto::Entropy;
 use crate::flows::SharedIssuer;
 use crate::flows::admin::decisions::{self, Batch, LINES_MAX};
 use crate::flows::scopes::ScopeDirectory;
 use crate::http::{App, router};
 use crate::notify::Notifiers;
+use crate::private_files;
 use crate::telemetry::DecisionLines;
 use axum::Router;
 use axum::routing::{any, get};
@@ -80,24 +82,45 @@ impl Drop for DataDir {
 }
 
 impl DataDir {
-    fn prepare(given: Option<&Path>, port: u16) -> Result<Self, CliError> {
-        use std::os::unix::fs::DirBuilderExt;
-        let made_up = format!("gatewright-demo-{}-{port}", std::process::id());
-        let (path, temporary) = match given {
-            Some(path) => (path.to_owned(), false),
-            None => (std::env::temp_dir().join(made_up), true),
+    fn prepare(given: Option<&Path>) -> Result<Self, CliError> {
+        let unusable = |path: &Path, error: &dyn std::fmt::Display| {
+            CliError::usage(format!(
+                "data folder {}: {error}; give another --data-dir",
+                path.display()
+            ))
         };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&path)
-            .map_err(|error| {
-                CliError::usage(format!(
-                    "data folder {}: {error}; give another --data-dir",
-                    path.display()
-                ))
-            })?;
-        Ok(Self { path, temporary })
+        if let Some(path) = given {
+            private_files::create_folder(path).map_err(|error| unusable(path, &error))?;
+            return Ok(Self {
+                path: path.to_owned(),
+                temporary: false,
+            });
+        }
+        let name = Entropy::system()
+            .id()
+            .map_err(|error| CliError::failed(error.to_string()))?;
+        let path = std::env::temp_dir().join(format!("gatewright-demo-{name}"));
+        // Of a name that nobody knows beforehand, and not one that is there.
+        private_files::create_new_folder(&path).map_err(|error| unusable(&path, &error))?;
+        Ok(Self {
+            path,
+            temporary: true,
+        })
+    }
+
+    /// Writes a file of the demo's own.
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, CliError> {
+        let path = self.path.join(name);
+        let failed = |error: std::io::Error| {
+            CliError::Failed(format!(
+                "{} can't be written ({error}): give another --data-dir",
+                path.display()
+            ))
+        };
+        let mut file = private_files::create(&path).map_err(failed)?;
+        file.set_len(0).map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
+        Ok(path)
     }
 }
 
@@ -113,7 +136,7 @@ pub fn run(args: &DemoArgs) -> Result<ExitCode, CliError> {
 async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::Failed(error.to_string());
     let signal = runtime::shutdown_signal()?;
-    let dir = DataDir::prepare(args.data_dir.as_deref(), args.port)?;
+    let dir = DataDir::prepare(args.data_dir.as_deref())?;
     let mut config = Config {
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         ..Config::default()
@@ -125,8 +148,7 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
     config.database.url = format!("sqlite://{}", dir.path.join("gatewright.db").display());
     "warn".clone_into(&mut config.log.level);
     let policy_text = seed::policy(&config.issuer);
-    let policy_file = dir.path.join("policy.toml");
-    std::fs::write(&policy_file, &policy_text).map_err(|error| failed(&error))?;
+    let policy_file = dir.write("policy.toml", &policy_text)?;
     let decided = DecisionLines::new(Ratio::ALL);
     let _telemetry = runtime::telemetry(&config, &[], Some(&decided))?;
 

@@ -5,12 +5,12 @@ use super::super::open;
 use super::findings::Findings;
 use crate::config::{Config, Loaded, MasterKeySource, master_key as master_key_file};
 use crate::crypto::{Entropy, MasterKeys};
-use crate::flows::admin::{Admin, keys as admin_keys};
+use crate::flows::admin::{Admin, administrators, keys as admin_keys};
+use crate::private_files::{self, Fault};
 use crate::store::{Backend, Store};
 use gatewright_authorizer::fetch::{Limits, get};
 use gatewright_authorizer::jose::parse_object;
 use serde_json::Value;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub(super) fn master_key(config: &Config, findings: &mut Findings) -> Option<Mas
     const CHECK: &str = "master key";
     let made = config.database.generated_master_key_file();
     if let (None, Some(path)) = (&config.master_key, &made)
-        && !path.exists()
+        && path.symlink_metadata().is_err()
     {
         if config
             .database
@@ -45,8 +45,9 @@ pub(super) fn master_key(config: &Config, findings: &mut Findings) -> Option<Mas
         return None;
     }
     let remedy = "give the right key by master_key_file (GATEWRIGHT_MASTER_KEY_FILE)";
-    match master_key_file::resolve(config) {
-        Ok((key, _)) => match open::derive(&key) {
+    match master_key_file::existing(config) {
+        Ok(None) => None,
+        Ok(Some((key, _))) => match open::derive(&key) {
             Ok(master) => {
                 findings.ok(CHECK, format!("readable, its id is {}", master.id()));
                 Some(master)
@@ -211,6 +212,34 @@ pub(super) async fn keys(
             "start the server: a running one takes it up within a second",
         );
     }
+    for kid in &report.rejected {
+        findings.fail(
+            CHECK,
+            format!("key {kid} was not written by the holder of the master key, and is not used"),
+            format!(
+                "find out who can write the database; 'gatewright key retire {kid}' takes the row out"
+            ),
+        );
+    }
+    administrators(admin, findings).await;
+}
+
+/// People whom the database alone calls administrators.
+async fn administrators(admin: Admin<'_>, findings: &mut Findings) {
+    const CHECK: &str = "administrators";
+    match administrators::unsealed(admin).await {
+        Ok(unsealed) => {
+            for subject in unsealed {
+                findings.fail(
+                    CHECK,
+                    format!("the database calls {subject} an administrator, whom nobody made one, and who is none"),
+                    "find out who can write the database; if it's right, run 'gatewright user update NAME \
+                     --administrator true'",
+                );
+            }
+        }
+        Err(error) => findings.fail(CHECK, error.to_string(), "check the database"),
+    }
 }
 
 /// The issuer's discovery document, fetched as a client would.
@@ -264,25 +293,22 @@ pub(super) async fn issuer(config: &Config, findings: &mut Findings) {
     }
 }
 
-/// Files with secrets that others than the owner may read.
+/// Files with secrets that others could have written or may read.
 pub(super) fn file_modes(loaded: &Loaded, findings: &mut Findings) {
     const CHECK: &str = "file modes";
     let config = &loaded.config;
     let mut all_well = true;
     let mut look = |what: &str, path: &Path, grave: bool| {
-        let Ok(metadata) = std::fs::metadata(path) else {
+        let Err(fault) = private_files::check(path) else {
             return;
         };
-        let mode = metadata.permissions().mode() & 0o7777;
-        if mode.trailing_zeros() >= 6 {
-            return;
-        }
+        let remedy = match &fault {
+            Fault::Io(..) => return,
+            Fault::Open(file, _) => format!("run 'chmod 600 {}'", file.display()),
+            _ => "use a file and a folder of your own".to_owned(),
+        };
         all_well = false;
-        let found = format!(
-            "{what} {} is open to others (mode {mode:04o})",
-            path.display()
-        );
-        let remedy = format!("run 'chmod 600 {}'", path.display());
+        let found = format!("{what}: {fault}");
         if grave {
             findings.fail(CHECK, found, remedy);
         } else {
@@ -310,6 +336,15 @@ pub(super) fn file_modes(loaded: &Loaded, findings: &mut Findings) {
     }
     if let Some(tls) = &config.tls {
         look("the TLS key", &tls.key_file, true);
+    }
+    let alerts = &config.alerts;
+    for (what, file) in [
+        ("the webhook's secret", &alerts.webhook_secret_file),
+        ("the mail server's password", &alerts.email_password_file),
+    ] {
+        if let Some(file) = file {
+            look(what, file, true);
+        }
     }
     if all_well {
         findings.ok(CHECK, "the files with secrets are the owner's alone");

@@ -83,6 +83,17 @@ const fn same(one: &str, other: &str) -> bool {
     true
 }
 
+/// The end of a chain of events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChainEnd {
+    /// Its name.
+    pub writer: String,
+    /// The number of its last event.
+    pub seq: i64,
+    /// The chain's hash there.
+    pub hash: String,
+}
+
 happenings! {
     /// A person gave the right password.
     LoginSucceeded = "login_succeeded", Info, Committed {
@@ -292,6 +303,10 @@ happenings! {
     /// A node's clock and the database's disagree.
     ClockSkew = "clock_skew", Warning, Queued {
         seconds: i64,
+    }
+    /// How far the other chains of events had come, told in this one, so that none can be taken away whole.
+    ChainEnds = "chain_ends", Info, Queued {
+        ends: Vec<ChainEnd>,
     }
     /// More events came than could be kept: so many are missing.
     EventsLost = "events_lost", Critical, Queued {

@@ -4,13 +4,15 @@
 
 mod happening;
 mod reasons;
+mod sort;
 
-pub use happening::Happening;
+pub use happening::{ChainEnd, Happening};
 pub use reasons::{
     AccessRefusal, AssertionFault, BrowserSession, ClientAuthFailure, Decision, FailureCause,
     LoginFailure, RequestRefusal, SessionEnd, ThrottleScope, TokenRefusal, UnverifiedRequest,
     UriDifference,
 };
+pub use sort::Sort;
 
 use super::device::DeviceClass;
 use serde_json::{Map, Value};
@@ -96,6 +98,22 @@ impl Kind {
             _ => return None,
         })
     }
+
+    /// Whether one of its events may stand for many, with their number as `count` in its detail.
+    pub fn may_be_many(&self) -> bool {
+        matches!(
+            self.name,
+            "login_failed"
+                | "login_throttled"
+                | "authorization_refused"
+                | "token_refused"
+                | "client_authentication_failed"
+                | "access_refused"
+                | "request_refused"
+                | "request_failed"
+                | "tokens_issued"
+        )
+    }
 }
 
 /// On whose behalf something happens: the request's ids and sender. Empty outside of requests.
@@ -122,6 +140,8 @@ pub struct Event {
     pub happening: Happening,
     /// On whose behalf.
     pub request: RequestContext,
+    /// How many it stands for, if it isn't one.
+    pub amount: Option<u64>,
 }
 
 /// Hex digits of an event's id.

@@ -3,6 +3,7 @@
 use super::users::{Ended, find};
 use super::{Act, Admin, AdminError};
 use crate::domain::{Account, Subject};
+use crate::flows::administration;
 use crate::store::{accounts as rows, sessions};
 use serde_json::json;
 
@@ -22,7 +23,24 @@ pub struct Changed {
 /// # Errors
 /// [`AdminError`]
 pub async fn all(admin: Admin<'_>) -> Result<Vec<Subject>, AdminError> {
-    Ok(rows::administrators(admin.store).await?)
+    let rows = rows::administrations(admin.store).await?;
+    let ours = rows
+        .into_iter()
+        .filter(|row| administration::is_ours(admin.master, row));
+    Ok(ours.map(|row| Subject::new(row.subject)).collect())
+}
+
+/// Whom the database calls an administrator and we never made one: an older version may have, or somebody who can write
+/// the database.
+///
+/// # Errors
+/// [`AdminError`]
+pub async fn unsealed(admin: Admin<'_>) -> Result<Vec<Subject>, AdminError> {
+    let rows = rows::administrations(admin.store).await?;
+    let others = rows
+        .into_iter()
+        .filter(|row| !administration::is_ours(admin.master, row));
+    Ok(others.map(|row| Subject::new(row.subject)).collect())
 }
 
 /// Whether a person is one.
@@ -30,7 +48,7 @@ pub async fn all(admin: Admin<'_>) -> Result<Vec<Subject>, AdminError> {
 /// # Errors
 /// [`AdminError`]
 pub async fn is(admin: Admin<'_>, subject: &Subject) -> Result<bool, AdminError> {
-    Ok(rows::administers(admin.store, subject).await?)
+    Ok(administration::administers(admin.store, admin.master, subject).await?)
 }
 
 /// Makes a person one, or no longer one.
@@ -46,7 +64,8 @@ pub async fn set(
     let account = find(admin, name).await?;
     let mut ended = Ended::default();
     let mut tx = admin.store.begin().await?;
-    if rows::set_administrator(&mut tx, &account.subject, administrator, now).await? {
+    let subject = &account.subject;
+    if administration::set(&mut tx, admin.master, subject, administrator, now).await? {
         ended.sessions = sessions::end_subject(&mut tx, &account.subject).await?;
         let what = if administrator {
             "administrator_granted"

@@ -118,6 +118,7 @@ fn lost(sender: Sender<'_>, now: i64) -> Option<Event> {
             count: sender.lost.min(LOST_MAX),
         },
         request: RequestContext::default(),
+        amount: None,
     })
 }
 
@@ -175,6 +176,7 @@ pub fn decision(line: &str, shipped_by: Option<&str>, now: i64) -> Option<Event>
         at: at.min(now),
         happening,
         request,
+        amount: None,
     })
 }
 

@@ -110,6 +110,8 @@ pub struct KeysReport {
     pub sealed_by_another: Option<String>,
     /// Why the keys can't be opened.
     pub unreadable: Option<String>,
+    /// Keys that are left out, for we never wrote their rows.
+    pub rejected: Vec<String>,
 }
 
 /// Looks at the keys without changing anything.
@@ -135,9 +137,19 @@ pub async fn examine(admin: Admin<'_>, now: i64) -> Result<KeysReport, AdminErro
     }
     let sealed_by = settings::get(admin.store, MASTER_KEY_ID).await?;
     report.sealed_by_another = sealed_by.filter(|id| id != admin.master.id());
-    report.unreadable = keys::load(admin.store, admin.master)
-        .await
-        .err()
-        .map(|error| error.to_string());
+    match keys::load(admin.store, admin.master).await {
+        Ok(keyring) => {
+            let rejected = keyring.rejected().iter();
+            report.rejected = rejected.map(|key| key.kid.clone()).collect();
+        }
+        Err(error) => report.unreadable = Some(error.to_string()),
+    }
+    let is_forged = |key: &&KeyRecord| {
+        key.state == "gone"
+            && key.public_seal.is_some()
+            && keys::sealed_public(admin.master, key).is_none()
+    };
+    let forged = known.iter().filter(is_forged);
+    report.rejected.extend(forged.map(|key| key.kid.clone()));
     Ok(report)
 }

@@ -3,6 +3,7 @@
 use super::{Act, Admin, AdminError, accept, apply_claims, passwords};
 use crate::domain::account::{canonical_login, check_email, check_username};
 use crate::domain::{Account, Secret, Subject};
+use crate::flows::administration;
 use crate::store::{StoreError, accounts as rows, known_devices, refresh_tokens, sessions};
 use serde_json::{Map, Value, json};
 
@@ -121,7 +122,7 @@ pub async fn create(admin: Admin<'_>, user: NewUser, now: i64) -> Result<Account
     }
     let mut after = serde_json::to_value(&account)?;
     if administrator {
-        rows::set_administrator(&mut tx, &account.subject, true, now).await?;
+        administration::set(&mut tx, admin.master, &account.subject, true, now).await?;
         if let Value::Object(members) = &mut after {
             members.insert("administrator".to_owned(), Value::from(true));
         }

@@ -166,7 +166,7 @@ impl Watch<'_> {
 
     async fn nodes(&self) -> Result<Vec<Finding>, StoreError> {
         let mut found = Vec::new();
-        let node = |row: &Observed| row.writer.clone().map(Target::Node);
+        let node = |row: &Observed| row.node.clone().map(Target::Node);
 
         let rule = Rule::ClockSkew;
         let rows = self.recent(any("clock_skew"), &[rule]).await?;
@@ -319,7 +319,7 @@ impl Watch<'_> {
         };
         let nodes = match rule {
             Rule::ClockSkew | Rule::EventLoss | Rule::DatabaseTrouble => {
-                most(&rows, |row| row.writer.clone())
+                most(&rows, |row| row.node.clone())
             }
             _ => Vec::new(),
         };
@@ -356,5 +356,6 @@ fn all(_: &Observed) -> Option<Target> {
 }
 
 fn count(rows: &[&Observed]) -> i64 {
-    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+    let amounts = rows.iter().map(|row| row.amount);
+    amounts.fold(0, i64::saturating_add)
 }

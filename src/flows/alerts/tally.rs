@@ -1,6 +1,7 @@
 //! Counting: who and where.
 
 use crate::domain::alert::{Frequent, TopFive};
+use crate::domain::event::Sort;
 use crate::store::alerts::observed::ObservedRow;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -14,10 +15,12 @@ const NAME_MAX: usize = 120;
 #[derive(Clone, Debug)]
 pub(super) struct Observed {
     pub(super) at: i64,
-    pub(super) writer: Option<String>,
+    pub(super) node: Option<String>,
     pub(super) subject: Option<String>,
     pub(super) client_id: Option<String>,
     pub(super) address: Option<String>,
+    /// How many it stands for.
+    pub(super) amount: i64,
     detail: Map<String, Value>,
 }
 
@@ -43,10 +46,11 @@ impl From<ObservedRow> for Observed {
     fn from(row: ObservedRow) -> Self {
         Self {
             at: row.at,
-            writer: row.writer,
+            node: row.writer.as_deref().map(Sort::node).map(str::to_owned),
             subject: row.subject,
             client_id: row.client_id,
             address: row.address,
+            amount: row.amount.unwrap_or(1),
             detail: serde_json::from_str(&row.detail).unwrap_or_default(),
         }
     }
@@ -75,8 +79,8 @@ pub(super) fn most(
     name: impl Fn(&Observed) -> Option<String>,
 ) -> Vec<Frequent> {
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
-    for name in rows.iter().filter_map(|row| name(row)) {
-        *counts.entry(name).or_default() += 1;
+    for (row, name) in rows.iter().filter_map(|row| Some((row, name(row)?))) {
+        *counts.entry(name).or_default() += row.amount;
     }
     let mut found: Vec<Frequent> = counts
         .into_iter()
@@ -97,10 +101,11 @@ mod tests {
     fn by(client_id: String) -> Observed {
         Observed {
             at: 0,
-            writer: None,
+            node: None,
             subject: None,
             client_id: Some(client_id),
             address: None,
+            amount: 1,
             detail: serde_json::Map::new(),
         }
     }

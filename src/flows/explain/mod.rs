@@ -82,13 +82,17 @@ pub async fn explain(
     let told: Vec<Told> = rows
         .into_iter()
         .map(|(row, place)| {
-            let words = row.happening().as_ref().map_or_else(
+            let mut words = row.happening().as_ref().map_or_else(
                 || Words {
                     what: format!("{}, in a version that this one doesn't know", row.kind),
                     ..Words::default()
                 },
                 words::of,
             );
+            let amount = row.amount();
+            if amount > 1 && row.kind != "tokens_issued" {
+                words.what = format!("{amount} like this, told as one: {}", words.what);
+            }
             Told { row, place, words }
         })
         .collect();

@@ -5,7 +5,7 @@
 //! between processes only the order of a login and what follows from it can tell.
 
 use super::Place;
-use crate::domain::event::{Event, Happening};
+use crate::domain::event::{Event, Happening, Sort};
 use crate::store::events::EventRow;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -55,7 +55,7 @@ fn maker(row: &EventRow) -> Maker {
     if row.kind == "access_decided" {
         return None;
     }
-    let writer = row.writer.clone()?;
+    let writer = Sort::node(row.writer.as_deref()?).to_owned();
     Some((writer, row.request_id.is_some()))
 }
 
@@ -118,6 +118,7 @@ mod tests {
                 request_id: Some(request.into()),
                 ..RequestContext::default()
             },
+            amount: None,
         };
         let row = EventRow {
             writer: Some(writer.to_owned()),

@@ -310,6 +310,9 @@ pub fn of(happening: &Happening) -> Words {
             why: Some(format!("by {seconds} seconds")),
             remedy: Some("set both clocks by NTP; 'gatewright doctor' measures it".to_owned()),
         },
+        Happening::ChainEnds { ends } => {
+            Words::went(format!("the ends of {} chains of events were noted", ends.len()))
+        }
         Happening::EventsLost { count } => Words {
             what: format!("{count} events could not be kept"),
             why: Some("more came than the queue holds".to_owned()),

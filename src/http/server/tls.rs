@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
 use crate::config::TlsConfig;
+use crate::private_files;
 
 /// A certificate or its key cannot be used: which file, and why.
 #[derive(Debug)]
@@ -138,7 +139,8 @@ fn read_pair(files: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKe
     if chain.is_empty() {
         return Err(TlsError::certificate(files, "it holds no certificate"));
     }
-    let key = PrivateKeyDer::from_pem_file(&files.key_file)
+    let pem = private_files::read(&files.key_file).map_err(|fault| TlsError::key(files, fault))?;
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
         .map_err(|error| TlsError::key(files, error))?;
     CertifiedKey::from_der(chain, key, provider).map_err(|error| {
         let certificate = files.certificate_file.display();

@@ -17,13 +17,15 @@ pub struct ObservedRow {
     pub address: Option<String>,
     /// The fields of its kind, JSON.
     pub detail: String,
+    /// How many it stands for, if it isn't one.
+    pub amount: Option<i64>,
 }
 
 /// The newest of a kind, or of its labelled ones, of which those are told whose detail is like the one pattern and not
 /// like the other.
 const RECENT: &str = "
-    SELECT at, writer, subject, client_id, address, detail
-      FROM (SELECT at, writer, subject, client_id, address, detail
+    SELECT at, writer, subject, client_id, address, detail, amount
+      FROM (SELECT at, writer, subject, client_id, address, detail, amount
               FROM event
              WHERE kind = $1
                AND at > $2
@@ -42,7 +44,7 @@ const REACH: &str = "
      ORDER BY at DESC
      LIMIT 1 OFFSET $3";
 const COUNT: &str = "
-    SELECT COUNT(*)
+    SELECT CAST(COALESCE(SUM(COALESCE(amount, 1)), 0) AS BIGINT)
       FROM event
      WHERE kind = $1
        AND at > $2

@@ -2,10 +2,11 @@
 
 use super::{Store, StoreError, Tx, params};
 use crate::crypto::chain::{ChainKey, GENESIS};
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Sort};
 use std::fmt;
 use std::sync::Arc;
 
+pub mod budget;
 pub mod counts;
 mod line;
 pub mod retention;
@@ -70,7 +71,7 @@ impl Recorder {
         }
     }
 
-    /// The node's name.
+    /// The node's name, which that of each of its chains begins with.
     pub fn writer(&self) -> &str {
         &self.writer
     }
@@ -93,20 +94,39 @@ pub fn record(tx: &mut Tx, recorder: &Recorder, event: Event) {
     tx.announce(recorder, event);
 }
 
-/// Appends events to the writer's chain, in the transaction at hand.
+/// Appends events to the node's chains, one for each sort, in the transaction at hand. Every transaction takes the chains
+/// in the same order, so two never wait for each other.
 pub(super) async fn append(
     tx: &mut Tx,
     recorder: &Recorder,
     events: &[Event],
 ) -> Result<(), StoreError> {
-    let writer = recorder.writer();
+    for sort in Sort::ALL {
+        let of_sort: Vec<&Event> = events
+            .iter()
+            .filter(|event| event.happening.sort() == sort)
+            .collect();
+        if !of_sort.is_empty() {
+            let chain = sort.chain(recorder.writer());
+            append_to(tx, recorder.key(), &chain, &of_sort).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn append_to(
+    tx: &mut Tx,
+    key: &ChainKey,
+    writer: &str,
+    events: &[&Event],
+) -> Result<(), StoreError> {
     let head: Option<(i64, String)> = tx.fetch_optional(HOLD, params![writer, GENESIS]).await?;
     let (mut seq, mut hash) =
         head.ok_or_else(|| StoreError::Internal("an event's chain has no end".to_owned()))?;
     for event in events {
         seq += 1;
         let mut row = EventRow::of(event, writer, seq);
-        hash = row.link(recorder.key(), &hash);
+        hash = row.link(key, &hash);
         row.hash = Some(hash.clone());
         tx.execute(INSERT, row.params()).await?;
     }

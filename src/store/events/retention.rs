@@ -1,6 +1,7 @@
 //! Removing events that are old enough, from the beginning of each chain, so that the rest can still be verified.
 
 use super::row::EventRow;
+use super::verify::CHAIN;
 use crate::crypto::chain::ChainKey;
 use crate::store::{Store, StoreError, params};
 
@@ -21,12 +22,11 @@ const FIRST_KEPT: &str = "
        AND at >= $4
      ORDER BY seq
      LIMIT 1";
-const LAST_REMOVED: &str = "
-    SELECT event_id, kind, severity, at, writer, seq, hash, request_id, trace_id, address, device, subject,
-           client_id, detail
-      FROM event
+const BEGINNING: &str = "
+    SELECT removed_hash
+      FROM event_writer
      WHERE writer = $1
-       AND seq = $2";
+       AND removed_seq = $2";
 const MOVE_BEGINNING: &str = "
     UPDATE event_writer
        SET removed_seq = $3,
@@ -69,21 +69,35 @@ pub async fn batch(store: &Store, key: &ChainKey, cutoff: i64) -> Result<u64, St
     Ok(removed)
 }
 
-async fn remove_to(
+/// Removes a chain's rows up to one, and signs where it begins from then on. What isn't as it was written is evidence: it
+/// stays, for 'events verify' to name it, and nobody has us remove a row by making it look old.
+pub(super) async fn remove_to(
     store: &Store,
     key: &ChainKey,
     writer: &str,
     (beginning, last): (i64, i64),
 ) -> Result<u64, StoreError> {
     let mut tx = store.begin().await?;
-    let row: Option<EventRow> = tx
-        .fetch_optional(LAST_REMOVED, params![writer, last])
+    let begins: Option<(String,)> = tx
+        .fetch_optional(BEGINNING, params![writer, beginning])
         .await?;
-    // A chain with a gap is evidence: it stays as it is, for 'events verify' to name it.
-    let Some(hash) = row.and_then(|row| row.hash) else {
+    // Another node was at it: the rows are its business.
+    let Some((mut hash,)) = begins else {
         return Ok(0);
     };
-    // Another node was at it: the rows are its business.
+    let rows: Vec<EventRow> = tx
+        .fetch_all(CHAIN, params![writer, beginning, last - beginning])
+        .await?;
+    for (place, row) in (beginning + 1..).zip(&rows) {
+        let expected = row.link(key, &hash);
+        if row.seq != Some(place) || row.hash.as_ref() != Some(&expected) {
+            return Ok(0);
+        }
+        hash = expected;
+    }
+    if rows.last().and_then(|row| row.seq) != Some(last) {
+        return Ok(0);
+    }
     let signature = key.sign_removal(writer, last, &hash);
     let moved = tx
         .execute(
@@ -104,7 +118,7 @@ async fn remove_to(
 pub const STATEMENTS: &[&str] = &[
     WRITERS,
     FIRST_KEPT,
-    LAST_REMOVED,
+    BEGINNING,
     MOVE_BEGINNING,
     REMOVE,
     REMOVE_HEADS,

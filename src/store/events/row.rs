@@ -62,16 +62,19 @@ fn counted(
     let known = Happening::KINDS.iter().find(|known| known.name == kind);
     let label = known.and_then(Kind::counted_by).and_then(text);
     let route = (kind == "access_decided").then(|| text("route")).flatten();
-    let amount = (kind == "tokens_issued")
-        .then(|| detail.get("count").and_then(Value::as_i64))
-        .flatten();
+    let amount = known
+        .filter(|kind| kind.may_be_many())
+        .and_then(|_| detail.get("count")?.as_i64());
     (label, route, amount)
 }
 
 impl EventRow {
     pub(super) fn of(event: &Event, writer: &str, seq: i64) -> Self {
         let kind = event.happening.kind();
-        let detail = event.happening.detail();
+        let mut detail = event.happening.detail();
+        if let Some(amount) = event.amount {
+            detail.insert("count".to_owned(), amount.into());
+        }
         let text = |name: &str| detail.get(name).and_then(Value::as_str).map(str::to_owned);
         let (label, route, amount) = counted(kind.name, &detail);
         Self {
@@ -141,6 +144,12 @@ impl EventRow {
     pub(super) fn is_counted_rightly(&self) -> bool {
         let said = (self.label.clone(), self.route.clone(), self.amount);
         said == counted(&self.kind, &self.fields())
+    }
+
+    /// How many it stands for.
+    pub fn amount(&self) -> i64 {
+        let (_, _, amount) = counted(&self.kind, &self.fields());
+        amount.unwrap_or(1)
     }
 
     /// What happened; `None` if another version wrote it.

@@ -55,6 +55,30 @@ on_both_databases! {
         assert_eq!(watcher.raised().await, only("login_failures_address", "address:198.51.100.9"));
     }
 
+    async fn what_is_recorded_as_a_number_counts_in_full(app: TestApp) {
+        let watcher = Watcher::on(&app);
+        for n in 1..=200 {
+            let happening = Happening::LoginFailed {
+                reason: LoginFailure::WrongPassword,
+                subject: Some(Subject::new("ada")),
+                same_password_accounts: Some(n).filter(|accounts| *accounts > 1),
+            };
+            watcher.note_from("198.51.100.9", happening).await;
+        }
+        watcher.tick().await;
+        assert!(app.events("login_failed").await <= 31);
+        let observed = |rule: &str, alerts: &[gatewright::store::alerts::AlertRow]| {
+            alerts.iter().find(|alert| alert.rule == rule).map(|alert| alert.observed)
+        };
+        let open = watcher.open().await;
+        for rule in ["login_failures", "login_failures_account", "login_failures_address", "password_spraying"] {
+            assert_eq!(observed(rule, &open), Some(200), "{rule}");
+        }
+        let account = open.iter().find(|alert| alert.rule == "login_failures_account").unwrap();
+        let top: TopFive = serde_json::from_str(&account.top).unwrap();
+        assert_eq!((top.addresses[0].name.as_str(), top.addresses[0].count), ("198.51.100.9", 200));
+    }
+
     async fn one_password_over_many_accounts(app: TestApp) {
         let watcher = Watcher::on(&app);
         for n in 1..=12 {

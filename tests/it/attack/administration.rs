@@ -15,6 +15,7 @@ use gatewright::domain::event::{Decision, Happening};
 use gatewright::domain::form::encode;
 use gatewright::domain::resource::Audience;
 use gatewright::domain::{Account, ClientId, Scope};
+use gatewright::flows::admin::administrators;
 use gatewright::store::accounts;
 use serde_json::json;
 
@@ -75,6 +76,37 @@ on_both_databases! {
         }
         let refused = app.recorded("access_refused").await;
         assert!(refused.len() >= PAGES.len() && refused.iter().all(|row| row.subject.is_some()));
+    }
+
+    async fn whom_the_database_alone_calls_an_administrator_is_none(app: TestApp) {
+        let ada = app.with_ada_and_web().await;
+        let grace = app.add_person("grace").await;
+        make_administrator(&app, &grace).await;
+        let person = browser_of(&app, "ada").await;
+        let subject = || vec![ada.subject.as_str().into()];
+        let store = &app.issuer.store;
+        for plant in [
+            "INSERT INTO administrator (subject, granted_at) VALUES ($1, 1)",
+            "UPDATE administrator SET seal = 'x' WHERE subject = $1",
+            // Another's.
+            "UPDATE administrator SET granted_at = (SELECT a.granted_at FROM administrator a WHERE a.subject <> $1), seal = (SELECT a.seal FROM administrator a WHERE a.subject <> $1) WHERE subject = $1",
+        ] {
+            assert_eq!(store.execute(plant, subject()).await.unwrap(), 1, "{plant}");
+            for page in PAGES {
+                is_refused(&person.get(page).await);
+            }
+        }
+        let admin = app.issuer.admin("test");
+        assert_eq!(administrators::unsealed(admin).await.unwrap(), std::slice::from_ref(&ada.subject));
+        assert_eq!(administrators::all(admin).await.unwrap(), [grace.subject]);
+        let login = browser_of(&app, "ada").await;
+        drop(login);
+        let succeeded = app.recorded("login_succeeded").await.pop().unwrap();
+        assert_eq!(succeeded.fields()["administrator"], false);
+        // Who has the master key may say so.
+        make_administrator(&app, &ada).await;
+        assert_eq!(browser_of(&app, "ada").await.get(PAGES[0]).await.status, 200);
+        assert!(administrators::unsealed(admin).await.unwrap().is_empty());
     }
 
     async fn an_old_login_must_be_proven_anew_and_gets_a_new_session(app: TestApp) {

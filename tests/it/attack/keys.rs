@@ -2,14 +2,16 @@
 
 use crate::support::app::{ISSUER, Options};
 use crate::support::database::{self, EPOCH};
-use crate::support::fixtures::{API, machine_client};
+use crate::support::fixtures::{API, SECRET, claims_of, machine_client};
 use crate::support::{TestApp, on_both_databases};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use gatewright::crypto::MasterKeys;
+use gatewright::crypto::jwt::{self, TokenType};
+use gatewright::crypto::{Keyring, MasterKeys, SigningKey, signing_key};
 use gatewright::flows::{Settings, keys};
-use gatewright::store::{Param, Store, signing_keys};
+use gatewright::store::signing_keys::{self, KeyRecord};
+use gatewright::store::{Param, Store};
 use gatewright_authorizer::jose::{Algorithm, JwkSet};
 use gatewright_authorizer::token::{self, TokenRules};
 use serde_json::Value;
@@ -63,6 +65,17 @@ async fn corrupt(store: &Store, state: &str) {
         store.execute(sql, vec![Param::from(state)]).await.unwrap(),
         1
     );
+}
+
+async fn run(app: &TestApp, sql: &'static str) {
+    let changed = app.issuer.store.execute(sql, vec![]).await.unwrap();
+    assert!(changed > 0, "{sql}");
+}
+
+/// A token that says what a genuine one says, signed with another key.
+fn resigned(token: &Value, key: &SigningKey) -> String {
+    let claims = claims_of(token["access_token"].as_str().unwrap());
+    jwt::sign(key, TokenType::AccessToken, &claims).unwrap()
 }
 
 on_both_databases! {
@@ -165,6 +178,118 @@ on_both_databases! {
                     WHERE algorithm = 'ES256' AND state = 'active'";
         assert_eq!(store.execute(sql, vec![Param::from(&pending.kid)]).await.unwrap(), 1);
         assert!(keys::load(store, &app.issuer.master).await.is_err());
+    }
+
+    async fn a_foreign_public_key_is_never_published_nor_believed(app: TestApp) {
+        app.register(&machine_client("worker")).await;
+        app.with_ada_and_web().await;
+        let issuer = &app.issuer;
+        let published = jwks(&app).await;
+        let private = signing_key::generate(Algorithm::Es256, &issuer.entropy).unwrap();
+        let foreign = SigningKey::parse(Algorithm::Es256, &private).unwrap();
+        // Sealed, but by another master key; and, of a key that is ours, with its sealed half.
+        let other = MasterKeys::derive(b"another master key for the tests").unwrap();
+        let context = format!("signing_key.sealed_private {} sign", foreign.kid());
+        let sealed = other.signing_keys.seal(&issuer.entropy, &context, private.expose()).unwrap();
+        let ours = signing_keys::all(&issuer.store).await.unwrap().remove(0).sealed_private;
+        let person = app.tokens("web", "openid").await;
+        let machine = app.machine_token("worker", &[]).await.json();
+        let genuine = format!("Bearer {}", person["access_token"].as_str().unwrap());
+        assert_eq!(app.get_with("/userinfo", &[("authorization", &genuine)]).await.status, 200);
+        let bearer = format!("Bearer {}", resigned(&person, &foreign));
+        let forged = resigned(&machine, &foreign);
+        let introspected = async |token: &str| {
+            let fields = [("token", token), ("client_id", "worker"), ("client_secret", SECRET)];
+            app.post("/introspect", &fields).await.json()["active"].clone()
+        };
+        assert_eq!(introspected(machine["access_token"].as_str().unwrap()).await, true);
+        for (state, sealed_private) in [("retiring", ""), ("retiring", &*sealed), ("retiring", &*ours), ("of another version", &*sealed)] {
+            let record = KeyRecord {
+                kid: foreign.kid().to_owned(),
+                algorithm: "ES256".to_owned(),
+                state: state.to_owned(),
+                public_jwk: foreign.public_jwk().to_string(),
+                sealed_private: sealed_private.to_owned(),
+                created_at: app.now(),
+                activates_at: app.now(),
+                retired_at: None,
+                gone_at: None,
+                public_seal: Some(other.row_seal("signing_key", &[foreign.kid(), "ES256", &foreign.public_jwk().to_string()])),
+            };
+            let mut tx = issuer.store.begin().await.unwrap();
+            assert!(signing_keys::insert(&mut tx, &record).await.unwrap());
+            tx.commit().await.unwrap();
+            app.tick().await;
+            assert_eq!(jwks(&app).await, published, "{state}");
+            assert_eq!(app.get_with("/userinfo", &[("authorization", &bearer)]).await.status, 401, "{state}");
+            assert_eq!(introspected(&forged).await, false, "{state}");
+            // A node that starts does as well.
+            assert_eq!(jwks(&app.another_node().await).await, published, "{state}");
+            run(&app, "DELETE FROM signing_key WHERE state NOT IN ('active', 'pending')").await;
+            app.tick().await;
+        }
+        let rejected = app.recorded("key_rejected").await;
+        assert_eq!(rejected.len(), 1, "told once in an hour");
+        assert_eq!(rejected[0].fields()["kid"], foreign.kid());
+    }
+
+    async fn the_public_half_of_our_key_cant_be_exchanged_or_added_to(app: TestApp) {
+        let pending = rotate(&app, Algorithm::Es256).await;
+        app.set_clock(pending.activates_at);
+        app.tick().await;
+        let issuer = &app.issuer;
+        let all = signing_keys::all(&issuer.store).await.unwrap();
+        let retiring = all.iter().find(|key| key.state == "retiring").unwrap();
+        let is_published = |keyring: &Keyring| String::from_utf8_lossy(keyring.jwks()).contains(&retiring.kid);
+        assert!(is_published(&keys::load(&issuer.store, &issuer.master).await.unwrap()));
+        let other = all.iter().find(|key| key.state == "active" && key.algorithm == "ES256").unwrap();
+        let public: Value = serde_json::from_str(&retiring.public_jwk).unwrap();
+        let with = |name: &str, value: &str| {
+            let mut public = public.clone();
+            public[name] = Value::from(value);
+            public.to_string()
+        };
+        for public_jwk in [
+            other.public_jwk.clone(),
+            with("alg", "RS256"),
+            with("kid", "another"),
+            with("x5u", "https://evil.example/"),
+            "nonsense".to_owned(),
+        ] {
+            let change = "UPDATE signing_key SET public_jwk = $2 WHERE kid = $1";
+            issuer.store.execute(change, vec![Param::from(&retiring.kid), Param::from(&public_jwk)]).await.unwrap();
+            let keyring = keys::load(&issuer.store, &issuer.master).await.unwrap();
+            assert!(!is_published(&keyring), "{public_jwk}");
+            assert_eq!(keyring.rejected()[0].kid, retiring.kid);
+        }
+    }
+
+    async fn a_key_that_is_gone_stays_gone_and_its_public_half_can_be_told_to_be_ours(app: TestApp) {
+        let pending = rotate(&app, Algorithm::Es256).await;
+        // As a node of the version before wrote it.
+        run(&app, "UPDATE signing_key SET public_seal = NULL WHERE state = 'active'").await;
+        app.tick().await;
+        app.set_clock(pending.activates_at);
+        app.tick().await;
+        app.advance(86_400);
+        app.tick().await;
+        let issuer = &app.issuer;
+        let gone = || async {
+            let all = signing_keys::all(&issuer.store).await.unwrap();
+            all.into_iter().find(|key| key.algorithm == "ES256" && key.kid != pending.kid).unwrap()
+        };
+        let before = gone().await;
+        assert_eq!(before.state, "gone");
+        let public = keys::sealed_public(&issuer.master, &before).unwrap();
+        assert_eq!(public["kid"], before.kid.as_str());
+        let published = jwks(&app).await;
+        run(&app, "UPDATE signing_key SET state = 'retiring', gone_at = 2000000000 WHERE state = 'gone'").await;
+        app.tick().await;
+        assert_eq!(jwks(&app).await, published);
+        run(&app, "UPDATE signing_key SET state = 'gone', public_jwk = '{\"kty\":\"EC\"}' WHERE state = 'retiring'").await;
+        assert_eq!(keys::sealed_public(&issuer.master, &gone().await), None);
+        run(&app, "UPDATE signing_key SET public_seal = NULL WHERE state = 'gone'").await;
+        assert_eq!(keys::sealed_public(&issuer.master, &gone().await), None);
     }
 
     async fn a_damaged_pending_key_never_takes_over(app: TestApp) {

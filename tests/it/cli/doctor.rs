@@ -134,6 +134,12 @@ fn files_that_others_can_read_are_found() {
     };
     open("gatewright.db");
     assert_eq!(finding(&examine(&program).1, "file modes").0, "warn");
+    assert_eq!(
+        finding(&examine(&program).1, "file modes").0,
+        "ok",
+        "whoever opens the database takes it away"
+    );
+    open("gatewright.db");
     open("gatewright.db.master-key");
     let (_, report) = examine(&program);
     let modes: Vec<&Value> = report["findings"]
@@ -169,6 +175,39 @@ async fn a_key_that_no_server_took_up_is_found() {
     assert_eq!(overdue, 3, "{report}");
 }
 
+#[tokio::test]
+async fn rows_that_somebody_else_wrote_are_found() {
+    let program = Program::sqlite();
+    program.run(&["key", "rotate"]).succeeds();
+    let ada = program.user("ada");
+    let store = program.store().await;
+    let forged = "INSERT INTO signing_key (kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at)
+                  SELECT 'forged', algorithm, 'retiring', public_jwk, sealed_private, 1, 1
+                    FROM signing_key
+                   WHERE algorithm = 'ES256' AND state = 'active'";
+    store.execute(forged, vec![]).await.unwrap();
+    let planted = "INSERT INTO administrator (subject, granted_at) VALUES ($1, 1)";
+    let subject = ada["sub"].as_str().unwrap();
+    store.execute(planted, vec![subject.into()]).await.unwrap();
+    let (code, report) = examine(&program);
+    assert_eq!(code, 1);
+    let told = report.to_string();
+    assert!(told.contains("gatewright key retire forged"), "{told}");
+    assert!(
+        told.contains(&format!("the database calls {subject} an administrator")),
+        "{told}"
+    );
+    program.run(&["key", "retire", "forged"]).succeeds();
+    program
+        .run(&["user", "update", "ada", "--administrator", "true"])
+        .succeeds();
+    let told = examine(&program).1.to_string();
+    assert!(
+        !told.contains("forged") && !told.contains("an administrator"),
+        "{told}"
+    );
+}
+
 #[test]
 fn a_configuration_file_with_a_secret_is_the_owners_alone() {
     let mut program = Program::sqlite();
@@ -190,12 +229,9 @@ fn a_configuration_file_with_a_secret_is_the_owners_alone() {
         &format!("master_key = \"{key}\"\n[database]\nurl = \"{url}\"\n"),
     );
     open_to_all();
-    let (code, report) = examine(&program);
-    assert_eq!(code, 1);
-    let (state, remedy) = finding(&report, "file modes");
-    assert_eq!(
-        (state, remedy),
-        ("fail", &*format!("run 'chmod 600 {file}'"))
-    );
-    assert!(!report.to_string().contains(&key));
+    for args in [["doctor", "--json"], ["client", "list"]] {
+        let said = program.run(&args);
+        said.fails(2, &["it holds a secret", &format!("chmod 600 {file}")]);
+        assert!(!said.stderr.contains(&key));
+    }
 }

@@ -90,6 +90,21 @@ on_either! {
         program.run(&["events", "verify", "--heads", &empty]).fails(2, &["gatewright::event_head"]);
     }
 
+    async fn a_row_in_no_chain_is_found_though_a_setting_was_removed(program) {
+        program.machine("worker");
+        let store = program.store().await;
+        let plant = "INSERT INTO event (event_id, kind, severity, at, detail) VALUES ('planted', 'login_succeeded', 'info', 4000000000, '{}')";
+        store.execute(plant, vec![]).await.unwrap();
+        store.execute("DELETE FROM setting WHERE name = 'events_chained_since'", vec![]).await.unwrap();
+        for _ in 0..2 {
+            let verified = program.run(&["events", "verify"]);
+            assert_eq!(verified.code, 1);
+            for words in ["event planted was not written by any node", "events_chained_since is missing"] {
+                assert!(verified.stdout.contains(words), "{}", verified.stdout);
+            }
+        }
+    }
+
     async fn an_authorizers_decisions_are_brought_in_once(program) {
         program.machine("worker");
         let log = program.file("decisions.log", &format!("START RequestId: x\n{DECISION}\n{{\"a\":1}}\n"));

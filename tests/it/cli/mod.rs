@@ -13,5 +13,6 @@ mod listings;
 mod migrations;
 pub mod policies;
 mod policy_refused;
+mod private_files;
 pub mod program;
 mod users;

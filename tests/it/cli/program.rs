@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
@@ -170,6 +171,9 @@ impl Program {
     pub fn file(&self, name: &str, text: &str) -> String {
         let path = self.dir.0.join(name);
         std::fs::write(&path, text).unwrap();
+        // Some hold secrets.
+        let own = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&path, own).unwrap();
         path.display().to_string()
     }
 

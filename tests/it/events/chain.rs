@@ -15,13 +15,15 @@ async fn two_nodes(app: &TestApp) -> TestApp {
     options.node = "other".to_owned();
     let other = app.reopened(options).await;
     for node in [app, &other] {
-        node.tokens("web", "openid offline_access").await;
+        for _ in 0..4 {
+            node.tokens("web", "openid offline_access").await;
+        }
         node.write_events().await;
     }
     for node in [app, &other] {
         let recorder = node.issuer.events.recorder();
-        let signed = verify::sign_head(&node.issuer.store, recorder, node.now()).await;
-        assert!(signed.unwrap().is_some());
+        let signed = verify::sign_heads(&node.issuer.store, recorder, node.now()).await;
+        assert_eq!(signed.unwrap().len(), 2);
     }
     other
 }
@@ -58,10 +60,10 @@ on_both_databases! {
         two_nodes(&app).await;
         let report = verified(&app).await;
         assert_eq!(report.faults, []);
-        assert_eq!((report.writers, report.heads), (2, 2));
+        assert_eq!((report.writers, report.heads), (4, 4), "what matters, and the traffic");
         assert!(report.events > 10);
-        let again = verify::sign_head(&app.issuer.store, app.issuer.events.recorder(), app.now()).await;
-        assert_eq!(again.unwrap(), None, "an end is signed once");
+        let again = verify::sign_heads(&app.issuer.store, app.issuer.events.recorder(), app.now()).await;
+        assert_eq!(again.unwrap(), [], "an end is signed once");
     }
 
     async fn every_column_of_an_event_is_chained(app: TestApp) {
@@ -146,7 +148,9 @@ on_both_databases! {
         let (before, store, key) = (verified(&app).await, &app.issuer.store, &app.issuer.master.events);
         let began = app.now();
         app.advance(10 * DAY);
-        app.tokens("web", "openid offline_access").await;
+        for _ in 0..2 {
+            app.tokens("web", "openid offline_access").await;
+        }
         app.write_events().await;
         assert_eq!(retention::batch(store, key, began - DAY).await.unwrap(), 0, "nothing is that old");
         let mut removed = 0;
@@ -168,6 +172,95 @@ on_both_databases! {
         run(&app, "UPDATE event_writer SET removed_hash = (SELECT 'x'), removed_seq = removed_seq + 2 WHERE writer = 'test'").await;
         let faults = verified(&app).await.faults;
         assert!(matches!(faults.first(), Some(Fault::Removed { from: 1, .. })), "{faults:?}");
+    }
+
+    async fn nobody_has_us_remove_a_row_by_making_it_look_old(app: TestApp) {
+        two_nodes(&app).await;
+        run(&app, "UPDATE event SET at = 1 WHERE writer = 'test' AND seq <= 3").await;
+        let (store, key) = (&app.issuer.store, &app.issuer.master.events);
+        assert_eq!(retention::batch(store, key, app.now() - DAY).await.unwrap(), 0);
+        let faults = verified(&app).await.faults;
+        assert!(matches!(faults.as_slice(), [Fault::Altered { seq: 1, .. }, ..]), "{faults:?}");
+    }
+
+    async fn a_row_outside_of_the_chains_is_found_though_their_beginning_was_forgotten(app: TestApp) {
+        two_nodes(&app).await;
+        let plant = "INSERT INTO event (event_id, kind, severity, at, detail) VALUES ('planted', 'login_succeeded', 'info', 2000000000, '{}')";
+        let planted = Fault::Inserted { event_id: "planted".to_owned() };
+        run(&app, plant).await;
+        assert_eq!(verified(&app).await.faults, std::slice::from_ref(&planted), "newer than the chains");
+        run(&app, "UPDATE event SET at = 1 WHERE event_id = 'planted'").await;
+        assert_eq!(verified(&app).await.faults, std::slice::from_ref(&planted), "no first version wrote a severity");
+
+        run(&app, "DELETE FROM setting WHERE name = 'events_chained_since'").await;
+        let recorder = app.issuer.events.recorder();
+        verify::begin(&app.issuer.store, recorder, app.now()).await.unwrap();
+        assert_eq!(verify::begun(&app.issuer.store).await.unwrap(), None, "it's not made again");
+        assert_eq!(verified(&app).await.faults, [Fault::Beginning, planted.clone()]);
+        // Nor when only the rows are left.
+        run(&app, "DELETE FROM event_head").await;
+        run(&app, "DELETE FROM event_writer").await;
+        verify::begin(&app.issuer.store, recorder, app.now()).await.unwrap();
+        let faults = verified(&app).await.faults;
+        assert!(faults.contains(&Fault::Beginning) && faults.contains(&planted), "{faults:?}");
+    }
+
+    async fn a_beginning_that_somebody_else_signed_is_none(app: TestApp) {
+        two_nodes(&app).await;
+        run(&app, "INSERT INTO event (event_id, kind, at, detail) VALUES ('planted', 'login_succeeded', 1, '{}')").await;
+        run(&app, "UPDATE setting SET value = '2000000000 1 x' WHERE name = 'events_chained_since'").await;
+        let planted = Fault::Inserted { event_id: "planted".to_owned() };
+        assert_eq!(verified(&app).await.faults, [Fault::Beginning, planted]);
+    }
+
+    async fn a_row_before_the_beginning_of_a_chain_is_found(app: TestApp) {
+        two_nodes(&app).await;
+        run(&app, "INSERT INTO event (event_id, kind, at, detail, writer, seq, hash) VALUES ('planted', 'login_succeeded', 2000000000, '{}', 'test', -1, 'x')").await;
+        let planted = Fault::Inserted { event_id: "planted".to_owned() };
+        assert_eq!(verified(&app).await.faults, [planted]);
+    }
+
+    async fn a_chain_that_is_taken_away_whole_is_missed(app: TestApp) {
+        two_nodes(&app).await;
+        let store = &app.issuer.store;
+        for _ in 0..2 {
+            app.issuer.events.note_ends(store, app.now()).await.unwrap();
+        }
+        assert_eq!(app.events("chain_ends").await, 1, "once in an hour");
+        assert_eq!(verified(&app).await.faults, []);
+        for sql in [
+            "DELETE FROM event WHERE writer = 'other'",
+            "DELETE FROM event_writer WHERE writer = 'other'",
+            "DELETE FROM event_head WHERE writer = 'other'",
+        ] {
+            run(&app, sql).await;
+        }
+        let faults = verified(&app).await.faults;
+        assert!(matches!(faults.as_slice(), [Fault::Missing { writer, .. }] if writer == "other"), "{faults:?}");
+        // Nor is one cut short, with its end moved and its signed ends removed.
+        for sql in [
+            "DELETE FROM event WHERE writer = 'test/traffic' AND seq > 3",
+            "UPDATE event_writer SET seq = 3, hash = (SELECT hash FROM event WHERE writer = 'test/traffic' AND seq = 3) WHERE writer = 'test/traffic'",
+            "DELETE FROM event_head WHERE writer = 'test/traffic'",
+        ] {
+            run(&app, sql).await;
+        }
+        let faults = verified(&app).await.faults;
+        assert!(faults.iter().any(|fault| matches!(fault, Fault::Head { writer, .. } if writer == "test/traffic")), "{faults:?}");
+    }
+
+    async fn what_an_event_is_counted_by_is_held_against_its_detail(app: TestApp) {
+        app.post("/token", &[("client_id", "nobody")]).await;
+        app.write_events().await;
+        for change in [
+            "UPDATE event SET label = 'expired' WHERE kind = 'client_authentication_failed'",
+            "UPDATE event SET amount = 1000 WHERE kind = 'client_authentication_failed'",
+            "UPDATE event SET route = '/x' WHERE kind = 'client_authentication_failed'",
+        ] {
+            run(&app, change).await;
+            let faults = verified(&app).await.faults;
+            assert!(matches!(faults.as_slice(), [Fault::Altered { .. }]), "{change}: {faults:?}");
+        }
     }
 
     async fn a_gap_is_not_removed_as_if_it_were_old(app: TestApp) {

@@ -1,6 +1,7 @@
 //! TLS: both protocols, time-outs, and a certificate that changes.
 
 use std::{
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -36,7 +37,9 @@ impl Files {
 
     fn write(&self, pair: &Pair) {
         std::fs::write(self.0.join("tls.crt"), &pair.certificate_pem).unwrap();
-        std::fs::write(self.0.join("tls.key"), &pair.key_pem).unwrap();
+        let key = self.0.join("tls.key");
+        std::fs::write(&key, &pair.key_pem).unwrap();
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 }
 
@@ -130,6 +133,11 @@ async fn a_new_certificate_is_used_and_a_bad_one_refused() {
     assert!(tls.reload().is_err());
     std::fs::write(files.config().certificate_file, "nonsense").unwrap();
     assert!(tls.reload().is_err());
+    files.write(&new);
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(files.config().key_file, open).unwrap();
+    let error = tls.reload().unwrap_err().to_string();
+    assert!(error.contains("chmod 600"), "{error}");
     std::fs::remove_file(files.config().key_file).unwrap();
     let error = tls.reload().unwrap_err().to_string();
     assert!(error.contains("tls."), "{error}");

@@ -7,7 +7,7 @@ use gatewright::store::{
 };
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [(&str, &[&str]); 23] = [
+const FAMILIES: [(&str, &[&str]); 24] = [
     ("accounts", accounts::STATEMENTS),
     ("alerts", alerts::STATEMENTS),
     ("alerts/observed", alerts::observed::STATEMENTS),
@@ -16,11 +16,13 @@ const FAMILIES: [(&str, &[&str]); 23] = [
     ("codes", codes::STATEMENTS),
     ("consents", consents::STATEMENTS),
     ("events", events::STATEMENTS),
+    ("events/budget", events::budget::STATEMENTS),
     ("events/counts", events::counts::STATEMENTS),
     ("events/retention", events::retention::STATEMENTS),
     ("events/search", events::search::STATEMENTS),
     ("events/verify", events::verify::STATEMENTS),
     ("known_devices", known_devices::STATEMENTS),
+    ("verify/anchor", events::verify::anchor::STATEMENTS),
     ("lease", lease::STATEMENTS),
     ("password_costs", password_costs::STATEMENTS),
     ("refresh_tokens", refresh_tokens::STATEMENTS),

@@ -8,7 +8,7 @@ use gatewright::domain::client::Client;
 use gatewright::domain::event::Happening;
 use gatewright::domain::resource::Audience;
 use gatewright::domain::{Account, Scope};
-use gatewright::store::accounts;
+use gatewright::flows::administration;
 use http::Method;
 
 /// A client that may send an authorizer's decisions, and nothing else.
@@ -50,7 +50,7 @@ pub async fn ship(app: &TestApp, query: &str, token: &str, lines: &str) -> Answe
 pub async fn make_administrator(app: &TestApp, account: &Account) {
     let mut tx = app.issuer.store.begin().await.unwrap();
     let now = app.now();
-    accounts::set_administrator(&mut tx, &account.subject, true, now)
+    administration::set(&mut tx, &app.issuer.master, &account.subject, true, now)
         .await
         .unwrap();
     tx.commit().await.unwrap();
