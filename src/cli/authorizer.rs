@@ -219,7 +219,10 @@ async fn serve(
     let report = server::serve(
         listener,
         guarded,
-        ServerSettings::new(&config.http),
+        ServerSettings {
+            trusted_proxies: config.trusted_proxies.clone(),
+            ..ServerSettings::new(&config.http)
+        },
         leaving,
     )
     .await

@@ -196,7 +196,10 @@ pub async fn run(
     signal: impl Future<Output = ()>,
     notifiers: Notifiers,
 ) -> Result<(), CliError> {
-    let mut server_settings = ServerSettings::new(&config.http);
+    let mut server_settings = ServerSettings {
+        trusted_proxies: config.trusted_proxies.clone(),
+        ..ServerSettings::new(&config.http)
+    };
     if let Some(tls) = tls {
         let reloaded = Arc::clone(&tls);
         // It logs the outcome, and keeps the old pair if the new one is refused.

@@ -26,13 +26,13 @@ pub(super) fn check_together(
         if tls.certificate_file.as_os_str().is_empty() {
             refuse(
                 "tls.certificate_file",
-                "is missing: tls.key_file is set, and TLS needs both or neither",
+                "is missing: with any tls.* set, TLS needs certificate and key",
             );
         }
         if tls.key_file.as_os_str().is_empty() {
             refuse(
                 "tls.key_file",
-                "is missing: tls.certificate_file is set, and TLS needs both or neither",
+                "is missing: with any tls.* set, TLS needs certificate and key",
             );
         }
         if !config.issuer.starts_with("https://") {

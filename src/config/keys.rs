@@ -5,8 +5,8 @@ use std::{fmt::Display, path::Path};
 use serde_json::Value;
 
 use super::{
-    Config, KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, TlsConfig, read,
-    read::Raw,
+    Config, KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, TlsConfig, TlsProfile,
+    read, read::Raw,
 };
 
 /// One setting.
@@ -102,6 +102,7 @@ pub(super) const KEYS: &[Key] = &[
 
     special!("tls.certificate_file", |c, raw| { tls(c).certificate_file = read::path(raw)?; Ok(()) }, |c| show_path(c.tls.as_ref().map(|t| t.certificate_file.as_path())), "/etc/gatewright/tls.crt", "Certificate and chain, PEM. Without it the listener speaks plain HTTP. Read again on SIGHUP."),
     special!("tls.key_file", |c, raw| { tls(c).key_file = read::path(raw)?; Ok(()) }, |c| show_path(c.tls.as_ref().map(|t| t.key_file.as_path())), "/etc/gatewright/tls.key", "Its private key, PEM."),
+    special!("tls.profile", |c, raw| { tls(c).profile = read::tls_profile(raw)?; Ok(()) }, |c| c.tls.as_ref().map_or_else(|| NOT_SET.to_owned(), |t| t.profile.plain()), "default", "default, or fapi: of TLS 1.2 only ECDHE with AES-GCM, as FAPI 2.0 asks; TLS 1.3 stays as it is."),
 
     key!("tokens.access_token_s", tokens.access_token_s, read::integer(10..=86_400), "Lifetime of an access token, in seconds. It cannot be recalled from verifiers that work offline."),
     key!("tokens.id_token_s", tokens.id_token_s, read::integer(10..=86_400), "Lifetime of an ID token, in seconds."),
@@ -180,6 +181,9 @@ pub(super) const KEYS: &[Key] = &[
     special!("policy.file", |c, raw| { c.policy.file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.policy.file.as_deref()), "policy.toml", "The authorizer's policy, so that the issuer knows its audiences and scopes."),
 
     key!("http.max_connections", http.max_connections, read::integer(1..=1_000_000), "Open connections. Beyond it the one that waits longest for its client is closed."),
+    key!("http.max_connections_per_address", http.max_connections_per_address, read::integer(1..=1_000_000), "Those of one address (IPv6: one /64); trusted proxies have no such limit. Beyond it, the one of them that waits\nlongest is closed."),
+    key!("http.max_streams", http.max_streams, read::integer(1..=1_000), "Requests that an HTTP/2 connection may have open."),
+    key!("http.memory_mib", http.memory_mib, read::integer(16..=1_048_576), "Memory in MiB that connections and their requests may hold. Beyond it, those that wait longest for their\nclients are closed. docs/limits.md has the sum."),
     key!("http.header_timeout_s", http.header_timeout_s, read::integer(1..=120), "Seconds that a client has for the headers of a request."),
     key!("http.body_timeout_s", http.body_timeout_s, read::integer(1..=120), "Seconds that a client has for the body of a request."),
     key!("http.idle_timeout_s", http.idle_timeout_s, read::integer(1..=3600), "Seconds that a connection may wait for its next request. Keep it above your proxy's."),
@@ -260,7 +264,8 @@ shown_quoted!(
     ipnet::IpNet,
     LogFormat,
     KeptAddress,
-    MetricsFormat
+    MetricsFormat,
+    TlsProfile
 );
 shown_bare!(i64, u64, u32, usize, Ratio);
 
@@ -293,6 +298,15 @@ impl Display for MetricsFormat {
         f.write_str(match self {
             Self::Prometheus => "prometheus",
             Self::Emf => "emf",
+        })
+    }
+}
+
+impl Display for TlsProfile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Default => "default",
+            Self::Fapi => "fapi",
         })
     }
 }

@@ -32,7 +32,7 @@ pub use monitoring::{
 pub use values::{
     Config, CorsConfig, DatabaseConfig, HttpConfig, KeysConfig, LogConfig, LogFormat,
     MasterKeySource, PasswordConfig, PolicyConfig, SecretText, SessionConfig, ThrottleConfig,
-    TlsConfig, TokensConfig,
+    TlsConfig, TlsProfile, TokensConfig,
 };
 
 pub use read::network;

@@ -14,7 +14,9 @@ use url::Url;
 
 use crate::private_files;
 
-use super::{KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, SecretText};
+use super::{
+    KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, SecretText, TlsProfile,
+};
 
 /// A value before its key has read it.
 #[derive(Debug, Clone)]
@@ -186,6 +188,13 @@ pub(super) fn log_format(raw: &Raw) -> Result<LogFormat, String> {
     one_of(
         raw,
         &[("human", LogFormat::Human), ("json", LogFormat::Json)],
+    )
+}
+
+pub(super) fn tls_profile(raw: &Raw) -> Result<TlsProfile, String> {
+    one_of(
+        raw,
+        &[("default", TlsProfile::Default), ("fapi", TlsProfile::Fapi)],
     )
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use super::{Config, ConfigError, KEYS, Loaded, MasterKeySource, Source, example_toml};
+use super::{Config, ConfigError, KEYS, Loaded, MasterKeySource, Source, TlsProfile, example_toml};
 
 const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
 
@@ -246,11 +246,29 @@ fn values_out_of_range_or_of_another_type_are_refused() {
         "[tls]\ncertificate_file = \"a.pem\"",
         "[tls]\nkey_file = \"a.pem\"",
         "[tls]\ncertificate_file = \"a.pem\"\nkey_file = \"b.pem\"",
+        "[tls]\nprofile = \"fapi\"",
+        "issuer = \"https://a.example\"\n[tls]\ncertificate_file = \"a.pem\"\nkey_file = \"b.pem\"\nprofile = \"old\"",
+        "[http]\nmax_connections_per_address = 0",
+        "[http]\nmax_streams = 0",
+        "[http]\nmemory_mib = 15",
         "master_key = \"short\"",
         "[database]\nurl = \"postgres://localhost/x\"",
         "issuer = \"https://a.example\"\nissuer = \"https://a.example\"",
     ] {
         assert!(load(toml, &[], &[]).is_err(), "{toml}");
+    }
+}
+
+#[test]
+fn the_profile_of_tls_is_the_default_unless_it_is_named() {
+    let tls = "issuer = \"https://a.example\"\n[tls]\ncertificate_file = \"a.pem\"\nkey_file = \"b.pem\"\n";
+    for (line, profile) in [
+        ("", TlsProfile::Default),
+        ("profile = \"default\"", TlsProfile::Default),
+        ("profile = \"fapi\"", TlsProfile::Fapi),
+    ] {
+        let loaded = load(&format!("{tls}{line}"), &[], &[]).unwrap();
+        assert_eq!(loaded.config.tls.unwrap().profile, profile, "{line}");
     }
 }
 

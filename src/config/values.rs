@@ -170,6 +170,18 @@ pub struct TlsConfig {
     pub certificate_file: PathBuf,
     /// Its private key.
     pub key_file: PathBuf,
+    /// Which ciphers are spoken.
+    pub profile: TlsProfile,
+}
+
+/// Which ciphers TLS speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum TlsProfile {
+    /// All that are held to be good.
+    #[default]
+    Default,
+    /// Those that FAPI 2.0 allows.
+    Fapi,
 }
 
 /// `[tokens]`: lifetimes in seconds.
@@ -270,8 +282,14 @@ pub struct PolicyConfig {
 /// `[http]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpConfig {
-    /// Open connections; beyond it the longest idle one is closed.
+    /// Open connections; beyond it the one that waits longest for its client is closed.
     pub max_connections: usize,
+    /// Open connections of one IPv4 address or IPv6 /64, but for trusted proxies.
+    pub max_connections_per_address: usize,
+    /// Requests that an HTTP/2 connection may have open.
+    pub max_streams: u32,
+    /// Memory that connections may hold, in MiB.
+    pub memory_mib: usize,
     /// Seconds for the headers of a request.
     pub header_timeout_s: u64,
     /// Seconds for the body of a request.
@@ -342,6 +360,9 @@ impl Default for Config {
             policy: PolicyConfig::default(),
             http: HttpConfig {
                 max_connections: 10_000,
+                max_connections_per_address: 1_000,
+                max_streams: 100,
+                memory_mib: 384,
                 header_timeout_s: 10,
                 body_timeout_s: 15,
                 idle_timeout_s: 75,

@@ -7,34 +7,33 @@
 mod catch_panic;
 mod client_addr;
 mod limits;
+mod received;
 mod request_id;
 mod trace;
 
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr},
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use axum::{Router, body::Body, extract::Request, response::Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use ipnet::IpNet;
 use tower::Service;
-use tracing::{Instrument as _, Span};
 
 use super::endpoints::Counted;
 use super::server::{PeerAddr, Refused};
 use crate::config::Config;
 use crate::domain::device::DeviceClass;
-use crate::domain::event::{FailureCause, Happening, RequestRefusal};
+use crate::domain::event::{Happening, RequestRefusal};
 use crate::flows::FlowError;
-use crate::flows::context::{self, CurrentRequest};
 use crate::flows::events::AddressPrivacy;
-use catch_panic::CatchPanic;
 
+pub use received::Received;
 pub use request_id::RequestId;
 use request_id::chance;
 pub use trace::{TraceContext, Tracing};
@@ -161,19 +160,18 @@ impl Guarded {
     }
 
     /// Answers one request.
+    pub async fn answer(self, request: Request) -> Response {
+        self.receive(request).await.answer().await
+    }
+
+    /// Waits for all of a request: whoever has many of them open waits in small futures.
     #[expect(
         clippy::disallowed_methods,
         reason = "measures how long the answer took"
     )]
-    pub async fn answer(self, mut request: Request) -> Response {
-        let Self {
-            settings,
-            router,
-            on_noted,
-            counted,
-            logs,
-        } = self;
+    pub async fn receive(self, mut request: Request) -> Received {
         let began = Instant::now();
+        let settings = &self.settings;
         let id = RequestId::random();
         let version = request.version();
         let seen = (request.method().clone(), request.uri().clone());
@@ -187,88 +185,31 @@ impl Guarded {
         }
         request.extensions_mut().insert(id.clone());
         request.extensions_mut().insert(ClientAddr(client));
-        let refused = request.extensions().get::<Refused>().copied();
-        let (span, recorded) = spans(&settings, &mut request, &id);
-        let current = CurrentRequest {
-            request_id: Arc::clone(&id.0),
-            trace_id: request
-                .extensions()
-                .get::<TraceContext>()
-                .map(|trace| Arc::clone(&trace.id)),
-            address: client,
-            device: DeviceClass::of(
-                request
-                    .headers()
-                    .get(header::USER_AGENT)
-                    .and_then(|agent| agent.to_str().ok()),
-            ),
-        };
-        let answering = async {
-            let response = handle(&settings, request, router, &id).await;
-            if let Some(tell) = &on_noted {
-                let marked = response.extensions().get::<Noted>().cloned();
-                if let Some(Noted(happening)) =
-                    marked.or_else(|| method_refused(&seen.0, &response))
-                {
-                    tell(happening);
-                }
-            }
-            response
-        };
-        let mut response = context::within(current, answering)
-            .instrument(recorded.clone())
-            .instrument(span.clone())
-            .await;
-        finish(response.headers_mut(), &settings, &id);
-        trace::ended(&recorded, response.status());
-        if version == Version::HTTP_2 {
-            response.headers_mut().remove(header::CONNECTION);
+        let is_stand_in = request.extensions().get::<Refused>().is_some();
+        let trace = TraceContext::begin(settings.traces.as_deref(), request.headers());
+        if let Some(trace) = &trace {
+            request.extensions_mut().insert(trace.clone());
         }
-
-        let _entered = span.enter();
-        let (method, uri) = seen;
-        // What stands in for a refused request has neither.
-        let (method, path) = if refused.is_some() {
-            ("-", "-")
-        } else {
-            (method.as_str(), uri.path())
-        };
-        let took = began.elapsed();
-        if let Some(counted) = &counted {
-            counted.answered(path, response.status(), took);
-        }
-        if !logs && response.status().is_success() {
-            return response;
-        }
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let status = response.status().as_u16();
-        let address = || settings.addresses.kept(client).map(tracing::field::display);
-        tracing::info!(target: "gatewright::access", method, path, status, micros, client = address(), "answered");
-        response
-    }
-}
-
-/// The span that every line logged on the request's behalf is in, and the one that is part of a trace, if it's recorded.
-fn spans(settings: &GuardSettings, request: &mut Request, id: &RequestId) -> (Span, Span) {
-    let tracing = settings.traces.as_deref();
-    let Some(context) = TraceContext::begin(tracing, request.headers()) else {
-        return (
-            tracing::error_span!("request", request_id = %id),
-            Span::none(),
+        let device = DeviceClass::of(
+            request
+                .headers()
+                .get(header::USER_AGENT)
+                .and_then(|agent| agent.to_str().ok()),
         );
-    };
-    let span = tracing::error_span!("request", request_id = %id, trace_id = &*context.id);
-    // What stands in for a refused request has no method of its own.
-    let refused = request.extensions().get::<Refused>().is_some();
-    let recorded = match tracing.filter(|_| context.is_recorded() && !refused) {
-        None => Span::none(),
-        Some(tracing) => {
-            let route = tracing.route(settings, request.uri().path());
-            span.in_scope(|| context.span(request.method(), &id.0, route))
+        let admitted = limits::admit(settings, request).await;
+        Received {
+            guarded: self,
+            admitted,
+            began,
+            id,
+            version,
+            seen,
+            is_stand_in,
+            client,
+            trace,
+            device,
         }
-    };
-    request.extensions_mut().insert(context);
-    (span, recorded)
+    }
 }
 
 /// For whoever speaks to it without a listener.
@@ -287,34 +228,6 @@ impl Service<Request> for Guarded {
     }
 }
 
-async fn handle(
-    settings: &GuardSettings,
-    request: Request,
-    mut router: Router,
-    id: &RequestId,
-) -> Response {
-    let request = match limits::admit(settings, request).await {
-        Ok(request) => request,
-        Err(refused) => return refusal(settings, refused, id),
-    };
-    let answer = pin!(router.call(request));
-    match CatchPanic::new(answer).await {
-        Ok(Ok(response)) => response,
-        Err(_panic) => {
-            tracing::error!("a handler panicked");
-            let body = serde_json::json!({ "error": "server_error", "request_id": &*id.0 });
-            let mut response = json(StatusCode::INTERNAL_SERVER_ERROR, &body);
-            response
-                .extensions_mut()
-                .insert(Noted(Happening::RequestFailed {
-                    cause: FailureCause::Internal,
-                    words: "a handler panicked; the log has where, under the request id".to_owned(),
-                }));
-            response
-        }
-    }
-}
-
 /// The router says no to a method by itself.
 fn method_refused(method: &Method, response: &Response) -> Option<Noted> {
     let status = response.status();
@@ -328,8 +241,12 @@ fn method_refused(method: &Method, response: &Response) -> Option<Noted> {
 /// The rest of the connection cannot be trusted, or is not worth reading.
 fn refusal(settings: &GuardSettings, refused: Refused, id: &RequestId) -> Response {
     let relayed = serde_json::json!({ "message": refused.reason });
+    let error = match refused.status {
+        StatusCode::SERVICE_UNAVAILABLE => "temporarily_unavailable",
+        _ => "invalid_request",
+    };
     let own = serde_json::json!({
-        "error": "invalid_request",
+        "error": error,
         "error_description": refused.reason,
         "request_id": &*id.0,
     });
@@ -339,6 +256,7 @@ fn refusal(settings: &GuardSettings, refused: Refused, id: &RequestId) -> Respon
         StatusCode::PAYLOAD_TOO_LARGE => RequestRefusal::BodyTooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => RequestRefusal::BodyEncoded,
         StatusCode::REQUEST_TIMEOUT => RequestRefusal::BodyTooSlow,
+        StatusCode::SERVICE_UNAVAILABLE => RequestRefusal::NoMemory,
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => {
             RequestRefusal::TooManyHeaders
         }
@@ -348,6 +266,9 @@ fn refusal(settings: &GuardSettings, refused: Refused, id: &RequestId) -> Respon
     response.extensions_mut().insert(noted);
     let headers = response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if refused.status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
     if refused.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         headers.insert(
             header::ACCEPT_ENCODING,

@@ -4,14 +4,18 @@
 //! judged in `guard`. hyper parses; `wire` stands before it, because hyper accepts framings that other servers read
 //! differently (bare LF, `Content-Length` beside `Transfer-Encoding`) and answers what it refuses by itself.
 
+mod answer;
 mod chunked;
+mod ciphertext;
 mod connection;
+mod frames;
 mod head;
 mod registry;
 pub mod tls;
 mod wire;
 
 use std::{
+    fmt,
     future::Future,
     io,
     net::SocketAddr,
@@ -26,6 +30,7 @@ use std::{
 use http::StatusCode;
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -34,7 +39,7 @@ use tokio::{
 
 use super::guard::Guarded;
 use crate::config::HttpConfig;
-use registry::{Limits, Registry};
+use registry::{Registry, Room};
 
 pub use tls::Tls;
 
@@ -48,6 +53,14 @@ pub const MAX_HEADERS: usize = 100;
 pub struct ServerSettings {
     /// Open connections. One more, and the one that has waited longest for its client is closed.
     pub max_connections: usize,
+    /// Those of one IPv4 address or IPv6 /64. One more, and the one of it that has waited longest is closed.
+    pub max_connections_per_address: usize,
+    /// Whose connections are not counted by address.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests that an HTTP/2 connection may have open; those beyond are refused.
+    pub max_streams: u32,
+    /// Bytes that connections may hold. More, and those that have waited longest for their clients are closed.
+    pub memory_bytes: usize,
     /// For the first byte, the TLS handshake, and from the first to the last byte of a request's headers.
     pub header_timeout: Duration,
     /// From the headers to the last byte of the body. The guard answers 408; this only ends what the guard cannot.
@@ -65,10 +78,14 @@ pub struct ServerSettings {
 }
 
 impl ServerSettings {
-    /// As configured, without TLS.
+    /// As configured, without TLS and trusted proxies.
     pub fn new(http: &HttpConfig) -> Self {
         Self {
             max_connections: http.max_connections,
+            max_connections_per_address: http.max_connections_per_address,
+            trusted_proxies: Vec::new(),
+            max_streams: http.max_streams,
+            memory_bytes: http.memory_mib.saturating_mul(1024 * 1024),
             header_timeout: Duration::from_secs(http.header_timeout_s),
             body_timeout: Duration::from_secs(http.body_timeout_s),
             idle_timeout: Duration::from_secs(http.idle_timeout_s),
@@ -87,11 +104,29 @@ pub struct PeerAddr(pub SocketAddr);
 /// A request whose framing is refused: an extension of the empty request that stands in for it. The guard answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
-    /// 400, 414, 431 or 505.
+    /// 400, 414, 431, 503 or 505.
     pub status: StatusCode,
     /// What is wrong with it, for the client too.
     pub reason: &'static str,
 }
+
+/// The connections hold all that they may, and all that could go is being worked on.
+pub const OVERLOADED: Refused = Refused {
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    reason: "the server has no memory left for this request: try again in a second",
+};
+
+/// Why a body ends: [`OVERLOADED`].
+#[derive(Debug)]
+pub struct Overloaded;
+
+impl fmt::Display for Overloaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(OVERLOADED.reason)
+    }
+}
+
+impl std::error::Error for Overloaded {}
 
 /// How the end went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,12 +208,12 @@ impl Server {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
-            .max_concurrent_streams(128)
+            .max_concurrent_streams(settings.max_streams)
             .max_pending_accept_reset_streams(16)
             .max_local_error_reset_streams(64)
             .max_header_list_size(u32::try_from(MAX_HEAD_BYTES).unwrap_or(u32::MAX))
             .initial_stream_window_size(64 * 1024)
-            .initial_connection_window_size(256 * 1024)
+            .initial_connection_window_size(64 * 1024)
             .max_send_buf_size(128 * 1024)
             .keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(10));
@@ -186,7 +221,7 @@ impl Server {
             router,
             http1,
             http2,
-            registry: Registry::new(Limits::new(&settings)),
+            registry: Registry::new(&settings),
             permits: Arc::new(Semaphore::new(settings.max_connections)),
             stopping: AtomicBool::new(false),
             settings,
@@ -217,19 +252,26 @@ impl Server {
             sleep(pause).await;
         }
         let (stream, peer) = listener.accept().await?;
-        let permit = self.permit().await?;
+        let room = self.registry.room_for(peer.ip());
+        if room == Room::None {
+            tracing::debug!(%peer, "connection refused: its address has all it may, and all are being worked on");
+            return Ok(());
+        }
+        let permit = self.permit(room == Room::Made).await?;
         self.spawn(stream, peer, permit);
         Ok(())
     }
 
-    /// When all are taken, makes room at the cost of whoever keeps us waiting longest.
-    async fn permit(&self) -> io::Result<OwnedSemaphorePermit> {
+    /// When all are taken, makes room at the cost of whoever keeps us waiting longest, unless one is going already.
+    async fn permit(&self, mut is_one_going: bool) -> io::Result<OwnedSemaphorePermit> {
         let closed = |_| io::Error::other("the server has ended");
         if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
             return Ok(permit);
         }
         loop {
-            self.registry.evict();
+            if !std::mem::take(&mut is_one_going) {
+                self.registry.evict();
+            }
             let freed = Arc::clone(&self.permits).acquire_owned();
             if let Ok(permit) = timeout(Duration::from_millis(20), freed).await {
                 return permit.map_err(closed);
@@ -255,7 +297,7 @@ impl Server {
     }
 
     fn spawn(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-        let connection = self.registry.enter();
+        let connection = self.registry.enter(peer.ip());
         tokio::spawn(connection::run(
             Arc::clone(self),
             connection,

@@ -269,6 +269,8 @@ words! {
         BodyEncoded = "body_encoded",
         /// A body that took too long.
         BodyTooSlow = "body_too_slow",
+        /// Connections held all the memory that they may, and whatever could go was being worked on.
+        NoMemory = "no_memory",
         /// No such path.
         NotFound = "not_found",
         /// A path that exists, by a method that it doesn't take.

@@ -25,6 +25,10 @@ pub(super) fn request(refusal: RequestRefusal) -> Cause {
             "its body took longer than http.body_timeout_s",
             "see what holds it up between client and server",
         ),
+        RequestRefusal::NoMemory => (
+            "connections held all of http.memory_mib, and none of them waited for its client",
+            "nothing is wrong with the request: it may come again; raise http.memory_mib if there is memory",
+        ),
         RequestRefusal::NotFound => (
             "there is no such path here",
             "take the paths from /.well-known/openid-configuration; behind a proxy, see that it passes them on unchanged",

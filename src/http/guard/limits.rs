@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 
 use super::GuardSettings;
-use crate::http::server::{MAX_HEADERS, Refused};
+use crate::http::server::{MAX_HEADERS, OVERLOADED, Overloaded, Refused};
 
 type Check = Result<(), Refused>;
 
@@ -143,11 +143,22 @@ fn announced_length_fits(settings: &GuardSettings, headers: &HeaderMap) -> Check
     }
 }
 
+fn body_ended(error: axum::Error) -> Refused {
+    if error.into_inner().is::<Overloaded>() {
+        return OVERLOADED;
+    }
+    Refused {
+        status: StatusCode::BAD_REQUEST,
+        reason: "the body is malformed or ends too early",
+    }
+}
+
 async fn whole(mut body: Body, limit: usize) -> Result<Bytes, Refused> {
     let mut read = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else {
-            return bad("the body is malformed or ends too early");
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => return Err(body_ended(error)),
         };
         let Ok(data) = frame.into_data() else {
             return bad("trailers are not accepted");

@@ -1,22 +1,9 @@
 //! One connection, from accept to close.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::SocketAddr,
-    pin::{Pin, pin},
-    sync::{Arc, atomic::Ordering},
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::body::{Body, Bytes, HttpBody};
 use bytes::BytesMut;
-use http::{HeaderValue, Request, Response, Version, header};
-use hyper::{
-    body::{Frame, Incoming, SizeHint},
-    service::service_fn,
-};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
@@ -26,16 +13,25 @@ use tokio::{
 };
 
 use super::{
-    PeerAddr, Server,
-    registry::{Connection, InFlight, Phase},
+    Server,
+    answer::answer,
+    ciphertext::Ciphertext,
+    registry::{Connection, Held, Phase},
     wire::Wire,
 };
 
-const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// At shutdown, a connection that was just accepted has so long for its first byte to be seen.
 const FIRST_BYTE_GRACE: Duration = Duration::from_millis(250);
 /// At shutdown, an HTTP/2 client without streams has so long to say that it is gone.
 const GOAWAY_GRACE: Duration = Duration::from_secs(1);
+
+/// What a connection holds, whatever it does: its task, hyper's buffers, and what the registry knows of it.
+const CONNECTION: usize = 24 * 1024;
+/// With HTTP/2: larger buffers, tables of headers, streams that were reset a moment ago.
+const HTTP2: usize = 32 * 1024;
+/// A session of TLS.
+const TLS: usize = 8 * 1024;
 
 /// Serves one connection. Whatever goes wrong on it concerns its client only.
 pub(super) async fn run(
@@ -45,11 +41,19 @@ pub(super) async fn run(
     peer: SocketAddr,
     permit: OwnedSemaphorePermit,
 ) {
+    let mut held = Held::new(&connection);
     let service = async {
         stream.set_nodelay(true)?;
         match &server.settings.tls {
-            Some(tls) => serve(&server, &connection, tls.accept(stream).await?, peer).await,
-            None => serve(&server, &connection, stream, peer).await,
+            Some(tls) => {
+                held.set(CONNECTION + TLS);
+                let stream = tls.accept(Ciphertext::new(stream, &connection)).await?;
+                serve(&server, &connection, &mut held, stream, peer).await
+            }
+            None => {
+                held.set(CONNECTION);
+                serve(&server, &connection, &mut held, stream, peer).await
+            }
         }
     };
     tokio::select! {
@@ -59,6 +63,7 @@ pub(super) async fn run(
         },
         () = connection.told_to_end() => tracing::debug!(%peer, "connection cut"),
     }
+    drop(held);
     server.registry.leave(&connection);
     drop(permit);
 }
@@ -66,6 +71,7 @@ pub(super) async fn run(
 async fn serve<IO>(
     server: &Arc<Server>,
     connection: &Arc<Connection>,
+    held: &mut Held,
     mut io: IO,
     peer: SocketAddr,
 ) -> io::Result<()>
@@ -80,7 +86,8 @@ where
         service_fn(move |request| answer(&server, &connection, peer, request))
     };
     if read.starts_with(HTTP2_PREFACE) {
-        let wire = TokioIo::new(Wire::transparent(io, read));
+        held.set(held.bytes() - CONNECTION + HTTP2);
+        let wire = TokioIo::new(Wire::transparent(io, read, connection));
         let mut http = pin!(server.http2.serve_connection(wire, service));
         tokio::select! {
             biased;
@@ -97,7 +104,7 @@ where
             }
         }
     }
-    let wire = TokioIo::new(Wire::vetting(io, read, Arc::clone(connection)));
+    let wire = TokioIo::new(Wire::vetting(io, read, connection));
     let mut http = pin!(server.http1.serve_connection(wire, service));
     tokio::select! {
         biased;
@@ -133,58 +140,4 @@ async fn first_bytes(
 async fn closing(connection: &Connection) {
     connection.told_to_close().await;
     sleep(FIRST_BYTE_GRACE).await;
-}
-
-fn answer(
-    server: &Arc<Server>,
-    connection: &Arc<Connection>,
-    peer: SocketAddr,
-    mut request: Request<Incoming>,
-) -> impl Future<Output = Result<Response<Tracked>, Infallible>> + Send + use<> {
-    let (number, in_flight) = connection.begin();
-    let asks_to_close = request.version() < Version::HTTP_2;
-    if let Some(refused) = connection.refusal_of(number) {
-        request.extensions_mut().insert(refused);
-    }
-    request.extensions_mut().insert(PeerAddr(peer));
-    let answer = server.router.clone().answer(request.map(Body::new));
-    let server = Arc::clone(server);
-    async move {
-        let mut response = answer.await;
-        if asks_to_close && server.stopping.load(Ordering::Relaxed) {
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
-        Ok(response.map(|body| Tracked {
-            body,
-            _in_flight: in_flight,
-        }))
-    }
-}
-
-/// A body that keeps its request in flight until hyper has taken all of it.
-struct Tracked {
-    body: Body,
-    _in_flight: InFlight,
-}
-
-impl HttpBody for Tracked {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

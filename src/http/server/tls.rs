@@ -4,17 +4,20 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
 use rustls::{
-    ServerConfig,
+    CipherSuite, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 
-use crate::config::TlsConfig;
+use crate::config::{TlsConfig, TlsProfile};
 use crate::private_files;
+
+/// A session keeps at most so much that the socket doesn't take.
+const UNSENT: usize = 16 * 1024;
 
 /// A certificate or its key cannot be used: which file, and why.
 #[derive(Debug)]
@@ -82,7 +85,7 @@ impl Tls {
     /// # Errors
     /// If one cannot be read, or they do not belong together.
     pub fn load(files: &TlsConfig) -> Result<Arc<Self>, TlsError> {
-        let provider = Arc::new(aws_lc_rs::default_provider());
+        let provider = Arc::new(provider(files.profile));
         let pair = read_pair(files, &provider)?;
         let certificate = Arc::new(Current(ArcSwap::from_pointee(pair)));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -118,8 +121,13 @@ impl Tls {
         }
     }
 
-    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
-        self.acceptor.accept(stream).await
+    pub(super) async fn accept<IO>(&self, stream: IO) -> std::io::Result<TlsStream<IO>>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let bounded =
+            |session: &mut rustls::ServerConnection| session.set_buffer_limit(Some(UNSENT));
+        self.acceptor.accept_with(stream, bounded).await
     }
 }
 
@@ -130,6 +138,24 @@ impl ResolvesServerCert for Current {
     fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.load_full())
     }
+}
+
+/// FAPI 2.0 §5.2.1 has TLS 1.2 with ECDHE and AES-GCM only, and leaves TLS 1.3 as it is (RFC 9325 §4.2).
+fn provider(profile: TlsProfile) -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    if profile == TlsProfile::Fapi {
+        provider.cipher_suites.retain(|suite| {
+            suite.version() == &rustls::version::TLS13
+                || matches!(
+                    suite.suite(),
+                    CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+                        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256
+                        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+                )
+        });
+    }
+    provider
 }
 
 fn read_pair(files: &TlsConfig, provider: &CryptoProvider) -> Result<CertifiedKey, TlsError> {

@@ -18,8 +18,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::{
     Refused,
     chunked::Chunked,
+    frames::Frames,
     head::{Found, Framing, Search, vet},
-    registry::{Connection, Phase},
+    registry::{Connection, Held, Phase},
 };
 
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused.invalid\r\nconnection: close\r\n\r\n";
@@ -28,6 +29,10 @@ const READ_AT_ONCE: usize = 4 * 1024;
 const KEPT: usize = 16 * 1024;
 /// After a refusal so much is still read, for a socket closed on unread bytes would take the answer back.
 const DISCARDED: usize = 1024 * 1024;
+/// A head up to this size is part of what a connection holds anyway.
+const SMALL_HEAD: usize = 4 * 1024;
+/// What a socket didn't take stays in the buffers of TLS, or of hyper.
+const UNSENT: usize = 16 * 1024;
 
 #[derive(Debug)]
 enum Expect {
@@ -39,8 +44,8 @@ enum Expect {
     Chunked(Chunked),
     /// A stand-in was handed out.
     Nothing,
-    /// HTTP/2: not ours to judge.
-    Anything,
+    /// HTTP/2: not ours to judge, but we count what h2 keeps of it.
+    Frames(Frames),
 }
 
 impl Expect {
@@ -60,36 +65,38 @@ pub(super) struct Wire<IO> {
     vetted: usize,
     expect: Expect,
     heads: u64,
-    /// Only HTTP/1.
-    connection: Option<Arc<Connection>>,
+    connection: Arc<Connection>,
+    /// For what was read. hyper keeps the buffer that the largest head needed.
+    received: Held,
+    /// For what couldn't be written.
+    unsent: Held,
     discarded: usize,
 }
 
 impl<IO> Wire<IO> {
     /// HTTP/1, of which `read` has been read already.
-    pub fn vetting(io: IO, read: BytesMut, connection: Arc<Connection>) -> Self {
+    pub fn vetting(io: IO, read: BytesMut, connection: &Arc<Connection>) -> Self {
         Self {
             io,
             inbox: read,
             vetted: 0,
             expect: Expect::head(),
             heads: 0,
-            connection: Some(connection),
+            connection: Arc::clone(connection),
+            received: Held::new(connection),
+            unsent: Held::new(connection),
             discarded: 0,
         }
     }
 
     /// HTTP/2, of which `read` has been read already.
-    pub fn transparent(io: IO, read: BytesMut) -> Self {
-        let vetted = read.len();
+    pub fn transparent(io: IO, read: BytesMut, connection: &Arc<Connection>) -> Self {
+        let mut frames = Frames::default();
+        frames.advance(&read);
         Self {
-            io,
-            inbox: read,
-            vetted,
-            expect: Expect::Anything,
-            heads: 0,
-            connection: None,
-            discarded: 0,
+            vetted: read.len(),
+            expect: Expect::Frames(frames),
+            ..Self::vetting(io, read, connection)
         }
     }
 
@@ -156,16 +163,14 @@ impl<IO> Wire<IO> {
                     self.body_is_complete();
                 }
             }
-            Expect::Nothing | Expect::Anything => {}
+            Expect::Nothing | Expect::Frames(_) => {}
         }
         Ok(())
     }
 
     fn refuse(&mut self, refused: Refused) {
         self.heads += 1;
-        if let Some(connection) = &self.connection {
-            connection.refuse_from(self.heads, refused);
-        }
+        self.connection.refuse_from(self.heads, refused);
         self.inbox.clear();
         self.inbox.extend_from_slice(STAND_IN);
         self.vetted = STAND_IN.len();
@@ -174,16 +179,12 @@ impl<IO> Wire<IO> {
 
     fn body_is_complete(&mut self) {
         self.expect = Expect::head();
-        self.change_phase(Phase::Body, Phase::Busy);
+        self.change_phase(Phase::Body, Phase::Answering);
     }
 
     fn change_phase(&self, from: Phase, to: Phase) {
-        if let Some(connection) = self
-            .connection
-            .as_ref()
-            .filter(|connection| connection.phase() == from)
-        {
-            connection.enter(to);
+        if self.connection.phase() == from {
+            self.connection.enter(to);
         }
     }
 
@@ -193,7 +194,9 @@ impl<IO> Wire<IO> {
             Expect::Head { .. } if !self.inbox.is_empty() => {
                 self.change_phase(Phase::Idle, Phase::Head);
             }
-            Expect::Length(_) | Expect::Chunked(_) => self.change_phase(Phase::Busy, Phase::Body),
+            Expect::Length(_) | Expect::Chunked(_) => {
+                self.change_phase(Phase::Answering, Phase::Body);
+            }
             _ => {}
         }
     }
@@ -206,7 +209,38 @@ impl<IO: AsyncRead + Unpin> Wire<IO> {
         let mut read = ReadBuf::uninit(&mut bytes);
         ready!(Pin::new(&mut self.io).poll_read(context, &mut read))?;
         self.inbox.extend_from_slice(read.filled());
+        self.connection.plaintext_came();
+        if matches!(self.expect, Expect::Head { .. }) {
+            // Once here, and once on its way into hyper's buffer.
+            let head = 2 * self.inbox.len().saturating_sub(SMALL_HEAD);
+            if head > self.received.bytes() && !self.received.set(head) {
+                return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+            }
+        }
         Poll::Ready(Ok(!read.filled().is_empty()))
+    }
+
+    /// Reads frames of HTTP/2.
+    fn poll_frames(
+        &mut self,
+        context: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = out.filled().len();
+        ready!(Pin::new(&mut self.io).poll_read(context, out))?;
+        self.connection.plaintext_came();
+        let read = out.filled().get(before..).unwrap_or_default();
+        self.count(read)
+    }
+
+    fn count(&mut self, read: &[u8]) -> Poll<io::Result<()>> {
+        if let Expect::Frames(frames) = &mut self.expect {
+            frames.advance(read);
+            if !self.received.set(frames.unfinished()) {
+                return Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Reads and forgets what was sent after a refusal.
@@ -232,7 +266,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Wire<IO> {
                 return Poll::Ready(Ok(()));
             }
             match this.expect {
-                Expect::Anything => return Pin::new(&mut this.io).poll_read(context, out),
+                Expect::Frames(_) => return this.poll_frames(context, out),
                 // The stand-in asks to close: nobody waits for this.
                 Expect::Nothing => return Poll::Pending,
                 _ => this.judge()?,
@@ -257,11 +291,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<IO> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(context, bytes)
+        let wrote = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.unsent.set(if wrote.is_pending() { UNSENT } else { 0 });
+        wrote
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(context)
+        let flushed = Pin::new(&mut self.io).poll_flush(context);
+        self.unsent
+            .set(if flushed.is_pending() { UNSENT } else { 0 });
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -271,12 +310,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<IO> {
             this.expect,
             Expect::Length(_) | Expect::Chunked(_) | Expect::Nothing
         ) {
-            if let Some(connection) = this
-                .connection
-                .as_ref()
-                .filter(|c| c.phase() != Phase::Closing)
-            {
-                connection.enter(Phase::Closing);
+            if this.connection.phase() != Phase::Closing {
+                this.connection.enter(Phase::Closing);
             }
             return this.poll_discard(context);
         }
@@ -288,7 +323,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Wire<IO> {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(context, bytes)
+        let wrote = Pin::new(&mut self.io).poll_write_vectored(context, bytes);
+        self.unsent.set(if wrote.is_pending() { UNSENT } else { 0 });
+        wrote
     }
 
     fn is_write_vectored(&self) -> bool {

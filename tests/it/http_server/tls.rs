@@ -1,4 +1,4 @@
-//! TLS: both protocols, time-outs, and a certificate that changes.
+//! TLS: both protocols, ciphers, time-outs, and a certificate that changes.
 
 use std::{
     os::unix::fs::PermissionsExt as _,
@@ -7,10 +7,13 @@ use std::{
 };
 
 use axum::body::Body;
-use gatewright::{config::TlsConfig, http::server::Tls};
+use gatewright::{
+    config::{TlsConfig, TlsProfile},
+    http::server::Tls,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
-    ClientConfig, RootCertStore,
+    CipherSuite, ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName},
 };
 use tokio::net::TcpStream;
@@ -32,6 +35,7 @@ impl Files {
         TlsConfig {
             certificate_file: self.0.join("tls.crt"),
             key_file: self.0.join("tls.key"),
+            profile: TlsProfile::Default,
         }
     }
 
@@ -69,11 +73,23 @@ async fn connect(
     trusted: &[&Pair],
     protocol: &[u8],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_with(server, trusted, protocol, &|_| true).await
+}
+
+/// With those ciphers only that `offers` has.
+async fn connect_with(
+    server: &TestServer,
+    trusted: &[&Pair],
+    protocol: &[u8],
+    offers: &(dyn Fn(CipherSuite) -> bool + Sync),
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     for pair in trusted {
         roots.add(pair.certificate.clone()).unwrap();
     }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| offers(suite.suite()));
+    let provider = Arc::new(provider);
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -176,4 +192,82 @@ async fn whoever_does_not_shake_hands_is_cut() {
     assert_eq!(half.closed().await, b"");
     let mut silent = Raw::new(connect(&server, &[&pair], b"http/1.1").await.unwrap());
     assert_eq!(silent.closed().await, b"");
+}
+
+#[tokio::test]
+async fn under_fapi_tls_12_has_aes_gcm_only_and_tls_13_is_as_ever() {
+    use CipherSuite as Suite;
+    let pair = pair();
+    for (profile, suite, is_spoken) in [
+        (
+            TlsProfile::Default,
+            Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            true,
+        ),
+        (
+            TlsProfile::Fapi,
+            Suite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+            false,
+        ),
+        (
+            TlsProfile::Fapi,
+            Suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            true,
+        ),
+        (
+            TlsProfile::Fapi,
+            Suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+            true,
+        ),
+        (TlsProfile::Fapi, Suite::TLS13_AES_128_GCM_SHA256, true),
+        (
+            TlsProfile::Fapi,
+            Suite::TLS13_CHACHA20_POLY1305_SHA256,
+            true,
+        ),
+    ] {
+        let files = Files::new("fapi");
+        files.write(&pair);
+        let tls = Tls::load(&TlsConfig {
+            profile,
+            ..files.config()
+        })
+        .unwrap();
+        let server = TestServer::start(echo(), |settings| settings.server.tls = Some(tls)).await;
+        let stream =
+            connect_with(&server, &[&pair], b"http/1.1", &|offered| offered == suite).await;
+        assert_eq!(stream.is_ok(), is_spoken, "{profile:?} {suite:?}");
+        if let Ok(stream) = stream {
+            assert_eq!(Raw::new(stream).get("/").await.status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn half_a_handshake_counts_for_what_it_makes_tls_hold() {
+    let (files, pair) = (Files::new("counts"), pair());
+    files.write(&pair);
+    let tls = Tls::load(&files.config()).unwrap();
+    let server = TestServer::start(echo(), |settings| {
+        settings.server.tls = Some(tls);
+        settings.server.memory_bytes = 300_000;
+    })
+    .await;
+    // A client hello that says it has 65,535 bytes, in records of 16,000.
+    let mut message = vec![1, 0, 0xff, 0xff, 3, 3];
+    message.resize(48_000, b'x');
+    let records = message.chunks(16_000).flat_map(|piece| {
+        let [high, low] = u16::try_from(piece.len()).unwrap().to_be_bytes();
+        [&[0x16, 3, 1, high, low][..], piece].concat()
+    });
+    let records: Vec<_> = records.collect();
+    let mut held = Vec::new();
+    for _ in 0..6 {
+        let mut half = server.connect().await;
+        half.send(&records).await;
+        held.push(half);
+    }
+    assert_eq!(held[0].closed().await, b"", "six of 75 KB don't fit");
+    let mut client = Raw::new(connect(&server, &[&pair], b"http/1.1").await.unwrap());
+    assert_eq!(client.get("/").await.status, 200);
 }
