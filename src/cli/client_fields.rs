@@ -47,6 +47,9 @@ pub struct ClientFields {
     /// Your own application: people aren't asked for consent
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     first_party: Option<bool>,
+    /// A public client on people's own machines gets codes without a click: any program there may then get one
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    silent_authorization: Option<bool>,
     /// Whether PKCE may be left out, by confidential clients only [default: required]
     #[arg(long, value_name = "POLICY", value_parser = one_of::<PkcePolicy>(PkcePolicy::NAMES))]
     pkce: Option<PkcePolicy>,
@@ -117,6 +120,7 @@ impl ClientFields {
             audiences: list(self.audiences.as_ref()),
             pkce: self.pkce,
             first_party: self.first_party,
+            silent_authorization: self.silent_authorization,
             access_token_alg: self.access_token_alg,
             id_token_alg: self.id_token_alg,
             access_token_s: self.access_token_lifetime.map(|lifetime| lifetime.0),
@@ -172,6 +176,7 @@ pub fn describe(client: &Client) -> String {
         ),
         ("PKCE", client.pkce.as_str().to_owned()),
         ("first party", yes(client.first_party)),
+        ("silent", yes(client.silent_authorization)),
         ("access tokens", client.access_token_alg.to_string()),
         ("ID tokens", client.id_token_alg.to_string()),
         (

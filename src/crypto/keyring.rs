@@ -12,6 +12,7 @@ use std::sync::Arc;
 pub struct Keyring {
     active: Vec<Arc<SigningKey>>,
     published: JwkSet,
+    former: Vec<(PublicKey, i64)>,
     jwks: Bytes,
     etag: Arc<str>,
     version: Vec<(String, String)>,
@@ -45,6 +46,7 @@ impl Keyring {
         Self {
             active,
             published: JwkSet::from_keys(keys),
+            former: Vec::new(),
             jwks,
             etag,
             version,
@@ -61,6 +63,10 @@ impl Keyring {
     /// The keys that are not used.
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
+    /// The same, with keys that have left the JWKS, each with the time (Unix seconds) until which it tells whose a hint is.
+    #[must_use]
+    pub fn remembering(self, former: Vec<(PublicKey, i64)>) -> Self {
+        Self { former, ..self }
     }
 
     /// The key that signs with this algorithm.
@@ -74,6 +80,15 @@ impl Keyring {
     /// The public keys that tokens may still be verified with.
     pub fn published(&self) -> &JwkSet {
         &self.published
+    }
+    /// The key that verifies an ID token that comes back as a hint: a published one, or a former one while sessions may
+    /// live that it signed for. Nothing else may be verified with it.
+    pub fn hint_key(&self, kid: &str, now: i64) -> Option<&PublicKey> {
+        let lasting = self.former.iter().filter(|(_, until)| *until > now);
+        self.published
+            .iter()
+            .chain(lasting.map(|(key, _)| key))
+            .find(|key| key.kid() == Some(kid))
     }
     /// The JWKS document, prepared.
     pub fn jwks(&self) -> &Bytes {

@@ -58,6 +58,9 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// The person that `id_token_hint` names.
     pub hinted_subject: Option<Subject>,
+    /// Whether the hint's key is none that this server keeps: then it can only narrow who may be answered for.
+    #[serde(default)]
+    pub hint_unproven: bool,
     /// When it came, Unix seconds.
     pub requested_at: i64,
 }

@@ -125,6 +125,10 @@ pub struct Client {
     /// The operator's own application: the user isn't asked for consent.
     #[serde(default)]
     pub first_party: bool,
+    /// Whether a public client gets codes at a loopback address or a private-use scheme without anybody's act: any program
+    /// of the person's machine may then get one (RFC 8252 §8.6).
+    #[serde(default)]
+    pub silent_authorization: bool,
     /// Algorithm of its access tokens.
     pub access_token_alg: Algorithm,
     /// Algorithm of its ID tokens (`id_token_signed_response_alg`).
@@ -183,6 +187,12 @@ impl Client {
         self.post_logout_redirect_uris
             .iter()
             .find_map(|registered| registered.verify(presented, any_loopback_port))
+    }
+
+    /// Whether a person must act before a code goes to this address, for nothing else says which program asks: a public
+    /// client proves nothing, and an address on the person's own machine is anybody's (RFC 8252 §8.6).
+    pub fn needs_an_act(&self, to: &VerifiedRedirectUri) -> bool {
+        self.client_type == ClientType::Public && to.is_native() && !self.silent_authorization
     }
 
     /// What contradicts itself or is unsafe, each with what to do. Empty for a sound client.

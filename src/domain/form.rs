@@ -1,11 +1,12 @@
 //! The one parser of `application/x-www-form-urlencoded`, for bodies and queries.
 //!
-//! It refuses what lenient parsers repair: duplicate names, invalid UTF-8, NUL, stray `%`.
+//! It refuses what lenient parsers repair: duplicate names, invalid UTF-8, NUL, stray `%`. And it is the one place that
+//! decides what a parameter without a value is: one that wasn't sent (RFC 6749 §3.1, §3.2).
 
 /// Most parameters one request may carry.
 pub const MAX_PARAMETERS: usize = 100;
 
-/// Decoded parameters, in the order they came.
+/// Decoded parameters that have a value, in the order they came.
 #[derive(Clone, Default)]
 pub struct Form {
     pairs: Vec<(String, String)>,
@@ -35,33 +36,34 @@ impl FormError {
 }
 
 impl Form {
-    /// Parses a query or a body. Duplicate names are kept aside, see [`Form::duplicates`].
+    /// Parses a query or a body. A parameter without a value counts as omitted. Duplicate names are kept aside, see
+    /// [`Form::duplicates`].
     ///
     /// # Errors
     /// [`FormError`] on anything that isn't a form.
     pub fn parse(input: &[u8]) -> Result<Self, FormError> {
         let mut form = Self::default();
+        let mut seen: Vec<String> = Vec::new();
         for piece in input.split(|b| *b == b'&').filter(|p| !p.is_empty()) {
-            if form.pairs.len() >= MAX_PARAMETERS {
+            if seen.len() >= MAX_PARAMETERS {
                 return Err(FormError::TooMany);
             }
             let mut halves = piece.splitn(2, |b| *b == b'=');
             let name = decode(halves.next().unwrap_or_default())?;
             let value = decode(halves.next().unwrap_or_default())?;
-            if form.pairs.iter().any(|(known, _)| *known == name) {
+            if seen.contains(&name) {
                 form.duplicates.push(name.clone());
             }
-            form.pairs.push((name, value));
+            if !value.is_empty() {
+                form.pairs.push((name.clone(), value));
+            }
+            seen.push(name);
         }
         Ok(form)
     }
 
-    /// The first value of `name`; an empty value counts as absent (RFC 6749 §3.1).
+    /// The first value of `name`, never empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.raw(name).filter(|value| !value.is_empty())
-    }
-    /// The first value of `name`, also when empty.
-    pub fn raw(&self, name: &str) -> Option<&str> {
         self.pairs
             .iter()
             .find(|(known, _)| known == name)
@@ -71,17 +73,22 @@ impl Form {
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.pairs
             .iter()
-            .filter(move |(known, value)| known == name && !value.is_empty())
+            .filter(move |(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     }
-    /// Names that came more than once, but for those in `repeatable`.
+    /// Whether no parameter has a value.
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+    /// Names that came more than once, with values or without, but for those in `repeatable`: whoever takes the first
+    /// and whoever takes the last would read two requests.
     pub fn duplicates<'a>(&'a self, repeatable: &'a [&str]) -> impl Iterator<Item = &'a str> {
         self.duplicates
             .iter()
             .map(String::as_str)
             .filter(|name| !repeatable.contains(name))
     }
-    /// Every name, in order.
+    /// Every name that has a value, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.pairs.iter().map(|(name, _)| name.as_str())
     }

@@ -24,6 +24,11 @@ impl VerifiedRedirectUri {
     pub fn registered(&self) -> &str {
         &self.registered
     }
+    /// Whether it leads to a program on the person's own machine: loopback or a private-use scheme (RFC 8252 §7.1, §7.3).
+    /// A claimed `https` URI is its owner's alone (§7.2).
+    pub fn is_native(&self) -> bool {
+        !self.presented.starts_with("https://")
+    }
 }
 
 impl RedirectUri {

@@ -18,9 +18,29 @@ pub const OPENID_SCOPES: [&str; 6] = [
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope(BTreeSet<String>);
 
-/// A scope text with a character that RFC 6749 §3.3 doesn't allow, or too long.
+/// Why a text is no scope (RFC 6749 §3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MalformedScope;
+pub enum MalformedScope {
+    /// A character that no token may have.
+    Character,
+    /// A space at an end, or two in a row.
+    Space,
+    /// Longer than is looked at.
+    TooLong,
+}
+
+impl MalformedScope {
+    /// What to tell the caller.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Character => "scope has a character that scopes can't have",
+            Self::Space => {
+                "scope has a space too many: put one between two tokens, and none at the ends"
+            }
+            Self::TooLong => "scope is over 4,096 bytes",
+        }
+    }
+}
 
 impl Scope {
     /// Longest scope parameter that is looked at, in bytes.
@@ -35,13 +55,16 @@ impl Scope {
             return Ok(Self::default());
         }
         if text.len() > Self::MAX_BYTES {
-            return Err(MalformedScope);
+            return Err(MalformedScope::TooLong);
         }
         text.split(' ')
             .map(|token| {
                 let fits = |b: u8| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-                if token.is_empty() || !token.bytes().all(fits) {
-                    return Err(MalformedScope);
+                if token.is_empty() {
+                    return Err(MalformedScope::Space);
+                }
+                if !token.bytes().all(fits) {
+                    return Err(MalformedScope::Character);
                 }
                 Ok(token.to_owned())
             })

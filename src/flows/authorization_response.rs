@@ -54,7 +54,7 @@ impl AuthorizeError {
         let client = registered.as_ref().map(|registered| &registered.client);
         let redirect_uri = match (unverified, client, request) {
             (Some(UnverifiedRequest::RedirectUri), Some(client), Some(request)) => Some(
-                UriDifference::nearest(request.raw("redirect_uri"), &client.redirect_uris),
+                UriDifference::nearest(request.get("redirect_uri"), &client.redirect_uris),
             ),
             _ => None,
         };

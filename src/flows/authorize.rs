@@ -4,8 +4,8 @@ use super::authorization_response::Reply;
 pub use super::authorization_response::{AuthorizationResponse, AuthorizeError, UnverifiedReason};
 use super::checks::{self, Refusal};
 use super::clients::RegisteredClient;
-use super::interaction::Interaction;
-use super::{FlowError, Issuer};
+use super::interaction::{Interaction, Viewer};
+use super::{FlowError, Issuer, request_object};
 use crate::crypto::token::{AuthorizationCode, sha256};
 use crate::domain::authorization::AuthorizationRequest;
 use crate::domain::event::Happening;
@@ -23,26 +23,43 @@ pub enum Next {
     Login(Box<Interaction>, Arc<RegisteredClient>),
     /// The person must agree.
     Consent(Box<Interaction>, Arc<RegisteredClient>, Box<Account>),
+    /// The person has agreed, and must say that it was they who began this.
+    Continue(Box<Interaction>, Arc<RegisteredClient>, Box<Account>),
     /// The client gets its answer.
     Respond(AuthorizationResponse),
 }
 
 impl Next {
     /// Asks for consent to the client as it looks now.
-    pub(super) fn consent(
+    fn consent(
         interaction: Interaction,
         registered: Arc<RegisteredClient>,
         account: Account,
+        session: &Session,
     ) -> Self {
-        let shown = Some(fingerprint(&registered.client));
-        Self::Consent(
-            Box::new(Interaction {
-                shown,
-                ..interaction
-            }),
-            registered,
-            Box::new(account),
-        )
+        let interaction = Interaction {
+            shown: Some(fingerprint(&registered.client)),
+            continued: None,
+            viewer: Some(Viewer::of(session)),
+            ..interaction
+        };
+        Self::Consent(Box::new(interaction), registered, Box::new(account))
+    }
+
+    /// Asks whether to go on to the client as it looks now.
+    fn go_on(
+        interaction: Interaction,
+        registered: Arc<RegisteredClient>,
+        account: Account,
+        session: &Session,
+    ) -> Self {
+        let interaction = Interaction {
+            shown: None,
+            continued: Some(fingerprint(&registered.client)),
+            viewer: Some(Viewer::of(session)),
+            ..interaction
+        };
+        Self::Continue(Box::new(interaction), registered, Box::new(account))
     }
 }
 
@@ -61,26 +78,32 @@ pub async fn authorize(
     let (redirect_uri, redirect_uri_named) = checks::registered_redirect_uri(form, client)?;
     checks::echo_fits(form)?;
     // From here on, errors may redirect.
-    let mode = checks::response_mode(form);
+    let wishes = request_object::wishes(form);
+    let named = form
+        .get("response_mode")
+        .or(wishes.response_mode.as_deref());
+    let mode = checks::response_mode(named);
     let to = redirect_uri.clone();
     let checked = (|| -> Result<AuthorizationRequest, Refusal> {
         checks::sent_once(form)?;
-        checks::no_request_object(form)?;
+        request_object::absent(form)?;
         checks::response_type_is_code(form)?;
+        let hint = checks::hint(issuer, form, now)?;
         Ok(AuthorizationRequest {
             client_id: client.client_id.clone(),
             redirect_uri,
             redirect_uri_named,
             response_mode: mode?,
-            state: form.raw("state").map(str::to_owned),
-            nonce: form.raw("nonce").map(str::to_owned),
+            state: form.get("state").map(str::to_owned),
+            nonce: form.get("nonce").map(str::to_owned),
             scope: checks::permitted_scope(form, client)?,
             resources: checks::permitted_audiences(form, client, &issuer.url)?,
             code_challenge: checks::s256_challenge(form, client)?,
             prompt: checks::prompt(form)?,
             max_age: checks::max_age(form)?,
             login_hint: checks::login_hint(form),
-            hinted_subject: checks::hinted_subject(issuer, form)?,
+            hint_unproven: hint.as_ref().is_some_and(|hint| !hint.proven),
+            hinted_subject: hint.map(|hint| hint.subject),
             requested_at: now,
         })
     })();
@@ -89,7 +112,7 @@ pub async fn authorize(
             client_id: &client.client_id,
             to: &to,
             mode: mode.unwrap_or_default(),
-            state: form.raw("state"),
+            state: form.get("state").or(wishes.state.as_deref()),
         };
         AuthorizeError::Reportable(reply.error(issuer, code, words))
     })?;
@@ -166,7 +189,8 @@ pub(super) async fn account_of(
         .filter(|account| !account.disabled && account.password_changed_at <= session.auth_time))
 }
 
-async fn proceed(
+/// Does what is still wanting, or answers.
+pub(super) async fn proceed(
     issuer: &Issuer,
     interaction: Interaction,
     registered: Arc<RegisteredClient>,
@@ -175,59 +199,96 @@ async fn proceed(
 ) -> Result<Next, AuthorizeError> {
     let request = &interaction.request;
     let reply = Reply::to(request);
-    let reportable = |code, words| AuthorizeError::Reportable(reply.error(issuer, code, words));
-    let Some(session) = session.filter(|session| !must_log_in(&interaction, session, now)) else {
-        if request.prompt.none {
-            return Err(reportable(
-                ErrorCode::LoginRequired,
-                "nobody is logged in, and prompt=none",
-            ));
-        }
-        return Ok(Next::Login(Box::new(interaction), registered));
+    let refused = |code, words| Err(AuthorizeError::Reportable(reply.error(issuer, code, words)));
+    let (session, account) = match logged_in(issuer, &interaction, session, now).await? {
+        Ok(person) => person,
+        Err(words) if request.prompt.none => return refused(ErrorCode::LoginRequired, words),
+        Err(_) => return Ok(Next::Login(Box::new(interaction), registered)),
     };
     if request
         .hinted_subject
         .as_ref()
         .is_some_and(|hinted| *hinted != session.subject)
     {
-        return Err(reportable(
+        return refused(
             ErrorCode::LoginRequired,
             "somebody else is logged in than id_token_hint names",
-        ));
+        );
     }
-    let Some(account) = account_of(issuer, session).await? else {
-        return Err(reportable(
-            ErrorCode::LoginRequired,
-            "the session has just ended",
-        ));
-    };
     let client = &registered.client;
     if must_consent(issuer, client, request, &account).await? {
-        if request.prompt.none {
-            return Err(reportable(
+        return match (request.prompt.none, request.hint_unproven) {
+            (false, _) => Ok(Next::consent(interaction, registered, account, session)),
+            (true, false) => refused(
                 ErrorCode::ConsentRequired,
                 "consent is needed, and prompt=none",
-            ));
+            ),
+            // Whom nobody has agreed to doesn't learn who is logged in by guessing a subject.
+            (true, true) => refused(ErrorCode::LoginRequired, UNPROVEN),
+        };
+    }
+    // Giving the password for this very request, on a page that names the client and where it leads, is an act.
+    let has_acted = interaction.authenticated.as_ref() == Some(&session.session_id);
+    if !has_acted && client.needs_an_act(&request.redirect_uri) {
+        if request.prompt.none {
+            return refused(
+                ErrorCode::InteractionRequired,
+                "any program of the person's machine could ask this: they must act, and prompt=none",
+            );
         }
-        return Ok(Next::consent(interaction, registered, account));
+        return Ok(Next::go_on(interaction, registered, account, session));
     }
     let response = grant_code(issuer, client, request, session, &account, now).await?;
     Ok(Next::Respond(response))
 }
 
-/// Whether the password must be asked: again, unless it was given within this very interaction.
-pub(super) fn must_log_in(interaction: &Interaction, session: &Session, now: i64) -> bool {
-    if interaction.authenticated.as_ref() == Some(&session.session_id) {
-        return false;
+/// For a hint whose key is kept no longer, and a session that isn't the one it names.
+const UNPROVEN: &str =
+    "id_token_hint is signed by a key that this server keeps no longer, and prompt=none";
+
+/// The person who is logged in as the request wants it; else why somebody must log in.
+async fn logged_in<'s>(
+    issuer: &Issuer,
+    interaction: &Interaction,
+    session: Option<&'s Session>,
+    now: i64,
+) -> Result<Result<(&'s Session, Account), &'static str>, FlowError> {
+    let Some(session) = session else {
+        return Ok(Err("nobody is logged in, and prompt=none"));
+    };
+    if let Some(words) = must_log_in(interaction, session, now) {
+        return Ok(Err(words));
     }
-    let request = &interaction.request;
-    let too_old = request
-        .max_age
-        .is_some_and(|max_age| max_age == 0 || now - session.auth_time > max_age);
-    request.prompt.login || too_old
+    let account = account_of(issuer, session).await?;
+    Ok(account
+        .map(|account| (session, account))
+        .ok_or("the session has just ended, and prompt=none"))
 }
 
-async fn must_consent(
+/// Why the password must be asked, unless it was given within this very interaction. Words for `prompt=none`.
+pub(super) fn must_log_in(
+    interaction: &Interaction,
+    session: &Session,
+    now: i64,
+) -> Option<&'static str> {
+    if interaction.authenticated.as_ref() == Some(&session.session_id) {
+        return None;
+    }
+    let request = &interaction.request;
+    let named = request.hinted_subject.as_ref();
+    match request.max_age {
+        Some(0) => Some("max_age=0 asks for a new login, and prompt=none"),
+        Some(max_age) if now - session.auth_time > max_age => {
+            Some("the login is older than max_age, and prompt=none")
+        }
+        _ if request.prompt.login => Some("prompt=login asks for a new login"),
+        _ if request.hint_unproven && named != Some(&session.subject) => Some(UNPROVEN),
+        _ => None,
+    }
+}
+
+/// Whether consent must be asked: the client isn't the operator's own, and none that was given covers the request.
+pub(super) async fn must_consent(
     issuer: &Issuer,
     client: &Client,
     request: &AuthorizationRequest,

@@ -1,6 +1,7 @@
 //! The checks of an authorization request, one a function, in the order of `authorize`.
 
 use super::authorize::{AuthorizeError, UnverifiedReason};
+use super::id_token_hint::{self, Hint};
 use super::token::permitted_resources;
 use super::{FlowError, Issuer};
 use crate::domain::authorization::{Prompt, ResponseMode};
@@ -9,9 +10,7 @@ use crate::domain::form::Form;
 use crate::domain::pkce::CodeChallenge;
 use crate::domain::redirect_uri::VerifiedRedirectUri;
 use crate::domain::resource::Audience;
-use crate::domain::{ErrorCode, Scope, Subject};
-use gatewright_authorizer::jose::Jws;
-use serde_json::Value;
+use crate::domain::{ErrorCode, Scope};
 use std::sync::Arc;
 
 /// Longest `state` and `nonce`, bytes.
@@ -20,8 +19,16 @@ pub const ECHO_MAX_BYTES: usize = 4096;
 /// Longest `login_hint` that is carried to the form, bytes; what is longer names nobody.
 const LOGIN_HINT_MAX_BYTES: usize = 256;
 
-/// Parameters of an authorization request that mean something here, each to be sent once.
-const KNOWN: &[&str] = &[
+/// Parameters that are each to be sent once, with the words for one that wasn't.
+pub(super) type Known = &'static [(&'static str, &'static str)];
+
+macro_rules! once {
+    ($($name:literal),+ $(,)?) => { &[$(($name, concat!($name, " was sent more than once"))),+] };
+}
+pub(super) use once;
+
+/// Parameters of an authorization request that mean something here.
+const KNOWN: Known = once![
     "response_type",
     "scope",
     "state",
@@ -48,14 +55,16 @@ pub(super) async fn known_client(
     issuer: &Issuer,
     form: &Form,
 ) -> Result<Arc<super::clients::RegisteredClient>, AuthorizeError> {
-    let once = form
-        .duplicates(&[])
-        .all(|name| name != "client_id" && name != "redirect_uri");
-    if !once {
-        return Err(AuthorizeError::Unverified(UnverifiedReason::SentTwice));
+    for (name, reason) in [
+        ("client_id", UnverifiedReason::ClientIdTwice),
+        ("redirect_uri", UnverifiedReason::RedirectUriTwice),
+    ] {
+        if form.duplicates(&[]).any(|twice| twice == name) {
+            return Err(AuthorizeError::Unverified(reason));
+        }
     }
     let Some(client_id) = form.get("client_id") else {
-        return Err(AuthorizeError::Unverified(UnverifiedReason::UnknownClient));
+        return Err(AuthorizeError::Unverified(UnverifiedReason::ClientMissing));
     };
     login_client(issuer, client_id).await
 }
@@ -81,59 +90,46 @@ pub(super) fn registered_redirect_uri(
     form: &Form,
     client: &Client,
 ) -> Result<(VerifiedRedirectUri, bool), AuthorizeError> {
-    let unverified = AuthorizeError::Unverified(UnverifiedReason::RedirectUri);
-    if let Some(presented) = form.raw("redirect_uri") {
-        let verified = client.verify_redirect_uri(presented).ok_or(unverified)?;
+    let unverified = |reason| AuthorizeError::Unverified(reason);
+    if let Some(presented) = form.get("redirect_uri") {
+        let verified = client.verify_redirect_uri(presented);
+        let verified = verified.ok_or_else(|| unverified(UnverifiedReason::RedirectUri))?;
         return Ok((verified, true));
     }
     let openid = form
-        .raw("scope")
+        .get("scope")
         .is_some_and(|scope| scope.split(' ').any(|t| t == "openid"));
-    match client.redirect_uris.as_slice() {
-        [only] if !openid => {
-            let verified = only.verify(only.as_str(), false).ok_or(unverified)?;
-            Ok((verified, false))
-        }
-        _ => Err(unverified),
-    }
+    let only = match client.redirect_uris.as_slice() {
+        [only] if !openid => only.verify(only.as_str(), false),
+        _ => None,
+    };
+    let verified = only.ok_or_else(|| unverified(UnverifiedReason::RedirectUriMissing))?;
+    Ok((verified, false))
 }
 
 pub(super) fn echo_fits(form: &Form) -> Result<(), AuthorizeError> {
-    let fits = |name| {
-        form.raw(name)
-            .is_none_or(|value| value.len() <= ECHO_MAX_BYTES)
-    };
-    if fits("state") && fits("nonce") {
-        Ok(())
-    } else {
-        Err(AuthorizeError::Unverified(UnverifiedReason::TooLong))
+    for (name, reason) in [
+        ("state", UnverifiedReason::StateTooLong),
+        ("nonce", UnverifiedReason::NonceTooLong),
+    ] {
+        if form
+            .get(name)
+            .is_some_and(|value| value.len() > ECHO_MAX_BYTES)
+        {
+            return Err(AuthorizeError::Unverified(reason));
+        }
     }
+    Ok(())
 }
 
 pub(super) fn sent_once(form: &Form) -> Result<(), Refusal> {
-    if form.duplicates(&[]).any(|name| KNOWN.contains(&name)) {
-        return Err((
-            ErrorCode::InvalidRequest,
-            "a parameter was sent more than once",
-        ));
+    let twice = KNOWN
+        .iter()
+        .find(|(name, _)| form.duplicates(&[]).any(|twice| twice == *name));
+    match twice {
+        Some((_, words)) => Err((ErrorCode::InvalidRequest, *words)),
+        None => Ok(()),
     }
-    Ok(())
-}
-
-pub(super) fn no_request_object(form: &Form) -> Result<(), Refusal> {
-    if form.raw("request_uri").is_some() {
-        return Err((
-            ErrorCode::InvalidRequestUri,
-            "request_uri was not issued by this server",
-        ));
-    }
-    if form.raw("request").is_some() {
-        return Err((
-            ErrorCode::InvalidRequestObject,
-            "request objects are not supported",
-        ));
-    }
-    Ok(())
 }
 
 pub(super) fn response_type_is_code(form: &Form) -> Result<(), Refusal> {
@@ -144,8 +140,8 @@ pub(super) fn response_type_is_code(form: &Form) -> Result<(), Refusal> {
     }
 }
 
-pub(super) fn response_mode(form: &Form) -> Result<ResponseMode, Refusal> {
-    match form.get("response_mode") {
+pub(super) fn response_mode(named: Option<&str>) -> Result<ResponseMode, Refusal> {
+    match named {
         None | Some("query") => Ok(ResponseMode::Query),
         Some("form_post") => Ok(ResponseMode::FormPost),
         Some(_) => Err((
@@ -160,12 +156,7 @@ pub(super) fn permitted_scope(form: &Form, client: &Client) -> Result<Scope, Ref
         .get("scope")
         .map(Scope::parse)
         .ok_or((ErrorCode::InvalidScope, "scope is missing"))?
-        .map_err(|_| {
-            (
-                ErrorCode::InvalidScope,
-                "scope has a character that scopes can't have",
-            )
-        })?;
+        .map_err(|fault| (ErrorCode::InvalidScope, fault.words()))?;
     if asked.is_subset(&client.scope) {
         Ok(asked)
     } else {
@@ -181,23 +172,27 @@ pub(super) fn permitted_audiences(
     client: &Client,
     issuer: &str,
 ) -> Result<Vec<Audience>, Refusal> {
-    permitted_resources(form, client, issuer).ok_or((
-        ErrorCode::InvalidTarget,
-        "resource is not an audience of this client",
-    ))
+    permitted_resources(form, client, issuer)
+        .map_err(|(_, words)| (ErrorCode::InvalidTarget, words))
 }
 
 pub(super) fn s256_challenge(
     form: &Form,
     client: &Client,
 ) -> Result<Option<CodeChallenge>, Refusal> {
-    let method = form.raw("code_challenge_method");
-    let Some(challenge) = form.raw("code_challenge") else {
-        return match (client.pkce, client.client_type, method) {
-            (PkcePolicy::Optional, ClientType::Confidential, None) => Ok(None),
-            _ => Err((
+    let method = form.get("code_challenge_method");
+    let Some(challenge) = form.get("code_challenge") else {
+        let optional =
+            client.pkce == PkcePolicy::Optional && client.client_type == ClientType::Confidential;
+        return match method {
+            None if optional => Ok(None),
+            None => Err((
                 ErrorCode::InvalidRequest,
                 "code_challenge is missing: PKCE is required",
+            )),
+            Some(_) => Err((
+                ErrorCode::InvalidRequest,
+                "code_challenge_method came without a code_challenge",
             )),
         };
     };
@@ -255,46 +250,11 @@ pub(super) fn login_hint(form: &Form) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The person whom an ID token of ours names, expired or not (OIDC Core §3.1.2.1).
-pub(super) fn hinted_subject(issuer: &Issuer, form: &Form) -> Result<Option<Subject>, Refusal> {
-    match form.get("id_token_hint") {
-        None => Ok(None),
-        Some(hint) => own_id_token(issuer, hint)
-            .map(|token| Some(token.subject))
-            .ok_or((
-                ErrorCode::InvalidRequest,
-                "id_token_hint is not an ID token of this server",
-            )),
-    }
-}
-
-/// What matters of an ID token that came back.
-pub(super) struct OwnIdToken {
-    pub subject: Subject,
-    pub client_id: String,
-    pub session_id: Option<String>,
-}
-
-/// Verifies everything about an ID token of ours but its expiry.
-pub(super) fn own_id_token(issuer: &Issuer, presented: &str) -> Option<OwnIdToken> {
-    let jws = Jws::parse(presented, 16_384).ok()?;
-    if jws
-        .typ()
-        .is_some_and(|typ| !typ.eq_ignore_ascii_case("jwt"))
-    {
-        return None;
-    }
-    let keyring = issuer.keyring.load();
-    jws.verify(keyring.published().find(jws.kid(), jws.alg())?)
-        .ok()?;
-    let payload = jws.payload().ok()?;
-    let text = |name: &str| payload.get(name).and_then(Value::as_str);
-    (text("iss") == Some(issuer.url.as_str())).then_some(())?;
-    Some(OwnIdToken {
-        subject: Subject::new(text("sub")?),
-        client_id: text("aud")?.to_owned(),
-        session_id: text("sid").map(str::to_owned),
-    })
+/// The ID token of ours that says who is meant, expired or not (OIDC Core §3.1.2.1).
+pub(super) fn hint(issuer: &Issuer, form: &Form, now: i64) -> Result<Option<Hint>, Refusal> {
+    let read = |hint| id_token_hint::read(issuer, hint, now);
+    let hint = form.get("id_token_hint").map(read).transpose();
+    hint.map_err(|words| (ErrorCode::InvalidRequest, words))
 }
 
 impl From<FlowError> for AuthorizeError {

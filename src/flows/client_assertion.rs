@@ -48,7 +48,7 @@ pub(super) async fn verify_assertion(
         .and_then(Value::as_str)
         .filter(|jti| !jti.is_empty())
     else {
-        return refused(AssertionFault::Claims);
+        return refused(AssertionFault::JtiMissing);
     };
     let digest = sha256(jti);
     let first = crate::store::clients::use_assertion(
@@ -74,12 +74,17 @@ fn check_assertion(
     let client = &registered.client;
     let jws = Jws::parse(assertion, ASSERTION_MAX_BYTES).map_err(|_| AssertionFault::Claims)?;
     if client.assertion_alg.is_some_and(|alg| alg != jws.alg()) {
-        return Err(AssertionFault::Key);
+        return Err(AssertionFault::Algorithm);
     }
-    let keys = registered.keys.as_ref();
-    let key = keys
-        .and_then(|keys| keys.find(jws.kid(), jws.alg()))
-        .ok_or(AssertionFault::Key)?;
+    let keys = registered.keys.as_ref().ok_or(AssertionFault::Key)?;
+    let key = keys.find(jws.kid(), jws.alg()).ok_or_else(|| {
+        let is_registered = jws.kid().is_some_and(|kid| keys.has_kid(kid));
+        if is_registered {
+            AssertionFault::Algorithm
+        } else {
+            AssertionFault::Key
+        }
+    })?;
     if has_ended(client, key, now) {
         return Err(AssertionFault::KeyEnded);
     }
@@ -91,7 +96,10 @@ fn check_assertion(
         Some(value) => value.as_i64().map(Some).ok_or(AssertionFault::Claims),
     };
     let id = client.client_id.as_str();
-    if text("iss") != Some(id) || text("sub") != Some(id) {
+    if text("iss") != Some(id) {
+        return Err(AssertionFault::Issuer);
+    }
+    if text("sub") != Some(id) {
         return Err(AssertionFault::Subject);
     }
     let audience = text("aud").ok_or(AssertionFault::Audience)?;
@@ -103,15 +111,16 @@ fn check_assertion(
     }
     let expires_at = time("exp")?.ok_or(AssertionFault::Claims)?;
     let issued_at = time("iat")?.unwrap_or(now);
-    let in_time = expires_at > now - BEHIND_S
-        && issued_at <= now + AHEAD_S
-        && expires_at <= issued_at.max(now) + ASSERTION_MAX_S
-        && time("nbf")?.is_none_or(|nbf| nbf <= now + AHEAD_S);
-    if in_time {
-        Ok((payload, expires_at))
-    } else {
-        Err(AssertionFault::Time)
+    if expires_at <= now - BEHIND_S {
+        return Err(AssertionFault::Ended);
     }
+    if issued_at.max(time("nbf")?.unwrap_or(now)) > now + AHEAD_S {
+        return Err(AssertionFault::Future);
+    }
+    if expires_at > issued_at.max(now) + ASSERTION_MAX_S {
+        return Err(AssertionFault::TooLong);
+    }
+    Ok((payload, expires_at))
 }
 
 /// Whether the client registered an end (`exp`, OpenID Federation 1.0 §5.2.1) for the key, and it has come.

@@ -44,11 +44,10 @@ pub async fn authenticate(
     let refused = TokenError::Client { basic };
     let (client_id, credential) = match read(presented) {
         Ok(read) => read,
-        Err(error) => {
-            if matches!(error, TokenError::Client { .. }) {
-                note_unreadable(issuer, now);
-            }
-            return Err(error);
+        Err(Unread::Refused(error)) => return Err(error),
+        Err(Unread::Nobody(reason)) => {
+            failed(issuer, None, (reason, None), None, now);
+            return Err(refused);
         }
     };
     let found = issuer.clients.find_any(&issuer.store, &client_id).await?;
@@ -183,34 +182,37 @@ pub(super) fn claimed(presented: &Presented<'_>) -> Option<String> {
     read(presented).ok().map(|(client_id, _)| client_id)
 }
 
+/// Why a request has no credential that could be looked at.
+enum Unread {
+    /// It says two things.
+    Refused(TokenError),
+    /// It's nobody's.
+    Nobody(ClientAuthFailure),
+}
+
+fn twofold<T>(words: &'static str) -> Result<T, Unread> {
+    refuse(ErrorCode::InvalidRequest, words).map_err(Unread::Refused)
+}
+
 /// Finds the one credential in a request and the client it is for.
-fn read(presented: &Presented<'_>) -> Result<(String, Credential), TokenError> {
+fn read(presented: &Presented<'_>) -> Result<(String, Credential), Unread> {
     let form = presented.form;
     let body_id = form.get("client_id");
-    let body_secret = form.raw("client_secret");
+    let body_secret = form.get("client_secret");
     let assertion = form.get("client_assertion");
     let assertion_type = form.get("client_assertion_type");
     let ways = usize::from(presented.authorization.is_some())
         + usize::from(body_secret.is_some())
         + usize::from(assertion.is_some() || assertion_type.is_some());
     if ways > 1 {
-        return refuse(
-            ErrorCode::InvalidRequest,
-            "authenticate the client in one way only",
-        );
+        return twofold("authenticate the client in one way only");
     }
     if let Some(authorization) = presented.authorization {
-        let refused = TokenError::Client {
-            basic: is_basic(authorization),
-        };
         let Some((id, secret)) = parse_basic(authorization) else {
-            return Err(refused);
+            return Err(Unread::Nobody(ClientAuthFailure::Unreadable));
         };
         if body_id.is_some_and(|other| other != id) {
-            return refuse(
-                ErrorCode::InvalidRequest,
-                "client_id differs from the one in HTTP Basic",
-            );
+            return twofold("client_id differs from the one in HTTP Basic");
         }
         return Ok((
             id,
@@ -222,7 +224,7 @@ fn read(presented: &Presented<'_>) -> Result<(String, Credential), TokenError> {
     }
     if let Some(secret) = body_secret {
         let Some(id) = body_id else {
-            return Err(TokenError::Client { basic: false });
+            return Err(Unread::Nobody(ClientAuthFailure::ClientMissing));
         };
         return Ok((
             id.to_owned(),
@@ -233,21 +235,19 @@ fn read(presented: &Presented<'_>) -> Result<(String, Credential), TokenError> {
         ));
     }
     if let Some(assertion) = assertion {
+        let unreadable = Unread::Nobody(ClientAuthFailure::Unreadable);
         if assertion_type != Some(JWT_BEARER) {
-            return Err(TokenError::Client { basic: false });
+            return Err(unreadable);
         }
-        let subject = unverified_subject(assertion).ok_or(TokenError::Client { basic: false })?;
+        let subject = unverified_subject(assertion).ok_or(unreadable)?;
         if body_id.is_some_and(|other| other != subject) {
-            return refuse(
-                ErrorCode::InvalidRequest,
-                "client_id differs from the assertion's sub",
-            );
+            return twofold("client_id differs from the assertion's sub");
         }
         return Ok((subject, Credential::Assertion(assertion.to_owned())));
     }
     match body_id {
         Some(id) => Ok((id.to_owned(), Credential::None)),
-        None => Err(TokenError::Client { basic: false }),
+        None => Err(Unread::Nobody(ClientAuthFailure::ClientMissing)),
     }
 }
 

@@ -111,35 +111,53 @@ fn dead(cause: TokenRefusal, grant_id: Option<&FamilyId>) -> TokenError {
 }
 
 fn verify_redirect_uri(code: &CodeGrant, form: &Form) -> Result<(), TokenError> {
-    let cause = match form.get("redirect_uri") {
+    let (cause, words) = match form.get("redirect_uri") {
         Some(presented) if presented == code.redirect_uri => return Ok(()),
-        Some(_) => TokenRefusal::RedirectUriDiffers,
-        None if code.redirect_uri_named => TokenRefusal::RedirectUriMissing,
+        Some(_) => (
+            TokenRefusal::RedirectUriDiffers,
+            "redirect_uri differs from the authorization request",
+        ),
+        None if code.redirect_uri_named => (
+            TokenRefusal::RedirectUriMissing,
+            "redirect_uri is missing, and the authorization request named one",
+        ),
         None => return Ok(()),
     };
     Err(refused(
         ErrorCode::InvalidGrant,
-        "redirect_uri differs from the authorization request",
+        words,
         cause,
         Some(&code.grant.family_id),
     ))
 }
 
 fn verify_pkce(code: &CodeGrant, form: &Form) -> Result<(), TokenError> {
-    let cause = match (&code.code_challenge, form.raw("code_verifier")) {
-        (Some(_), Some(verifier)) if !is_code_verifier(verifier) => TokenRefusal::VerifierMalformed,
+    let (cause, words) = match (&code.code_challenge, form.get("code_verifier")) {
+        (Some(_), Some(verifier)) if !is_code_verifier(verifier) => (
+            TokenRefusal::VerifierMalformed,
+            "code_verifier must be 43 to 128 characters of A-Z a-z 0-9 - . _ ~",
+        ),
         (Some(challenge), Some(verifier)) if equal(&sha256(verifier), challenge.as_str()) => {
             return Ok(());
         }
-        (Some(_), Some(_)) => TokenRefusal::VerifierWrong,
-        (Some(_), None) => TokenRefusal::VerifierMissing,
+        (Some(_), Some(_)) => (
+            TokenRefusal::VerifierWrong,
+            "code_verifier does not match the code_challenge",
+        ),
+        (Some(_), None) => (
+            TokenRefusal::VerifierMissing,
+            "code_verifier is missing, and the authorization request had a code_challenge",
+        ),
         (None, None) => return Ok(()),
         // A verifier without a challenge is a downgrade (RFC 9700 §4.8.2).
-        (None, Some(_)) => TokenRefusal::VerifierUnasked,
+        (None, Some(_)) => (
+            TokenRefusal::VerifierUnasked,
+            "code_verifier came, and the authorization request had no code_challenge",
+        ),
     };
     Err(refused(
         ErrorCode::InvalidGrant,
-        "code_verifier does not match the code_challenge",
+        words,
         cause,
         Some(&code.grant.family_id),
     ))

@@ -2,8 +2,9 @@
 
 use super::own_page::Visit;
 use super::{FlowError, Issuer};
-use crate::domain::SessionId;
 use crate::domain::authorization::AuthorizationRequest;
+use crate::domain::session::Session;
+use crate::domain::{SessionId, Subject};
 use serde::{Deserialize, Serialize};
 
 /// How long a person may take over the pages, seconds.
@@ -19,8 +20,45 @@ pub struct Interaction<R = AuthorizationRequest> {
     pub authenticated: Option<SessionId>,
     /// What the client looked like on the consent page; an answer counts for nothing else.
     pub shown: Option<String>,
+    /// What it looked like on the page that asks for no consent, only whether to go on.
+    #[serde(default)]
+    pub continued: Option<String>,
+    /// Who saw either page; nobody else's answer counts.
+    #[serde(default)]
+    pub viewer: Option<Viewer>,
+    /// Whether the page is shown anew because somebody else had answered the last one.
+    #[serde(default)]
+    pub answered_by_another: bool,
     /// When it ends, Unix seconds.
     pub expires_at: i64,
+}
+
+/// The person who saw a page, and the session that it was shown in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Viewer {
+    /// Who.
+    pub subject: Subject,
+    /// In which session.
+    pub session_id: SessionId,
+}
+
+impl Viewer {
+    /// The person of a session.
+    pub fn of(session: &Session) -> Self {
+        Self {
+            subject: session.subject.clone(),
+            session_id: session.session_id.clone(),
+        }
+    }
+}
+
+/// Why a page can't be gone on with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unopened {
+    /// It isn't this browser's, or was altered: the two can't be told apart.
+    Foreign,
+    /// It was open too long.
+    Expired,
 }
 
 /// An interaction of either kind: what the pages carry.
@@ -39,6 +77,9 @@ impl<R> Interaction<R> {
             request,
             authenticated: None,
             shown: None,
+            continued: None,
+            viewer: None,
+            answered_by_another: false,
             expires_at: now + LIFETIME_S,
         }
     }
@@ -58,14 +99,30 @@ impl Begun {
     }
 
     /// Opens what this server sealed for this browser, while it lasts.
-    pub fn open(issuer: &Issuer, browser: &str, sealed: &str, now: i64) -> Option<Self> {
-        let plain = issuer
-            .master
-            .interactions
-            .open(&context(browser), sealed)
-            .ok()?;
-        let begun: Self = serde_json::from_slice(&plain).ok()?;
-        (begun.expires_at() > now).then_some(begun)
+    ///
+    /// # Errors
+    /// [`Unopened`]
+    pub fn open(issuer: &Issuer, browser: &str, sealed: &str, now: i64) -> Result<Self, Unopened> {
+        let begun = Self::unseal(issuer, browser, sealed).ok_or(Unopened::Foreign)?;
+        if begun.expires_at() > now {
+            Ok(begun)
+        } else {
+            Err(Unopened::Expired)
+        }
+    }
+
+    /// The session that its page was shown in, if it has come to one that somebody answers; however old it is.
+    pub fn shown_in(issuer: &Issuer, browser: &str, sealed: &str) -> Option<SessionId> {
+        match Self::unseal(issuer, browser, sealed)? {
+            Self::Authorization(interaction) => interaction.viewer.map(|viewer| viewer.session_id),
+            Self::Visit(_) => None,
+        }
+    }
+
+    fn unseal(issuer: &Issuer, browser: &str, sealed: &str) -> Option<Self> {
+        let key = &issuer.master.interactions;
+        let plain = key.open(&context(browser), sealed).ok()?;
+        serde_json::from_slice(&plain).ok()
     }
 
     /// The same, now that the password was given and this session begun.

@@ -283,7 +283,8 @@ pub async fn tick(issuer: &Issuer, now: i64) -> Result<(), FlowError> {
         .iter()
         .any(|key| key.state == "retiring" && key.gone_at.is_some_and(|at| at <= now))
     {
-        signing_keys::forget_expired(store, now).await?;
+        let hints_until = now + issuer.settings.session_absolute_s;
+        signing_keys::forget_expired(store, now, hints_until).await?;
     }
     for key in &records {
         if key.public_seal.is_none() && key.state != "gone" && open(&issuer.master, key).is_ok() {

@@ -1,5 +1,6 @@
 //! The token endpoint (RFC 6749 §3.2): one form, one client, one grant.
 
+use super::checks::{Known, once};
 use super::client_auth::{self, Presented};
 use super::clients::RegisteredClient;
 use super::error::{RefusedRequest, refuse, refused};
@@ -9,6 +10,22 @@ use crate::domain::event::{Happening, TokenRefusal};
 use crate::domain::form::Form;
 use crate::domain::resource::Audience;
 use crate::domain::{Client, ErrorCode, Scope};
+
+/// Parameters of the token, introspection and revocation endpoints that mean something here, each to be sent once.
+const KNOWN: Known = once![
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "code",
+    "redirect_uri",
+    "code_verifier",
+    "refresh_token",
+    "scope",
+    "token",
+    "token_type_hint",
+];
 
 /// Parameters that may come more than once (RFC 8707 §2).
 pub const REPEATABLE: &[&str] = &["resource"];
@@ -85,13 +102,17 @@ pub async fn note_refusal(
 /// # Errors
 /// `invalid_request`
 pub fn no_duplicates(form: &Form) -> Result<(), TokenError> {
-    match form.duplicates(REPEATABLE).next() {
-        None => Ok(()),
-        Some(_) => refuse(
-            ErrorCode::InvalidRequest,
-            "a parameter was sent more than once",
+    let Some(twice) = form.duplicates(REPEATABLE).next() else {
+        return Ok(());
+    };
+    let known = KNOWN.iter().find(|(name, _)| *name == twice);
+    refuse(
+        ErrorCode::InvalidRequest,
+        known.map_or(
+            "a parameter that means nothing here was sent more than once",
+            |(_, words)| *words,
         ),
-    }
+    )
 }
 
 /// The scope that a token request asks for; `None` if it names none.
@@ -99,10 +120,7 @@ pub(super) fn asked_scope(form: &Form) -> Result<Option<Scope>, TokenError> {
     match form.get("scope").map(Scope::parse) {
         None => Ok(None),
         Some(Ok(scope)) => Ok(Some(scope)),
-        Some(Err(_)) => refuse(
-            ErrorCode::InvalidScope,
-            "scope has a character that scopes can't have",
-        ),
+        Some(Err(fault)) => refuse(ErrorCode::InvalidScope, fault.words()),
     }
 }
 
@@ -112,33 +130,35 @@ pub(super) fn asked_resources(
     client: &Client,
     issuer: &str,
 ) -> Result<Vec<Audience>, TokenError> {
-    permitted_resources(form, client, issuer).ok_or_else(|| {
-        refused(
-            ErrorCode::InvalidTarget,
-            "resource is not an audience of this client",
-            TokenRefusal::ResourceUnknown,
-            None,
-        )
-    })
+    permitted_resources(form, client, issuer)
+        .map_err(|(cause, words)| refused(ErrorCode::InvalidTarget, words, cause, None))
 }
 
-/// The same, as a plain yes or no.
+/// The same, with the cause and the words of a refusal.
 pub(super) fn permitted_resources(
     form: &Form,
     client: &Client,
     issuer: &str,
-) -> Option<Vec<Audience>> {
+) -> Result<Vec<Audience>, (TokenRefusal, &'static str)> {
     let mut resources = Vec::new();
     for resource in form.all("resource") {
-        let audience = Audience::parse(resource).ok()?;
+        let audience = Audience::parse(resource).map_err(|_| {
+            (
+                TokenRefusal::ResourceMalformed,
+                "resource must be an absolute URI without a fragment (RFC 8707)",
+            )
+        })?;
         if resource != issuer && !client.audiences.contains(&audience) {
-            return None;
+            return Err((
+                TokenRefusal::ResourceUnknown,
+                "resource is not an audience of this client",
+            ));
         }
         if !resources.contains(&audience) {
             resources.push(audience);
         }
     }
-    Some(resources)
+    Ok(resources)
 }
 
 /// What the grants get.

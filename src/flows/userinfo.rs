@@ -14,17 +14,52 @@ const ENDPOINT: &str = "userinfo";
 pub enum Userinfo {
     /// The claims.
     Claims(Map<String, Value>),
-    /// The token is not one that userinfo takes.
-    InvalidToken,
+    /// The token is not one that userinfo takes; in words for its bearer.
+    InvalidToken(&'static str),
     /// The token lacks `openid`.
     InsufficientScope,
 }
 
-/// What the record says of a refusal; the caller learns less.
+/// What comes of looking at a token.
 enum Judged {
     Claims(Map<String, Value>),
-    Invalid(&'static str),
+    Invalid(Fault),
     InsufficientScope,
+}
+
+/// Why a token is no good: for the record, and in words for its bearer.
+struct Fault {
+    reason: &'static str,
+    words: &'static str,
+}
+
+impl From<Reason> for Fault {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason: reason.as_str(),
+            words: reason.explain(),
+        }
+    }
+}
+
+impl From<AccessRefusal> for Fault {
+    fn from(refusal: AccessRefusal) -> Self {
+        let words = match refusal {
+            AccessRefusal::Malformed => "the access token is not sent as a token is",
+            AccessRefusal::Revoked => "the access token was revoked",
+            AccessRefusal::AccountRemoved | AccessRefusal::AccountDisabled => {
+                "the account that the access token is about can no longer be used"
+            }
+            AccessRefusal::ClientRemoved | AccessRefusal::ClientDisabled => {
+                "the client of the access token can no longer be used"
+            }
+            AccessRefusal::NoPerson => "the access token is a client's own, about no person",
+        };
+        Self {
+            reason: refusal.as_str(),
+            words,
+        }
+    }
 }
 
 /// Answers for the person that the token names.
@@ -35,11 +70,11 @@ pub async fn userinfo(issuer: &Issuer, presented: &str, now: i64) -> Result<User
     let token = own_token::examine(issuer, presented, now);
     let judged = match &token {
         Ok(token) => judge(issuer, token).await?,
-        Err(reason) => Judged::Invalid(reason.as_str()),
+        Err(reason) => Judged::Invalid((*reason).into()),
     };
     let (answer, reason) = match judged {
         Judged::Claims(claims) => return Ok(Userinfo::Claims(claims)),
-        Judged::Invalid(reason) => (Userinfo::InvalidToken, reason),
+        Judged::Invalid(fault) => (Userinfo::InvalidToken(fault.words), fault.reason),
         Judged::InsufficientScope => (
             Userinfo::InsufficientScope,
             Reason::InsufficientScope.as_str(),
@@ -73,7 +108,7 @@ pub fn note_unread(issuer: &Issuer, missing: bool, now: i64) {
 }
 
 async fn judge(issuer: &Issuer, token: &AccessToken) -> Result<Judged, FlowError> {
-    let invalid = |refusal: AccessRefusal| Ok(Judged::Invalid(refusal.as_str()));
+    let invalid = |refusal: AccessRefusal| Ok(Judged::Invalid(refusal.into()));
     // A client's own token is about no person, whatever the client is called.
     if !token.claims.contains_key("grant_id") {
         return invalid(AccessRefusal::NoPerson);
@@ -81,15 +116,14 @@ async fn judge(issuer: &Issuer, token: &AccessToken) -> Result<Judged, FlowError
     let subject = Subject::new(token.subject.as_str());
     let account = match accounts::by_subject(&issuer.store, &subject).await? {
         Some(account) if !account.disabled => account,
-        _ => return invalid(AccessRefusal::AccountUnusable),
+        Some(_) => return invalid(AccessRefusal::AccountDisabled),
+        None => return invalid(AccessRefusal::AccountRemoved),
     };
-    if issuer
-        .clients
-        .find(&issuer.store, &token.client_id)
-        .await?
-        .is_none()
-    {
-        return invalid(AccessRefusal::ClientUnusable);
+    let client = issuer.clients.find_any(&issuer.store, &token.client_id);
+    match client.await? {
+        Some(found) if !found.client.disabled => {}
+        Some(_) => return invalid(AccessRefusal::ClientDisabled),
+        None => return invalid(AccessRefusal::ClientRemoved),
     }
     if !own_token::is_live(issuer, token).await? {
         return invalid(AccessRefusal::Revoked);
@@ -98,7 +132,7 @@ async fn judge(issuer: &Issuer, token: &AccessToken) -> Result<Judged, FlowError
         return Ok(Judged::InsufficientScope);
     }
     if !token.audiences.contains(&issuer.url) {
-        return Ok(Judged::Invalid(Reason::AudienceMismatch.as_str()));
+        return Ok(Judged::Invalid(Reason::AudienceMismatch.into()));
     }
     let words: Vec<&str> = token.scope.iter().collect();
     let scope = Scope::parse(&words.join(" ")).unwrap_or_default();

@@ -3,18 +3,18 @@
 use super::cookies;
 use super::extract::Inbound;
 use super::headers::{PagePolicy, form_action_source, page};
-use super::page_error::{self, EXPIRED, FORGED, MALFORMED};
-use super::pages::{ConsentPage, LoginError, LoginPage, describe_scope};
+use super::page_error::{self, MALFORMED, OUT_OF_ORDER};
+use super::pages::{ConsentPage, ContinuePage, LoginError, LoginPage, describe_scope, destination};
 use super::redirect;
-use super::state::{App, origin_of};
+use super::state::App;
 use crate::crypto::token::equal;
-use crate::domain::Account;
 use crate::domain::client::Client;
 use crate::domain::event::{BrowserSession, RequestRefusal};
 use crate::domain::form::{Form, encode};
 use crate::domain::session::Session;
+use crate::domain::{Account, SessionId};
 use crate::flows::authorize::{self, AuthorizeError, Next};
-use crate::flows::interaction::{Begun, Interaction};
+use crate::flows::interaction::{Begun, Interaction, Unopened};
 use crate::flows::{FlowError, consent, sessions};
 use askama::Template;
 use axum::extract::State;
@@ -22,7 +22,7 @@ use axum::response::Response;
 use http::header::SET_COOKIE;
 use http::{Method, StatusCode};
 
-/// Fields that the consent form has; any other was added by somebody.
+/// Fields that the forms of `/consent` have; any other was added by somebody.
 const CONSENT_FIELDS: [&str; 2] = ["csrf", "decision"];
 
 /// `GET` and `POST /authorize`
@@ -39,7 +39,7 @@ pub async fn authorize(State(app): State<App>, inbound: Inbound) -> Response {
                 format!(
                     "{}={}",
                     encode(name),
-                    encode(form.raw(name).unwrap_or_default())
+                    encode(form.get(name).unwrap_or_default())
                 )
             })
             .collect();
@@ -58,13 +58,17 @@ pub async fn authorize(State(app): State<App>, inbound: Inbound) -> Response {
 
 /// `GET /continue`: goes on after a login.
 pub async fn resume(State(app): State<App>, inbound: Inbound) -> Response {
+    if inbound.query.is_err() {
+        return page_error::show(&MALFORMED, &inbound.request_id);
+    }
     let interaction = match interaction_of_query(&app, &inbound) {
-        Some(Begun::Authorization(interaction)) => *interaction,
+        Some(Ok(Begun::Authorization(interaction))) => *interaction,
         // The page itself looks whether the login is fresh enough.
-        Some(Begun::Visit(visit)) => {
+        Some(Ok(Begun::Visit(visit))) => {
             return redirect::see_other(&app.path(&visit.request.page.path()));
         }
-        None => return page_error::show(&EXPIRED, &inbound.request_id),
+        Some(Err(why)) => return page_error::unopened(why, &inbound.request_id),
+        None => return page_error::show(&OUT_OF_ORDER, &inbound.request_id),
     };
     let session = match session_of(&app, &inbound).await {
         Ok(session) => session,
@@ -74,40 +78,55 @@ pub async fn resume(State(app): State<App>, inbound: Inbound) -> Response {
     respond(&app, &inbound, None, session.as_ref(), next).await
 }
 
-/// `POST /consent`
+/// `POST /consent`: the answer to a page that asks for consent, or whether to go on.
 pub async fn decide(State(app): State<App>, inbound: Inbound) -> Response {
-    let forged = |reason| page_error::show_because(&FORGED, reason, &inbound.request_id);
+    let id = &inbound.request_id;
     let session = match session_of(&app, &inbound).await {
         Ok(session) => session,
-        Err(error) => return page_error::failed(&error, &inbound.request_id),
+        Err(error) => return page_error::failed(&error, id),
     };
+    let allow = match answer_of(&app, &inbound, session.as_ref()) {
+        Ok(allow) => allow,
+        Err(reason) => return page_error::forged(reason, id),
+    };
+    let interaction = match interaction_of_query(&app, &inbound) {
+        Some(Ok(Begun::Authorization(interaction))) => *interaction,
+        Some(Err(why)) => return page_error::unopened(why, id),
+        Some(Ok(Begun::Visit(_))) | None => return page_error::show(&OUT_OF_ORDER, id),
+    };
+    let now = inbound.now;
+    let next = consent::decide(&app.issuer, interaction, session.as_ref(), allow, now).await;
+    respond(&app, &inbound, None, session.as_ref(), next).await
+}
+
+/// Whether the person allowed it, in a form that is as we made it for this browser.
+fn answer_of(
+    app: &App,
+    inbound: &Inbound,
+    session: Option<&Session>,
+) -> Result<bool, RequestRefusal> {
     let (Ok(form), Ok(query)) = (&inbound.body, &inbound.query) else {
-        return forged(RequestRefusal::ParametersUnreadable);
+        return Err(RequestRefusal::ParametersUnreadable);
     };
-    let Some(session) = session else {
-        return forged(RequestRefusal::FormWithoutCookie);
-    };
+    let browser = cookies::get(&inbound.headers, app.cookies.browser)
+        .ok_or(RequestRefusal::FormWithoutCookie)?;
     let untouched = form.names().all(|name| CONSENT_FIELDS.contains(&name))
         && form.duplicates(&[]).next().is_none()
         && query.names().eq(["interaction"]);
-    let sealed = query.get("interaction").unwrap_or_default();
-    let purpose = consent_purpose(&session);
     if !untouched {
-        return forged(RequestRefusal::FormAltered);
+        return Err(RequestRefusal::FormAltered);
     }
-    if let Err(reason) = csrf_holds(&app, &inbound, &purpose, sealed) {
-        return forged(reason);
+    let sealed = query.get("interaction").unwrap_or_default();
+    // The page may be older than the session: another tab signed in again.
+    let shown_in = Begun::shown_in(&app.issuer, browser, sealed);
+    let shown_in = shown_in.or_else(|| session.map(|session| session.session_id.clone()));
+    let shown_in = shown_in.ok_or(RequestRefusal::FormAltered)?;
+    csrf_holds(app, inbound, &consent_purpose(&shown_in), sealed)?;
+    match form.get("decision") {
+        Some("allow") => Ok(true),
+        Some("deny") => Ok(false),
+        _ => Err(RequestRefusal::FormAltered),
     }
-    let allow = match form.get("decision") {
-        Some("allow") => true,
-        Some("deny") => false,
-        _ => return forged(RequestRefusal::FormAltered),
-    };
-    let Some(Begun::Authorization(interaction)) = interaction_of_query(&app, &inbound) else {
-        return page_error::show(&EXPIRED, &inbound.request_id);
-    };
-    let next = consent::decide(&app.issuer, *interaction, &session, allow, inbound.now).await;
-    respond(&app, &inbound, None, Some(&session), next).await
 }
 
 /// The live session of the browser.
@@ -118,10 +137,11 @@ pub(super) async fn session_of(app: &App, inbound: &Inbound) -> Result<Option<Se
     }
 }
 
-fn interaction_of_query(app: &App, inbound: &Inbound) -> Option<Begun> {
+/// The interaction that the query carries, if it carries one.
+fn interaction_of_query(app: &App, inbound: &Inbound) -> Option<Result<Begun, Unopened>> {
     let sealed = inbound.query.as_ref().ok()?.get("interaction")?;
-    let browser = cookies::get(&inbound.headers, app.cookies.browser)?;
-    Begun::open(&app.issuer, browser, sealed, inbound.now)
+    let browser = cookies::get(&inbound.headers, app.cookies.browser).unwrap_or_default();
+    Some(Begun::open(&app.issuer, browser, sealed, inbound.now))
 }
 
 /// That a form came from our own page in this browser, for this purpose and content; else what it's recorded as.
@@ -146,11 +166,12 @@ pub(super) fn csrf_holds(
     }
 }
 
-fn consent_purpose(session: &Session) -> String {
-    format!("consent {}", session.session_id)
+fn consent_purpose(shown_in: &SessionId) -> String {
+    format!("consent {shown_in}")
 }
 
-async fn respond(
+/// Shows the page that comes next, or sends the browser back to the client. Notes a refusal.
+pub(super) async fn respond(
     app: &App,
     inbound: &Inbound,
     request: Option<&Form>,
@@ -177,17 +198,12 @@ async fn respond(
             };
             show_login(app, inbound, &shown, StatusCode::OK)
         }
-        Ok(Next::Consent(interaction, client, account)) => match session {
-            Some(session) => show_consent(
-                app,
-                inbound,
-                &interaction,
-                &client.client,
-                &account,
-                session,
-            ),
-            None => page_error::show(&EXPIRED, id),
-        },
+        Ok(Next::Consent(interaction, client, account)) => {
+            show_consent(app, inbound, *interaction, &client.client, &account)
+        }
+        Ok(Next::Continue(interaction, client, account)) => {
+            show_continue(app, inbound, *interaction, &client.client, &account)
+        }
         Ok(Next::Respond(response)) | Err(AuthorizeError::Reportable(response)) => {
             redirect::to_client(&response, &app.issuer.entropy, id)
         }
@@ -231,12 +247,13 @@ pub(super) fn show_login(
         Err(error) => return page_error::failed(&error, id),
     };
     let csrf = app.issuer.master.csrf_token(&browser, "login", &sealed);
-    let (source, person) = match shown.begun {
+    let (source, person, leads_to) = match shown.begun {
         Begun::Authorization(interaction) => {
-            let to = interaction.request.redirect_uri.as_str();
-            (Some(form_action_source(to)), None)
+            let to = &interaction.request.redirect_uri;
+            let native = to.is_native().then(|| destination(to.as_str()));
+            (Some(form_action_source(to.as_str())), None, native)
         }
-        Begun::Visit(visit) => (None, visit.request.person.as_deref()),
+        Begun::Visit(visit) => (None, visit.request.person.as_deref(), None),
     };
     let form = LoginPage {
         csrf: &csrf,
@@ -248,6 +265,7 @@ pub(super) fn show_login(
         error: shown.error,
         reauthenticate_as: person,
         is_application: source.is_some(),
+        leads_to: leads_to.as_deref(),
     };
     let Ok(html) = form.render() else {
         return page_error::failed(&FlowError::Internal("a page can't be made".to_owned()), id);
@@ -269,55 +287,90 @@ pub(super) fn show_login(
 fn show_consent(
     app: &App,
     inbound: &Inbound,
-    interaction: &Interaction,
+    interaction: Interaction,
     client: &Client,
     account: &Account,
-    session: &Session,
+) -> Response {
+    let request = interaction.request.clone();
+    let audiences = client.audiences_for(&request.resources);
+    let redirect_uri = request.redirect_uri.as_str();
+    let another = interaction.answered_by_another;
+    show_question(app, inbound, interaction, |csrf, action| {
+        let form = ConsentPage {
+            csrf,
+            action,
+            client_name: &client.name,
+            client_uri: None,
+            redirect_host: &destination(redirect_uri),
+            user_display: account.display_name(),
+            scopes: request
+                .scope
+                .iter()
+                .filter(|s| *s != "openid")
+                .map(describe_scope)
+                .collect(),
+            audiences: audiences
+                .iter()
+                .map(|audience| audience.as_str().to_owned())
+                .collect(),
+            offline: request.scope.contains("offline_access"),
+            switch_href: None,
+            answered_by_another: another,
+        };
+        form.render()
+    })
+}
+
+fn show_continue(
+    app: &App,
+    inbound: &Inbound,
+    interaction: Interaction,
+    client: &Client,
+    account: &Account,
+) -> Response {
+    let leads_to = destination(interaction.request.redirect_uri.as_str());
+    let another = interaction.answered_by_another;
+    show_question(app, inbound, interaction, |csrf, action| {
+        let form = ContinuePage {
+            csrf,
+            action,
+            client_name: &client.name,
+            leads_to: &leads_to,
+            user_display: account.display_name(),
+            answered_by_another: another,
+        };
+        form.render()
+    })
+}
+
+/// A page whose form posts an answer to `/consent`: made by `render` of the form's token and address.
+fn show_question(
+    app: &App,
+    inbound: &Inbound,
+    interaction: Interaction,
+    render: impl FnOnce(&str, &str) -> askama::Result<String>,
 ) -> Response {
     let id = &inbound.request_id;
+    let source = form_action_source(interaction.request.redirect_uri.as_str());
     let prepared = (|| {
+        let viewer = interaction.viewer.clone();
+        let shown_in = viewer.map(|viewer| viewer.session_id);
+        let shown_in =
+            shown_in.ok_or_else(|| FlowError::Internal("a page for nobody".to_owned()))?;
         let (browser, is_new) = browser_cookie(app, inbound)?;
-        let begun = Begun::Authorization(Box::new(interaction.clone()));
+        let begun = Begun::Authorization(Box::new(interaction));
         let sealed = begun.seal(&app.issuer, &browser)?;
-        Ok::<_, FlowError>((browser, is_new, sealed))
+        let purpose = consent_purpose(&shown_in);
+        let csrf = app.issuer.master.csrf_token(&browser, &purpose, &sealed);
+        let action = app.path(&format!("/consent?interaction={}", encode(&sealed)));
+        let html = render(&csrf, &action)
+            .map_err(|_| FlowError::Internal("a page can't be made".to_owned()))?;
+        Ok::<_, FlowError>((browser, is_new, html))
     })();
-    let (browser, is_new, sealed) = match prepared {
+    let (browser, is_new, html) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => return page_error::failed(&error, id),
     };
-    let request = &interaction.request;
-    let csrf = app
-        .issuer
-        .master
-        .csrf_token(&browser, &consent_purpose(session), &sealed);
-    let audiences = client.audiences_for(&request.resources);
-    let redirect_uri = request.redirect_uri.as_str();
-    let form = ConsentPage {
-        csrf: &csrf,
-        action: &app.path(&format!("/consent?interaction={}", encode(&sealed))),
-        client_name: &client.name,
-        client_uri: None,
-        redirect_host: redirect_uri
-            .split_once("://")
-            .map_or(redirect_uri, |_| host_of(redirect_uri)),
-        user_display: account.display_name(),
-        scopes: request
-            .scope
-            .iter()
-            .filter(|s| *s != "openid")
-            .map(describe_scope)
-            .collect(),
-        audiences: audiences
-            .iter()
-            .map(|audience| audience.as_str().to_owned())
-            .collect(),
-        offline: request.scope.contains("offline_access"),
-        switch_href: None,
-    };
-    let Ok(html) = form.render() else {
-        return page_error::failed(&FlowError::Internal("a page can't be made".to_owned()), id);
-    };
-    let source = form_action_source(redirect_uri);
     let mut response = page(
         StatusCode::OK,
         html,
@@ -330,10 +383,4 @@ fn show_consent(
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
-}
-
-fn host_of(uri: &str) -> &str {
-    origin_of(uri)
-        .split_once("://")
-        .map_or(uri, |(_, host)| host)
 }

@@ -1,14 +1,14 @@
 //! `POST /login`: the password form.
 
 use super::admin::ADMINISTRATION;
-use super::authorize::{LoginForm, csrf_holds, show_login};
+use super::authorize::{LoginForm, csrf_holds, respond, show_login};
 use super::cookies;
 use super::extract::Inbound;
-use super::page_error::{self, ADDRESS_THROTTLED, EXPIRED, FORGED, TOO_LONG};
+use super::page_error::{self, ADDRESS_THROTTLED, OUT_OF_ORDER, TOO_LONG};
 use super::pages::LoginError;
 use super::redirect::see_other;
 use super::state::App;
-use crate::domain::event::{BrowserSession, RequestRefusal};
+use crate::domain::event::RequestRefusal;
 use crate::domain::form::encode;
 use crate::flows::FlowError;
 use crate::flows::authorize::{AuthorizeError, client_of};
@@ -23,22 +23,23 @@ use http::{HeaderValue, StatusCode};
 pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
     let id = &inbound.request_id;
     let Ok(form) = &inbound.body else {
-        return page_error::show_because(&FORGED, RequestRefusal::ParametersUnreadable, id);
+        return page_error::forged(RequestRefusal::ParametersUnreadable, id);
     };
     let sealed = form.get("interaction").unwrap_or_default();
     if form.duplicates(&[]).next().is_some() {
-        return page_error::show(&FORGED, id);
+        return page_error::forged(RequestRefusal::ParameterTwice, id);
     }
     if let Err(reason) = csrf_holds(&app, &inbound, "login", sealed) {
-        return page_error::show_because(&FORGED, reason, id);
+        return page_error::forged(reason, id);
     }
     let browser = cookies::get(&inbound.headers, app.cookies.browser).unwrap_or_default();
-    let Some(begun) = Begun::open(&app.issuer, browser, sealed, inbound.now) else {
-        return page_error::show(&EXPIRED, id);
+    let begun = match Begun::open(&app.issuer, browser, sealed, inbound.now) {
+        Ok(begun) => begun,
+        Err(why) => return page_error::unopened(why, id),
     };
     let attempt = Attempt {
-        login: form.raw("login").unwrap_or_default(),
-        password: form.raw("password").unwrap_or_default(),
+        login: form.get("login").unwrap_or_default(),
+        password: form.get("password").unwrap_or_default(),
         address: inbound.address,
         device: cookies::get(&inbound.headers, app.cookies.device),
         former_session: cookies::get(&inbound.headers, app.cookies.session),
@@ -84,9 +85,9 @@ pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
     }
 }
 
-/// `GET /login`: somebody reloaded the page of a form.
+/// `GET /login`: somebody reloaded or bookmarked the page of a form.
 pub async fn reload(State(_): State<App>, inbound: Inbound) -> Response {
-    page_error::show(&EXPIRED, &inbound.request_id)
+    page_error::show(&OUT_OF_ORDER, &inbound.request_id)
 }
 
 async fn again(
@@ -98,17 +99,7 @@ async fn again(
 ) -> Response {
     let name = match name_of(app, begun).await {
         Ok(name) => name,
-        Err(AuthorizeError::Unverified(reason)) => {
-            let (error, browser) = (AuthorizeError::Unverified(reason), BrowserSession::NoCookie);
-            error.note(&app.issuer, None, browser, inbound.now).await;
-            return page_error::unverified(reason, &inbound.request_id);
-        }
-        Err(AuthorizeError::Failed(error)) => {
-            return page_error::failed(&error, &inbound.request_id);
-        }
-        Err(AuthorizeError::Reportable(_)) => {
-            return page_error::show(&EXPIRED, &inbound.request_id);
-        }
+        Err(error) => return respond(app, inbound, None, None, Err(error)).await,
     };
     let status = match error {
         LoginError::Busy => StatusCode::SERVICE_UNAVAILABLE,

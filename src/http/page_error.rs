@@ -7,6 +7,7 @@ use super::pages::ErrorPage;
 use crate::domain::event::RequestRefusal;
 use crate::flows::FlowError;
 use crate::flows::authorize::UnverifiedReason;
+use crate::flows::interaction::Unopened;
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
@@ -26,21 +27,70 @@ pub struct Words {
     pub recorded: Option<RequestRefusal>,
 }
 
-/// The form came from elsewhere, or was altered.
-pub const FORGED: Words = Words {
+/// A form that another site's page sent.
+const FROM_ELSEWHERE: Words = Words {
     status: StatusCode::FORBIDDEN,
     title: "This form can't be accepted",
-    message: "It didn't come from a page of this server in this browser, or it was altered.",
-    remedy: "Go back to the application and start again. Cookies must be allowed for this site.",
+    message: "A page of another site sent it.",
+    remedy: "Go back to the application and start again.",
+    recorded: Some(RequestRefusal::FormFromElsewhere),
+};
+/// A form that came without a cookie of ours.
+const WITHOUT_COOKIE: Words = Words {
+    status: StatusCode::FORBIDDEN,
+    title: "This form can't be accepted",
+    message: "It came without the cookie that this server set with it.",
+    remedy: "Allow cookies for this site, and open the application in a window of its own, not within another site's \
+             page. Then start again.",
+    recorded: Some(RequestRefusal::FormWithoutCookie),
+};
+/// A form that can't be read.
+const FORM_UNREADABLE: Words = Words {
+    status: StatusCode::FORBIDDEN,
+    title: "This form can't be accepted",
+    message: "It can't be read.",
+    remedy: "Go back to the application and start again.",
+    recorded: Some(RequestRefusal::ParametersUnreadable),
+};
+/// A form with a field that came twice.
+const FIELD_TWICE: Words = Words {
+    status: StatusCode::FORBIDDEN,
+    title: "This form can't be accepted",
+    message: "A field of it came twice.",
+    remedy: "Go back to the application and start again.",
+    recorded: Some(RequestRefusal::ParameterTwice),
+};
+/// A form that this server didn't make for this browser as it is now: which of the two can't be told.
+const FORGED: Words = Words {
+    status: StatusCode::FORBIDDEN,
+    title: "This form can't be accepted",
+    message: "It was made before this browser's cookies changed, or it was altered.",
+    remedy: "Go back to the application and start again.",
     recorded: Some(RequestRefusal::FormAltered),
 };
-/// The interaction is too old, or another browser's.
-pub const EXPIRED: Words = Words {
+/// The page is too old.
+const EXPIRED: Words = Words {
     status: StatusCode::BAD_REQUEST,
     title: "This page has expired",
-    message: "It was open too long, or it was begun in another browser.",
+    message: "It was open for more than 30 minutes.",
     remedy: "Go back to the application and start again.",
     recorded: Some(RequestRefusal::PageExpired),
+};
+/// The page is another browser's, or this one's from before its cookies changed.
+const FOREIGN: Words = Words {
+    status: StatusCode::BAD_REQUEST,
+    title: "This page belongs to another browser",
+    message: "It was begun in another browser, or before this one's cookies changed.",
+    remedy: "Go back to the application and start again in this browser.",
+    recorded: Some(RequestRefusal::PageOfAnotherBrowser),
+};
+/// A step of signing in, opened by itself.
+pub const OUT_OF_ORDER: Words = Words {
+    status: StatusCode::BAD_REQUEST,
+    title: "Signing in begins at the application",
+    message: "This address is a step on the way and can't be opened by itself: it was reloaded or bookmarked.",
+    remedy: "Go to the application and sign in from there.",
+    recorded: Some(RequestRefusal::PageOutOfOrder),
 };
 /// Too many names failed from one address.
 pub const ADDRESS_THROTTLED: Words = Words {
@@ -83,6 +133,24 @@ pub const MALFORMED: Words = Words {
     recorded: Some(RequestRefusal::ParametersUnreadable),
 };
 
+/// A parameter that came twice.
+pub const SENT_TWICE: Words = Words {
+    status: StatusCode::BAD_REQUEST,
+    title: "Ambiguous request",
+    message: "A parameter was sent more than once.",
+    remedy: "Go back to where you came from. If it happens again, tell its developers the request id.",
+    recorded: Some(RequestRefusal::ParameterTwice),
+};
+/// After a logout, an address that can't be followed.
+pub const NOWHERE_TO_GO: Words = Words {
+    status: StatusCode::BAD_REQUEST,
+    title: "Unregistered return address",
+    message: "You are signed out here. The application asked to send you on, to an address that can't be found among \
+              those registered for it.",
+    remedy: "Go back to the application by yourself. If it happens again, tell its developers the request id.",
+    recorded: None,
+};
+
 /// Shows a page, recorded as what its words are recorded as.
 pub fn show(words: &Words, request_id: &str) -> Response {
     match words.recorded {
@@ -97,6 +165,27 @@ pub fn show_because(words: &Words, reason: RequestRefusal, request_id: &str) -> 
     let noted = Noted::refused(reason, words.status, None);
     response.extensions_mut().insert(noted);
     response
+}
+
+/// A form of ours that isn't accepted.
+pub fn forged(reason: RequestRefusal, request_id: &str) -> Response {
+    let words = match reason {
+        RequestRefusal::FormFromElsewhere => &FROM_ELSEWHERE,
+        RequestRefusal::FormWithoutCookie => &WITHOUT_COOKIE,
+        RequestRefusal::ParametersUnreadable => &FORM_UNREADABLE,
+        RequestRefusal::ParameterTwice => &FIELD_TWICE,
+        _ => &FORGED,
+    };
+    show_because(words, reason, request_id)
+}
+
+/// A page that can't be gone on with.
+pub fn unopened(why: Unopened, request_id: &str) -> Response {
+    let words = match why {
+        Unopened::Foreign => &FOREIGN,
+        Unopened::Expired => &EXPIRED,
+    };
+    show(words, request_id)
 }
 
 fn plain(words: &Words, request_id: &str) -> Response {
@@ -116,6 +205,11 @@ fn plain(words: &Words, request_id: &str) -> Response {
 /// A request whose client or redirect URI isn't established.
 pub fn unverified(reason: UnverifiedReason, request_id: &str) -> Response {
     let (title, message) = match reason {
+        UnverifiedReason::ClientMissing => (
+            "No application named",
+            "The request that sent you here doesn't say which application it comes from: client_id is missing.",
+        ),
+        // One page for all three: strangers don't learn which applications there are.
         UnverifiedReason::UnknownClient
         | UnverifiedReason::ClientDisabled
         | UnverifiedReason::GrantNotPermitted => (
@@ -126,13 +220,25 @@ pub fn unverified(reason: UnverifiedReason, request_id: &str) -> Response {
             "Unregistered return address",
             "The application asked to send you to an address that isn't registered for it.",
         ),
-        UnverifiedReason::SentTwice => (
-            "Ambiguous request",
-            "The application named itself or its return address more than once.",
+        UnverifiedReason::RedirectUriMissing => (
+            "No return address",
+            "The application didn't say where to send you afterwards: redirect_uri is missing.",
         ),
-        UnverifiedReason::TooLong => (
+        UnverifiedReason::ClientIdTwice => (
+            "Ambiguous request",
+            "The application named itself more than once (client_id).",
+        ),
+        UnverifiedReason::RedirectUriTwice => (
+            "Ambiguous request",
+            "The application named its return address more than once (redirect_uri).",
+        ),
+        UnverifiedReason::StateTooLong => (
             "Request too long",
-            "The application sent a state or nonce of more than 4,096 bytes.",
+            "The application sent a state of more than 4,096 bytes.",
+        ),
+        UnverifiedReason::NonceTooLong => (
+            "Request too long",
+            "The application sent a nonce of more than 4,096 bytes.",
         ),
     };
     let words = Words {

@@ -28,11 +28,11 @@ pub async fn userinfo(State(app): State<App>, inbound: Inbound) -> Response {
     };
     match userinfo::userinfo(&app.issuer, token, inbound.now).await {
         Ok(Userinfo::Claims(claims)) => json(StatusCode::OK, Value::Object(claims).to_string()),
-        Ok(Userinfo::InvalidToken) => bearer(
+        Ok(Userinfo::InvalidToken(words)) => bearer(
             SCOPE,
             StatusCode::UNAUTHORIZED,
             Some(ErrorCode::InvalidToken),
-            "the access token is expired, revoked or not meant for userinfo",
+            words,
         ),
         Ok(Userinfo::InsufficientScope) => bearer(
             SCOPE,
@@ -50,11 +50,11 @@ pub(super) type Refusal = (StatusCode, ErrorCode, &'static str);
 pub(super) fn bearer_token(inbound: &Inbound) -> Result<Option<&str>, Refusal> {
     let bad = |words| (StatusCode::BAD_REQUEST, ErrorCode::InvalidRequest, words);
     let query = inbound.query.as_ref().map_err(|error| bad(error.words()))?;
-    if query.raw("access_token").is_some() {
+    if query.get("access_token").is_some() {
         return Err(bad("an access token does not belong in the query"));
     }
     let form = inbound.body.as_ref().map_err(|error| bad(error.words()))?;
-    let in_body = form.raw("access_token");
+    let in_body = form.get("access_token");
     let header = inbound
         .authorization()
         .map_err(|_| bad("send one Authorization header"))?;

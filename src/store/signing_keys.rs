@@ -25,6 +25,9 @@ pub struct KeyRecord {
     pub gone_at: Option<i64>,
     /// Tells that the public half is ours, also when the private one is gone; rows of an older version have none.
     pub public_seal: Option<String>,
+    /// Until when ID tokens that it signed count as hints after it has left the JWKS, Unix seconds; never if it was
+    /// withdrawn.
+    pub hints_until: Option<i64>,
 }
 
 const INSERT: &str = "
@@ -33,7 +36,7 @@ const INSERT: &str = "
     ON CONFLICT DO NOTHING";
 const ALL: &str = "
     SELECT kid, algorithm, state, public_jwk, sealed_private, created_at, activates_at, retired_at, gone_at,
-           public_seal
+           public_seal, hints_until
       FROM signing_key
      ORDER BY created_at, kid";
 const RETIRE_ACTIVE: &str = "
@@ -59,7 +62,8 @@ const ACTIVATE: &str = "
 const FORGET: &str = "
     UPDATE signing_key
        SET state = 'gone',
-           sealed_private = ''
+           sealed_private = '',
+           hints_until = $2
      WHERE state = 'retiring'
        AND gone_at <= $1";
 const WITHDRAW: &str = "
@@ -137,12 +141,12 @@ pub async fn promote(
 }
 
 /// Takes retired keys out of the JWKS when the last token they signed has expired, and destroys their
-/// private halves.
+/// private halves. Until `hints_until` their ID tokens count as hints.
 ///
 /// # Errors
 /// [`StoreError`]
-pub async fn forget_expired(store: &Store, now: i64) -> Result<u64, StoreError> {
-    store.execute(FORGET, params![now]).await
+pub async fn forget_expired(store: &Store, now: i64, hints_until: i64) -> Result<u64, StoreError> {
+    store.execute(FORGET, params![now, hints_until]).await
 }
 
 /// Takes a key out of the JWKS at once. False for an active or unknown key.

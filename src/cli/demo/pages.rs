@@ -8,7 +8,7 @@ use crate::domain::form::encode;
 use crate::flows::discovery::paths;
 use crate::http::extract::Inbound;
 use crate::http::headers::{PagePolicy, page};
-use crate::http::page_error::{self, EXPIRED, MALFORMED};
+use crate::http::page_error::{self, MALFORMED, OUT_OF_ORDER};
 use crate::http::pages::{ApiCallLine, ClaimLine, DemoLink, DemoResultPage, DemoStep, StartPage};
 use crate::http::redirect::see_other;
 use askama::Template;
@@ -117,19 +117,19 @@ pub(super) async fn callback(State(demo): State<Demo>, inbound: Inbound) -> Resp
         .filter(|_| form.get("iss") == Some(issuer))
         .and_then(|state| demo.logins.lock().ok()?.remove(state));
     let Some((verifier, nonce)) = known else {
-        return page_error::show(&EXPIRED, &inbound.request_id);
+        return page_error::show(&OUT_OF_ORDER, &inbound.request_id);
     };
     let Some(code) = form.get("code") else {
         // The person refused, or something else stopped the login.
         return see_other("/");
     };
     let Some(tokens) = redeem(&demo, code, &verifier).await else {
-        return page_error::show(&EXPIRED, &inbound.request_id);
+        return page_error::show(&OUT_OF_ORDER, &inbound.request_id);
     };
     let text = |name: &str| tokens.get(name).and_then(Value::as_str).unwrap_or_default();
     let id_claims = claims(text("id_token"));
     if id_claims.get("nonce").and_then(Value::as_str) != Some(nonce.as_str()) {
-        return page_error::show(&EXPIRED, &inbound.request_id);
+        return page_error::show(&OUT_OF_ORDER, &inbound.request_id);
     }
     let access_token = text("access_token");
     let calls = try_calls(&demo, access_token, &inbound.request_id, inbound.now).await;

@@ -10,6 +10,7 @@ use crate::domain::{Account, Client, ClientId, Scope, Secret, Subject};
 use crate::flows::admin::{AdminError, administrators};
 use crate::flows::authorize::{self, Next};
 use crate::flows::client_auth::Presented;
+use crate::flows::interaction::Interaction;
 use crate::flows::login::{self, Attempt, Login};
 use crate::flows::{FlowError, SharedIssuer, token};
 use crate::http::pages::DemoStep;
@@ -169,6 +170,7 @@ fn client(id: &str, name: &str, now: i64) -> Result<Client, FlowError> {
         audiences: vec![Audience::parse(API).map_err(|_| malformed("audience"))?],
         pkce: PkcePolicy::Required,
         first_party: false,
+        silent_authorization: false,
         access_token_alg: Algorithm::Es256,
         id_token_alg: Algorithm::Rs256,
         access_token_s: None,
@@ -251,8 +253,17 @@ async fn first_refresh_token(
         crate::domain::form::encode(TERMINAL_REDIRECT)
     );
     let form = Form::parse(request.as_bytes()).map_err(|_| refused("its request"))?;
+    // As a terminal's own login goes: the request comes first, and then the password for it.
+    let Ok(Next::Login(interaction, _)) = authorize::authorize(issuer, &form, None, now).await
+    else {
+        return Err(refused("its request"));
+    };
+    let interaction = Interaction {
+        authenticated: Some(session.session_id.clone()),
+        ..*interaction
+    };
     let Ok(Next::Respond(response)) =
-        authorize::authorize(issuer, &form, Some(&session), now).await
+        authorize::resume(issuer, interaction, Some(&session), now).await
     else {
         return Err(refused("authorization"));
     };

@@ -79,7 +79,9 @@ words! {
         AssertionRefused = "assertion_refused",
         /// An assertion that was used before.
         AssertionReplayed = "assertion_replayed",
-        /// Neither HTTP Basic, nor parameters, nor an assertion that can be read.
+        /// The request names no client.
+        ClientMissing = "client_missing",
+        /// HTTP Basic or an assertion that can't be read.
         Unreadable = "unreadable",
     }
 }
@@ -87,6 +89,8 @@ words! {
 words! {
     /// Why an authorization request was answered by a page instead of the client.
     UnverifiedRequest {
+        /// The request names no client.
+        ClientMissing = "client_missing",
         /// No such client.
         UnknownClient = "unknown_client",
         /// The client is disabled.
@@ -95,10 +99,18 @@ words! {
         GrantNotPermitted = "grant_not_permitted",
         /// Not a redirect URI of this client.
         RedirectUri = "redirect_uri",
-        /// `client_id` or `redirect_uri` came twice.
-        SentTwice = "sent_twice",
-        /// `state` or `nonce` is longer than is carried.
-        TooLong = "too_long",
+        /// The request names no redirect URI, and not exactly one is meant.
+        RedirectUriMissing = "redirect_uri_missing",
+        /// `client_id` came twice; once also written for `redirect_uri`.
+        #[serde(alias = "sent_twice")]
+        ClientIdTwice = "client_id_twice",
+        /// `redirect_uri` came twice.
+        RedirectUriTwice = "redirect_uri_twice",
+        /// `state` is longer than is carried; once also written for `nonce`.
+        #[serde(alias = "too_long")]
+        StateTooLong = "state_too_long",
+        /// `nonce` is longer than is carried.
+        NonceTooLong = "nonce_too_long",
     }
 }
 
@@ -133,19 +145,30 @@ words! {
 words! {
     /// Why a client's assertion (RFC 7523) was refused.
     AssertionFault {
-        /// Not signed by a registered key of this client: another `kid`, or another algorithm.
+        /// Its `kid` is no registered key's of this client.
         Key = "key",
+        /// Signed with another algorithm than the key, or the client, is registered for.
+        Algorithm = "algorithm",
         /// The key's registered end has come.
         KeyEnded = "key_ended",
         /// The signature is wrong.
         Signature = "signature",
-        /// `iss` or `sub` is not the client's id.
+        /// `iss` is not the client's id.
+        Issuer = "issuer",
+        /// `sub` is not the client's id.
         Subject = "subject",
         /// `aud` is not this server.
         Audience = "audience",
-        /// It has ended, comes from the future, or lives too long.
-        Time = "time",
-        /// A claim is missing or of another type, `jti` among them.
+        /// It has ended; once also written for the next two.
+        #[serde(alias = "time")]
+        Ended = "ended",
+        /// It comes from the future.
+        Future = "future",
+        /// It lives too long.
+        TooLong = "too_long",
+        /// It has no `jti`.
+        JtiMissing = "jti_missing",
+        /// It can't be read, or a time is missing or no number.
         Claims = "claims",
     }
 }
@@ -199,6 +222,8 @@ words! {
         ScopeBeyondGrant = "scope_beyond_grant",
         /// A scope of a person's (`openid` and its like), and there is no person.
         ScopeOfPersons = "scope_of_persons",
+        /// A resource that is no absolute URI without a fragment.
+        ResourceMalformed = "resource_malformed",
         /// A resource that is no audience of this client.
         ResourceUnknown = "resource_unknown",
         /// A resource that was not granted.
@@ -213,10 +238,14 @@ words! {
         Malformed = "malformed",
         /// It was revoked, or what it descends from was.
         Revoked = "revoked",
-        /// The person's account was removed or disabled.
-        AccountUnusable = "account_unusable",
-        /// The client was removed or disabled.
-        ClientUnusable = "client_unusable",
+        /// The person's account was removed.
+        AccountRemoved = "account_removed",
+        /// The person's account is disabled.
+        AccountDisabled = "account_disabled",
+        /// The client was removed.
+        ClientRemoved = "client_removed",
+        /// The client is disabled.
+        ClientDisabled = "client_disabled",
         /// It's a client's own token: about no person.
         NoPerson = "no_person",
     }
@@ -277,7 +306,9 @@ words! {
         MethodNotAllowed = "method_not_allowed",
         /// A script's question from an origin that isn't registered, or for an endpoint that scripts may not call.
         PreflightRefused = "preflight_refused",
-        /// Parameters that can't be read, or came twice.
+        /// A parameter that came twice.
+        ParameterTwice = "parameter_twice",
+        /// Parameters that can't be read.
         ParametersUnreadable = "parameters_unreadable",
         /// A form of ours without the cookie that it goes with.
         FormWithoutCookie = "form_without_cookie",
@@ -285,8 +316,14 @@ words! {
         FormFromElsewhere = "form_from_elsewhere",
         /// A form that isn't as this server made it.
         FormAltered = "form_altered",
-        /// A page that was open too long, or was begun in another browser.
+        /// A page that was open too long.
         PageExpired = "page_expired",
+        /// A page that was begun in another browser, or before this one lost its cookies.
+        PageOfAnotherBrowser = "page_of_another_browser",
+        /// An address that is a step of signing in, opened by itself.
+        PageOutOfOrder = "page_out_of_order",
+        /// A logout that names a return address which isn't registered.
+        ReturnAddress = "return_address",
         /// A user name or password longer than anything real.
         FieldTooLong = "field_too_long",
         /// A page for administrators, asked for by somebody else who is signed in.

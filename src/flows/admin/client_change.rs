@@ -32,6 +32,8 @@ pub struct ClientChange {
     pub pkce: Option<PkcePolicy>,
     /// Whether consent is skipped.
     pub first_party: Option<bool>,
+    /// Whether codes go to a loopback address or a private-use scheme without anybody's act.
+    pub silent_authorization: Option<bool>,
     /// Algorithm of access tokens.
     pub access_token_alg: Option<Algorithm>,
     /// Algorithm of ID tokens.
@@ -62,6 +64,7 @@ pub(super) fn blank(client_id: ClientId, now: i64) -> Client {
         audiences: Vec::new(),
         pkce: PkcePolicy::Required,
         first_party: false,
+        silent_authorization: false,
         access_token_alg: Algorithm::Es256,
         id_token_alg: Algorithm::Rs256,
         access_token_s: None,
@@ -114,6 +117,10 @@ impl ClientChange {
         set(&mut client.client_type, self.client_type.as_ref());
         set(&mut client.pkce, self.pkce.as_ref());
         set(&mut client.first_party, self.first_party.as_ref());
+        set(
+            &mut client.silent_authorization,
+            self.silent_authorization.as_ref(),
+        );
         set(&mut client.access_token_alg, self.access_token_alg.as_ref());
         set(&mut client.id_token_alg, self.id_token_alg.as_ref());
         set(&mut client.access_token_s, self.access_token_s.as_ref());

@@ -52,7 +52,7 @@ fn of_client(happening: &Happening, client: &Client) -> Option<String> {
     let id = client.client_id.as_str();
     match happening {
         Happening::AuthorizationRefused {
-            unverified: Some(UnverifiedRequest::RedirectUri),
+            unverified: Some(UnverifiedRequest::RedirectUri | UnverifiedRequest::RedirectUriMissing),
             ..
         } => {
             let uris: Vec<&str> = client

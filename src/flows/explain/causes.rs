@@ -93,10 +93,16 @@ pub(super) fn client_auth(failure: ClientAuthFailure) -> Cause {
             "the client's assertion was used before",
             "let the client make an assertion with a new jti for each request, retries included",
         ),
-        ClientAuthFailure::Unreadable => (
-            "the request says nowhere which client it comes from, or in a way that can't be read",
+        ClientAuthFailure::ClientMissing => (
+            "the request says nowhere which client it comes from",
             "send client_id with the secret in HTTP Basic (both form-encoded) or in the body, or a client_assertion with \
              its type",
+        ),
+        ClientAuthFailure::Unreadable => (
+            "the Authorization header is not HTTP Basic as RFC 6749 has it, or came twice, or the client_assertion is no JWT of \
+             the type jwt-bearer",
+            "send one header 'Basic base64(ID:SECRET)', both halves form-encoded; or a client_assertion with \
+             client_assertion_type urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
         ),
     }
 }
@@ -104,8 +110,12 @@ pub(super) fn client_auth(failure: ClientAuthFailure) -> Cause {
 pub(super) fn assertion(fault: AssertionFault) -> Cause {
     match fault {
         AssertionFault::Key => (
-            "it is not signed by a registered key: another kid or another algorithm",
+            "its kid is not among the registered keys of this client",
             "register the key: 'gatewright client update ID --jwks FILE'",
+        ),
+        AssertionFault::Algorithm => (
+            "it is signed with another algorithm than the key, or the client, is registered for",
+            "sign with the registered one, or register it: 'gatewright client update ID --assertion-alg ALG'",
         ),
         AssertionFault::KeyEnded => (
             "the end (exp) that its key is registered with has come",
@@ -115,20 +125,30 @@ pub(super) fn assertion(fault: AssertionFault) -> Cause {
             "its signature is wrong",
             "sign with the private half of the key that the kid names",
         ),
+        AssertionFault::Issuer => (
+            "its iss is not the client's id",
+            "set iss and sub to the client_id",
+        ),
         AssertionFault::Subject => (
-            "its iss or sub is not the client's id",
-            "set both to the client_id",
+            "its sub is not the client's id",
+            "set iss and sub to the client_id",
         ),
         AssertionFault::Audience => (
             "its aud is not this issuer",
             "set aud to the issuer's URL, or run 'gatewright client update ID --assertion-accepts-token-endpoint'",
         ),
-        AssertionFault::Time => (
-            "it has ended, comes from the future, or lives over 5 minutes",
-            "set exp within 5 minutes, and check the client's clock",
+        AssertionFault::Ended => (
+            "it has ended (exp)",
+            "make a new one for each request, and check the client's clock",
         ),
+        AssertionFault::Future => (
+            "it comes from the future (iat or nbf)",
+            "check the client's clock",
+        ),
+        AssertionFault::TooLong => ("it lives over 5 minutes (exp)", "set exp within 5 minutes"),
+        AssertionFault::JtiMissing => ("it has no jti", "send a jti that is new each time"),
         AssertionFault::Claims => (
-            "it can't be read, or a claim is missing or of another type",
+            "it can't be read, or exp is missing, or a time is no number",
             "send iss, sub, aud, exp and a jti, as RFC 7523 has them",
         ),
     }
@@ -136,6 +156,10 @@ pub(super) fn assertion(fault: AssertionFault) -> Cause {
 
 pub(super) fn unverified(reason: UnverifiedRequest) -> Cause {
     match reason {
+        UnverifiedRequest::ClientMissing => (
+            "the request names no client: client_id is missing, or has no value",
+            "send client_id with the authorization request",
+        ),
         UnverifiedRequest::UnknownClient => (
             "there is no client of this client_id (which is not kept: it may be anything)",
             "compare client_id with 'gatewright client list'",
@@ -152,10 +176,20 @@ pub(super) fn unverified(reason: UnverifiedRequest) -> Cause {
             "the redirect_uri is not registered for this client; it must be the same byte for byte",
             "send it as registered, or register it: 'gatewright client update ID --redirect-uri URI' (replaces the list)",
         ),
-        UnverifiedRequest::SentTwice => ("client_id or redirect_uri came twice", "send each once"),
-        UnverifiedRequest::TooLong => (
-            "state or nonce is longer than 4,096 bytes",
+        UnverifiedRequest::RedirectUriMissing => (
+            "the request names no redirect_uri, and only a client that registered exactly one may leave it out, without \
+             openid in its scope",
+            "send redirect_uri with the authorization request",
+        ),
+        UnverifiedRequest::ClientIdTwice => ("client_id came twice", "send it once"),
+        UnverifiedRequest::RedirectUriTwice => ("redirect_uri came twice", "send it once"),
+        UnverifiedRequest::StateTooLong => (
+            "state is longer than 4,096 bytes",
             "keep what is long on your side, and send a reference to it",
+        ),
+        UnverifiedRequest::NonceTooLong => (
+            "nonce is longer than 4,096 bytes",
+            "send a random value of 32 bytes or so",
         ),
     }
 }
@@ -285,6 +319,10 @@ pub(super) fn token(refusal: TokenRefusal) -> Cause {
             "openid and its like are about a person, and client_credentials has none",
             "leave them out, or let a person log in with authorization_code",
         ),
+        TokenRefusal::ResourceMalformed => (
+            "the resource is no absolute URI without a fragment, or has over 512 characters",
+            "send the API's identifier as it is registered: 'gatewright client show ID' has the audiences",
+        ),
         TokenRefusal::ResourceUnknown => (
             "the resource is no audience of this client",
             "send it as registered, or register it: 'gatewright client update ID --audience URI' (replaces the list)",
@@ -306,12 +344,20 @@ pub(super) fn access(refusal: AccessRefusal) -> Cause {
             "the token was revoked, or what it descends from was",
             "begin a new login",
         ),
-        AccessRefusal::AccountUnusable => (
-            "the person's account was removed or disabled",
+        AccessRefusal::AccountRemoved => (
+            "the person's account was removed",
+            "begin a new login with an account that is there",
+        ),
+        AccessRefusal::AccountDisabled => (
+            "the person's account is disabled",
             "'gatewright user enable NAME', if the person may log in again",
         ),
-        AccessRefusal::ClientUnusable => (
-            "the client was removed or disabled",
+        AccessRefusal::ClientRemoved => (
+            "the client was removed",
+            "register it anew, if it may go on: 'gatewright client create'",
+        ),
+        AccessRefusal::ClientDisabled => (
+            "the client is disabled",
             "'gatewright client enable ID', if it may go on",
         ),
         AccessRefusal::NoPerson => (

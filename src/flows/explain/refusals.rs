@@ -41,9 +41,10 @@ pub(super) fn request(refusal: RequestRefusal) -> Cause {
             "a browser asked whether a script of another origin may call this (CORS), and it may not",
             "register the script's origin in cors.origins; of the endpoints, scripts may call token, userinfo and revocation",
         ),
+        RequestRefusal::ParameterTwice => ("a parameter came twice", "send each parameter once"),
         RequestRefusal::ParametersUnreadable => (
-            "the parameters are not a form, or one came twice",
-            "send application/x-www-form-urlencoded, UTF-8, each parameter once",
+            "the parameters can't be read as a form",
+            "send application/x-www-form-urlencoded, UTF-8, with at most 100 parameters",
         ),
         RequestRefusal::FormWithoutCookie => (
             "the form came without the cookie that it goes with: the browser blocks cookies, or shows the page in another \
@@ -55,12 +56,25 @@ pub(super) fn request(refusal: RequestRefusal) -> Cause {
             "begin again from the application; if the name in the address bar isn't the issuer's, correct the proxy",
         ),
         RequestRefusal::FormAltered => (
-            "the form is not as this server made it for this browser",
-            "begin again from the application: going back, or two logins at once in one browser, do this",
+            "the form is not as this server made it for this browser: it was altered, or the browser's cookies changed since",
+            "begin again from the application; if it happens often, see whether something empties the browser's cookies",
         ),
         RequestRefusal::PageExpired => (
-            "the page was open for over 30 minutes, or was begun in another browser",
+            "the page was open for over 30 minutes",
             "begin again from the application",
+        ),
+        RequestRefusal::PageOfAnotherBrowser => (
+            "the page was begun in another browser, or before this one's cookies changed",
+            "begin again from the application, in the browser that is to be signed in",
+        ),
+        RequestRefusal::PageOutOfOrder => (
+            "the address is a step of signing in, and was opened by itself: a reload or a bookmark does this",
+            "begin again from the application; bookmark the application, not the login",
+        ),
+        RequestRefusal::ReturnAddress => (
+            "the application asked for a return address after the logout that can't be followed; nobody was signed out for it",
+            "register it: 'gatewright client update ID --post-logout-redirect-uri URI' (replaces the list); and send client_id \
+             or id_token_hint with it",
         ),
         RequestRefusal::FieldTooLong => (
             "the user name or the password has over 1,024 bytes",
@@ -130,7 +144,14 @@ pub(super) fn error(code: ErrorCode) -> &'static str {
             "send the person through without prompt=none, or make it your own application: 'gatewright client update ID \
              --first-party'"
         }
-        ErrorCode::InvalidRequestUri | ErrorCode::InvalidRequestObject => {
+        ErrorCode::InteractionRequired => {
+            "send the person through without prompt=none; or let this client get codes without a click, and with it any \
+             program of the person's machine: 'gatewright client update ID --silent-authorization'"
+        }
+        ErrorCode::InvalidRequestUri
+        | ErrorCode::InvalidRequestObject
+        | ErrorCode::RequestNotSupported
+        | ErrorCode::RequestUriNotSupported => {
             "send plain parameters: request and request_uri are not supported"
         }
         ErrorCode::RegistrationNotSupported => {

@@ -133,6 +133,7 @@ pub fn of(happening: &Happening) -> Words {
                     let asks_somebody = matches!(
                         code,
                         crate::domain::ErrorCode::LoginRequired | crate::domain::ErrorCode::ConsentRequired
+                            | crate::domain::ErrorCode::InteractionRequired
                     );
                     Words {
                         what: format!("an authorization request of {who} was refused: {}", code.as_str()),

@@ -6,7 +6,7 @@ use crate::crypto::token::equal;
 use crate::crypto::{Entropy, Keyring, MasterKeys};
 use crate::flows::FlowError;
 use crate::store::signing_keys::KeyRecord;
-use gatewright_authorizer::jose::Algorithm;
+use gatewright_authorizer::jose::{Algorithm, PublicKey};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -41,6 +41,7 @@ pub(super) fn seal(
             algorithm.as_str(),
             &key.public_jwk().to_string(),
         )),
+        hints_until: None,
     })
 }
 
@@ -89,7 +90,19 @@ pub(super) fn build(master: &MasterKeys, records: &[KeyRecord]) -> Result<Keyrin
         }
     }
     let keyring = Keyring::new(active, &published, version(records));
-    Ok(keyring.without(rejected))
+    Ok(keyring
+        .without(rejected)
+        .remembering(former(master, records)))
+}
+
+/// The public keys that have left the JWKS and still tell whose a hint is, each with the end of that.
+fn former(master: &MasterKeys, records: &[KeyRecord]) -> Vec<(PublicKey, i64)> {
+    let gone = records.iter().filter(|record| record.state == "gone");
+    gone.filter_map(|record| {
+        let key = PublicKey::from_jwk(&sealed_public(master, record)?).ok()?;
+        Some((key, record.hints_until?))
+    })
+    .collect()
 }
 
 pub(super) fn version(records: &[KeyRecord]) -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use crate::domain::time::rfc3339;
 use crate::flows::activity::{Activity, GRANTS, Range, Slice};
 use crate::flows::own_page::OwnPage;
 use crate::http::extract::Inbound;
-use crate::http::page_error::{self, MALFORMED};
+use crate::http::page_error::{self, MALFORMED, SENT_TWICE};
 use crate::http::pages::{
     ActivityPage, AlertLine, Cell, ChartRow, ChartSection, KeyLine, RangeLink, SeriesLine, number,
     stacked_bars,
@@ -20,8 +20,11 @@ use http::StatusCode;
 /// Shows what has happened.
 pub async fn activity(State(app): State<App>, inbound: Inbound) -> Response {
     let named = match &inbound.query {
-        Ok(form) if form.duplicates(&[]).next().is_none() => form.get("range"),
-        _ => return page_error::show(&MALFORMED, &inbound.request_id),
+        Ok(form) if form.duplicates(&[]).next().is_some() => {
+            return page_error::show(&SENT_TWICE, &inbound.request_id);
+        }
+        Ok(form) => form.get("range"),
+        Err(_) => return page_error::show(&MALFORMED, &inbound.request_id),
     };
     let Some(range) = named.map_or(Some(Range::default()), Range::parse) else {
         return page_error::show(&MALFORMED, &inbound.request_id);

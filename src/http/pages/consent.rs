@@ -34,7 +34,7 @@ pub struct ConsentPage<'a> {
     pub client_name: &'a str,
     /// The application's website; linked only if it is `http` or `https`.
     pub client_uri: Option<&'a str>,
-    /// Where the browser goes with the answer: the redirect URI's host, or its scheme for a native application.
+    /// Where the browser goes with the answer, by [`destination`](super::destination).
     pub redirect_host: &'a str,
     /// The signed-in person, as they know themselves.
     pub user_display: &'a str,
@@ -46,6 +46,30 @@ pub struct ConsentPage<'a> {
     pub offline: bool,
     /// Where someone else can sign in instead.
     pub switch_href: Option<&'a str>,
+    /// Whether the page is shown anew because somebody else had been signed in when it was shown first.
+    pub answered_by_another: bool,
+}
+
+/// Asks a person who has allowed an application on their own machine before whether it was they who began this:
+/// `#continue-form` posts `csrf` and `decision`, which is `allow` or `deny`.
+#[derive(Debug, Template)]
+#[template(
+    ext = "html",
+    source = r#"{% extends "src/http/pages/templates/continue.html" %}"#
+)]
+pub struct ContinuePage<'a> {
+    /// The token that proves the post came from this page.
+    pub csrf: &'a str,
+    /// Where the form posts to.
+    pub action: &'a str,
+    /// The application that asks, as a person knows it.
+    pub client_name: &'a str,
+    /// Where the browser goes with the answer, by [`destination`](super::destination).
+    pub leads_to: &'a str,
+    /// The signed-in person, as they know themselves.
+    pub user_display: &'a str,
+    /// Whether the page is shown anew because somebody else had been signed in when it was shown first.
+    pub answered_by_another: bool,
 }
 
 impl ConsentPage<'_> {

@@ -40,6 +40,16 @@ pub(super) fn place(address: &str) -> String {
     site(address).map_or_else(|| "the application".to_owned(), |site| site.host)
 }
 
+/// Where an answer at a redirect URI goes, as a person is told: host and port, or the private-use scheme that an
+/// application of the person's machine has claimed.
+pub fn destination(redirect_uri: &str) -> String {
+    let site = site(redirect_uri).map(|site| site.host);
+    site.unwrap_or_else(|| {
+        let scheme = redirect_uri.split(':').next().unwrap_or_default();
+        format!("{scheme}:")
+    })
+}
+
 /// Host and port without user information, which could pose as another host.
 fn host(uri: &Uri) -> Option<String> {
     let host = uri.host().filter(|host| !host.is_empty())?;

@@ -81,11 +81,40 @@ impl<'a> Words<'a> {
             error,
             reauthenticate_as: again,
             is_application: true,
+            leads_to: None,
         };
         page.render().unwrap()
     }
 
-    pub(super) fn consent(&self) -> String {
+    fn login_native(&self) -> String {
+        let page = LoginPage {
+            csrf: self.say("csrf-value"),
+            interaction: self.say("interaction-value"),
+            action: self.say("/login"),
+            client_name: self.say("Harbour Orders"),
+            client_uri: None,
+            login: "",
+            error: None,
+            reauthenticate_as: None,
+            is_application: true,
+            leads_to: Some(self.say("127.0.0.1:51004")),
+        };
+        page.render().unwrap()
+    }
+
+    fn go_on(&self) -> String {
+        let page = ContinuePage {
+            csrf: self.say("csrf-value"),
+            action: self.say("/consent/interaction-value"),
+            client_name: self.say("Harbour Orders"),
+            leads_to: self.say("127.0.0.1:51004"),
+            user_display: self.say("Ada Lovelace"),
+            answered_by_another: false,
+        };
+        page.render().unwrap()
+    }
+
+    pub(super) fn consent(&self, answered_by_another: bool) -> String {
         let scopes = [
             "openid",
             "profile",
@@ -105,6 +134,7 @@ impl<'a> Words<'a> {
             audiences: vec![self.own("https://api.example.com")],
             offline: true,
             switch_href: Some(self.say("/login?switch=interaction-value")),
+            answered_by_another,
         };
         page.render().unwrap()
     }
@@ -163,13 +193,15 @@ impl<'a> Words<'a> {
     /// Every page in its main forms: its name, the ids it promises, and its text.
     pub(super) fn pages(&self) -> Vec<(&'static str, Vec<&'static str>, String)> {
         let login = vec!["login-form", "login", "password", "login-submit"];
-        let logout = |cancel_href| {
+        let logout = |cancel_href, problem: Option<&str>| {
             let page = LogoutPage {
                 csrf: self.say("csrf-value"),
                 action: self.say("/end-session"),
                 user_display: self.say("Ada Lovelace"),
                 client_name: Some(self.say("Harbour Orders")),
                 fields: vec![(self.say("state"), self.say("xyz"))],
+                problem,
+                signed_in_anew: problem.is_some(),
                 cancel_href,
             };
             page.render().unwrap()
@@ -198,68 +230,99 @@ impl<'a> Words<'a> {
             discovery_href: self.say("/.well-known/openid-configuration"),
         };
         let signed_out = |continue_to| LoggedOutPage { continue_to }.render().unwrap();
-        let mut pages = vec![
-            ("login", login.clone(), self.login(None, None)),
-            (
-                "login-refused",
-                [&login[..], &["login-error", "password-error"]].concat(),
-                { self.login(Some(LoginError::WrongCredentials), None) },
-            ),
-            (
-                "login-busy",
-                login.clone(),
-                self.login(Some(LoginError::Busy), None),
-            ),
-            (
-                "login-again",
-                login,
-                self.login(None, Some(self.say("ada"))),
-            ),
-            (
-                "consent",
-                vec![
-                    "consent-form",
-                    "consent-allow",
-                    "consent-deny",
-                    "consent-switch",
-                ],
-                self.consent(),
-            ),
-            (
-                "logout",
-                vec!["logout-form", "logout-confirm", "logout-cancel"],
-                logout(Some(self.say("/"))),
-            ),
-            (
-                "logout-plain",
-                vec!["logout-form", "logout-confirm"],
-                logout(None),
-            ),
-            ("logged-out", vec!["logged-out"], signed_out(None)),
-            ("logged-out-onward", vec!["logged-out"], {
-                signed_out(Some((
-                    self.say("Harbour Orders"),
-                    self.say("https://orders.example.com/"),
-                )))
-            }),
-            (
-                "error",
-                vec!["error-page", "request-id"],
-                error.render().unwrap(),
-            ),
-            (
-                "form-post",
-                vec!["form-post", "form-post-submit"],
-                form_post.render().unwrap(),
-            ),
-            ("home", vec!["home"], home.render().unwrap()),
-            (
-                "start",
-                vec!["demo-start", "demo-login", "demo-user", "demo-password"],
-                self.start(),
-            ),
-            ("result", vec!["demo-result"], self.result()),
-        ];
+        let mut pages =
+            vec![
+                ("login", login.clone(), self.login(None, None)),
+                (
+                    "login-refused",
+                    [&login[..], &["login-error", "password-error"]].concat(),
+                    { self.login(Some(LoginError::WrongCredentials), None) },
+                ),
+                (
+                    "login-busy",
+                    login.clone(),
+                    self.login(Some(LoginError::Busy), None),
+                ),
+                (
+                    "login-again",
+                    login,
+                    self.login(None, Some(self.say("ada"))),
+                ),
+                (
+                    "consent",
+                    vec![
+                        "consent-form",
+                        "consent-allow",
+                        "consent-deny",
+                        "consent-switch",
+                    ],
+                    self.consent(false),
+                ),
+                (
+                    "consent-another",
+                    vec!["consent-form", "answered-by-another"],
+                    self.consent(true),
+                ),
+                (
+                    "login-native",
+                    vec!["login-form", "login-leads-to"],
+                    self.login_native(),
+                ),
+                (
+                    "continue",
+                    vec!["continue-form", "continue-allow", "continue-deny"],
+                    self.go_on(),
+                ),
+                (
+                    "logout",
+                    vec!["logout-form", "logout-confirm", "logout-cancel"],
+                    logout(Some(self.say("/")), None),
+                ),
+                (
+                    "logout-refused",
+                    vec![
+                        "logout-form",
+                        "logout-confirm",
+                        "logout-error",
+                        "logout-anew",
+                    ],
+                    logout(
+                        None,
+                        Some(self.say(
+                            "It asked to send you to an address that isn’t registered for it.",
+                        )),
+                    ),
+                ),
+                (
+                    "logout-plain",
+                    vec!["logout-form", "logout-confirm"],
+                    logout(None, None),
+                ),
+                ("logged-out", vec!["logged-out"], signed_out(None)),
+                ("logged-out-onward", vec!["logged-out"], {
+                    signed_out(Some((
+                        self.say("Harbour Orders"),
+                        self.say("https://orders.example.com/"),
+                    )))
+                }),
+                (
+                    "error",
+                    vec!["error-page", "request-id"],
+                    error.render().unwrap(),
+                ),
+                (
+                    "form-post",
+                    vec!["form-post", "form-post-submit"],
+                    form_post.render().unwrap(),
+                ),
+                ("home", vec!["home"], home.render().unwrap()),
+                (
+                    "start",
+                    vec!["demo-start", "demo-login", "demo-user", "demo-password"],
+                    self.start(),
+                ),
+                ("result", vec!["demo-result"], self.result()),
+            ];
         pages.extend(self.admin_pages());
         pages
     }

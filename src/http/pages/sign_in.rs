@@ -67,6 +67,8 @@ pub struct LoginPage<'a> {
     pub reauthenticate_as: Option<&'a str>,
     /// Whether it's an application that asked, and not one of our own pages.
     pub is_application: bool,
+    /// Where the browser goes afterwards, if that is a program on the person's own machine: then signing in is what lets it.
+    pub leads_to: Option<&'a str>,
 }
 
 impl LoginPage<'_> {

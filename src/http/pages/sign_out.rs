@@ -21,6 +21,10 @@ pub struct LogoutPage<'a> {
     pub client_name: Option<&'a str>,
     /// Names and values to carry through the form.
     pub fields: Vec<(&'a str, &'a str)>,
+    /// Why nobody can be sent back to the application afterwards, though it asked for it.
+    pub problem: Option<&'a str>,
+    /// Whether the page is shown anew because another session had begun when its form came.
+    pub signed_in_anew: bool,
     /// Where "Stay signed in" leads; without it the page says to close it.
     pub cancel_href: Option<&'a str>,
 }

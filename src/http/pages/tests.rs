@@ -172,7 +172,7 @@ fn a_scope_is_read_aloud_only_when_its_form_is_plain() {
 
 #[test]
 fn consent_tells_of_lasting_access_once() {
-    let page = Words(None).consent();
+    let page = Words(None).consent(false);
     assert_eq!(page.matches("while you’re away").count(), 1);
 }
 

@@ -203,7 +203,7 @@ on_both_databases! {
         let local = format!("http://{}/object", trap.local_addr().unwrap());
         for uri in [local.as_str(), "urn:ietf:params:oauth:request_uri:made-up", "file:///etc/passwd", "x"] {
             let answer = browser.get_once(&authorize_url("web", "openid", &[("request_uri", uri)])).await;
-            is_told(&answer, "invalid_request_uri");
+            is_told(&answer, "request_uri_not_supported");
         }
         assert_eq!(trap.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
         // {"alg":"none"} . {"client_id":"web","redirect_uri":"https://evil.example/cb","response_type":"code"}
@@ -211,7 +211,8 @@ on_both_databases! {
                         XBsZS9jYiIsInJlc3BvbnNlX3R5cGUiOiJjb2RlIn0.";
         for object in [unsigned, "x"] {
             let answer = browser.get_once(&authorize_url("web", "openid", &[("request", object)])).await;
-            is_told(&answer, "invalid_request_object");
+            is_told(&answer, "request_not_supported");
+            assert!(!answer.location().contains("evil"), "{}", answer.location());
         }
     }
 

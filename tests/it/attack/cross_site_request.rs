@@ -164,8 +164,13 @@ on_both_databases! {
         let form = form_of(&victim.get("/logout").await, "logout-form");
         let foreign = form_of(&attacker.get("/logout").await, "logout-form");
         let csrf = hidden(&form, "csrf");
-        for token in ["", "x", &hidden(&foreign, "csrf")] {
+        for token in ["x", &hidden(&foreign, "csrf")] {
             is_forged(&victim.post_once("/logout", &[("csrf", token)], &OWN_PAGE).await);
+            // Nor does it help to say which session's it is.
+            for session in [&form, &foreign].map(|form| hidden(form, "session")) {
+                let fields = [("csrf", token), ("session", &*session)];
+                is_forged(&victim.post_once("/logout", &fields, &OWN_PAGE).await);
+            }
         }
         for headers in [[("sec-fetch-site", "cross-site")], [("origin", "https://evil.example")]] {
             is_forged(&victim.post_once("/logout", &[("csrf", &csrf)], &headers).await);
@@ -173,6 +178,7 @@ on_both_databases! {
         // Without a token at all it is a request to be confirmed, also by GET with the token in the query.
         for answer in [
             victim.post_once("/logout", &[], &[("sec-fetch-site", "cross-site")]).await,
+            victim.post_once("/logout", &[("csrf", "")], &OWN_PAGE).await,
             victim.get_once("/logout").await,
             victim.get_once(&format!("/logout?csrf={csrf}")).await,
         ] {
@@ -185,5 +191,9 @@ on_both_databases! {
         let page = victim.log_in(&authorize_url("web", "openid", &[]), "ada", PASSWORD).await;
         code_of(&page);
         is_forged(&victim.post_once("/logout", &[("csrf", &csrf)], &OWN_PAGE).await);
+        let session = hidden(&form, "session");
+        let asked = victim.post_once("/logout", &[("csrf", &csrf), ("session", &session)], &OWN_PAGE).await;
+        assert!(asked.body.contains("id=\"logout-anew\""), "{}", asked.body);
+        assert_eq!(sessions_of(&app, &ada).await, 2);
     }
 }

@@ -33,7 +33,7 @@ mod request_framing;
 mod revocation;
 mod session_fixation;
 mod stale_sign_in;
-mod steps;
+pub mod steps;
 mod stolen_code;
 mod token_request;
 mod userinfo;

@@ -88,6 +88,18 @@ on_either! {
         assert!(last.stderr.contains("gatewright client secret add worker"), "{}", last.stderr);
     }
 
+    async fn a_native_client_is_silent_only_where_it_is_said(program) {
+        let args = ["client", "create", "tool", "--type", "public", "--redirect-uri", "http://127.0.0.1/cb", "--grant",
+            "authorization_code", "--scope", "openid", "--json"];
+        assert_eq!(program.run(&args).json()["silent_authorization"], false);
+        for (flag, silent) in [("--silent-authorization", true), ("--silent-authorization=false", false)] {
+            let args = ["client", "update", "tool", flag, "--json"];
+            assert_eq!(program.run(&args).json()["silent_authorization"], silent);
+            let shown = program.run(&["client", "show", "tool"]).stdout;
+            assert_eq!(shown.lines().any(|line| line.starts_with("silent") && line.ends_with("yes")), silent, "{shown}");
+        }
+    }
+
     async fn a_client_lives_and_every_act_is_recorded_without_secrets(program) {
         let created = program.machine("worker");
         let args = ["client", "update", "worker", "--name", "Night shift", "--scope", "orders:read orders:write",

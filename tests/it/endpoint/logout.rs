@@ -70,9 +70,59 @@ on_both_databases! {
             let answer = browser.get_once(&logout(&[
                 ("id_token_hint", &id_token), ("post_logout_redirect_uri", address),
             ])).await;
-            assert_eq!(answer.status, 200, "{address}");
+            assert_eq!(answer.status, 400, "{address}");
+            assert!(answer.body.contains("id=\"logout-error\""), "{}", answer.body);
             assert!(answer.header("location").is_none());
+            assert!(is_logged_in(&browser).await, "{address}");
         }
+    }
+
+    async fn the_page_and_the_record_say_why_an_address_is_not_followed(app: TestApp) {
+        let (browser, id_token) = logged_in(&app).await;
+        let to = ("post_logout_redirect_uri", BYE);
+        let unregistered = ("post_logout_redirect_uri", "https://app.example.com/other");
+        for (fields, told, words) in [
+            (vec![("id_token_hint", &*id_token), unregistered], "isn’t registered for it", "post_logout_redirect_uri is not registered for this client"),
+            (vec![("client_id", "web"), unregistered], "isn’t registered for it", "post_logout_redirect_uri is not registered for this client"),
+            (vec![to], "which application it is", "post_logout_redirect_uri came without client_id and id_token_hint"),
+            (vec![to, ("client_id", "")], "which application it is", "post_logout_redirect_uri came without client_id and id_token_hint"),
+            (vec![to, ("client_id", "nobody")], "which application it is", "the client of post_logout_redirect_uri is not registered here"),
+            (vec![to, ("client_id", "other"), ("id_token_hint", &*id_token)], "which application it is", "id_token_hint was issued to another client"),
+            (vec![to, ("id_token_hint", "x")], "which application it is", "id_token_hint is not a signed JWT"),
+        ] {
+            let asked = browser.get_once(&logout(&fields)).await;
+            assert_eq!(asked.status, 400, "{fields:?}");
+            assert!(asked.body.contains(told), "{fields:?} {}", asked.body);
+            assert!(is_logged_in(&browser).await, "{fields:?}");
+            let recorded = app.recorded("request_refused").await.pop().unwrap().fields();
+            assert_eq!(recorded["reason"], "return_address");
+            assert!(recorded["words"].as_str().unwrap().starts_with(words), "{recorded:?}");
+            // Where nobody is signed in, there is nothing to ask.
+            let nobody = Browser::new(&app).get(&logout(&fields)).await;
+            nobody.is_page();
+            assert!(nobody.body.contains("You are signed out here."), "{}", nobody.body);
+        }
+        // A client_id beside a hint that can't be read says enough for an address, and proves nothing.
+        let asked = browser.get_once(&logout(&[to, ("client_id", "web"), ("id_token_hint", "x")])).await;
+        assert_eq!(asked.status, 200);
+        let done = browser.submit(&asked, "logout-form", &[]).await;
+        assert_eq!(done.location(), BYE);
+    }
+
+    async fn a_confirmation_of_an_earlier_session_asks_again(app: TestApp) {
+        let (browser, _) = logged_in(&app).await;
+        let page = browser.get("/logout").await;
+        let login = browser.get(&authorize_url("web", "openid", &[("prompt", "login")])).await;
+        browser.submit(&login, "login-form", &[("login", "ada"), ("password", PASSWORD)]).await;
+        let again = browser.submit(&page, "logout-form", &[]).await;
+        assert!(again.body.contains("id=\"logout-anew\""), "{}", again.body);
+        assert!(is_logged_in(&browser).await);
+        let done = browser.submit(&again, "logout-form", &[]).await;
+        assert!(done.body.contains("id=\"logged-out\""), "{}", done.body);
+        assert!(!is_logged_in(&browser).await);
+        // Signed out elsewhere, there is nothing to confirm.
+        let done = browser.submit(&page, "logout-form", &[]).await;
+        assert!(done.body.contains("id=\"logged-out\""), "{}", done.body);
     }
 
     async fn another_sessions_id_token_asks_first(app: TestApp) {

@@ -123,9 +123,9 @@ on_both_databases! {
         assert_eq!(new, pending.kid);
         assert!(old.is_some());
         assert_eq!(promote(pending.activates_at + 1).await, None, "nothing is pending, nothing retires");
-        assert_eq!(signing_keys::forget_expired(store, pending.activates_at + 359).await.unwrap(), 0);
-        assert_eq!(signing_keys::forget_expired(store, pending.activates_at + 360).await.unwrap(), 1);
-        assert_eq!(signing_keys::forget_expired(store, pending.activates_at + 999).await.unwrap(), 0);
+        assert_eq!(signing_keys::forget_expired(store, pending.activates_at + 359, 9_999_999_999).await.unwrap(), 0);
+        assert_eq!(signing_keys::forget_expired(store, pending.activates_at + 360, 9_999_999_999).await.unwrap(), 1);
+        assert_eq!(signing_keys::forget_expired(store, pending.activates_at + 999, 9_999_999_999).await.unwrap(), 0);
     }
 
     async fn names_and_ids_are_taken_once(app: TestApp) {

@@ -7,7 +7,7 @@ use gatewright::store::{
 };
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [(&str, &[&str]); 24] = [
+const FAMILIES: [(&str, &[&str]); 25] = [
     ("accounts", accounts::STATEMENTS),
     ("alerts", alerts::STATEMENTS),
     ("alerts/observed", alerts::observed::STATEMENTS),

@@ -104,7 +104,7 @@ impl Answer {
     pub fn parameter(&self, name: &str) -> Option<String> {
         let (_, query) = self.location().split_once('?')?;
         let form = gatewright::domain::form::Form::parse(query.as_bytes()).unwrap();
-        form.raw(name).map(str::to_owned)
+        form.get(name).map(str::to_owned)
     }
     /// `(status, error)` of an OAuth error, after checking the form that every one of them has.
     pub fn error(&self) -> (u16, String) {

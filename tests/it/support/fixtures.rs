@@ -38,6 +38,7 @@ pub fn public_client(id: &str) -> Client {
         audiences: vec![Audience::parse(API).unwrap()],
         pkce: PkcePolicy::Required,
         first_party: true,
+        silent_authorization: false,
         access_token_alg: Algorithm::Es256,
         id_token_alg: Algorithm::Rs256,
         access_token_s: None,
