@@ -201,6 +201,8 @@ async fn serve(
     let listen: SocketAddr = listener.local_addr().map_err(failed)?;
     let door = ForwardAuth::new(authorizer, settings, runtime::system_clock());
     let guard = GuardSettings {
+        // A proxy's questions come with the Host of what they are about.
+        hosts: None,
         body_limit: BODY_LIMIT,
         hsts: false,
         relayed: true,

@@ -4,6 +4,7 @@
 mod findings;
 mod inspect;
 mod policy;
+mod proxies;
 
 use super::args::{ConfigArgs, OutputArgs};
 use super::error::CliError;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Looks at the database and its migrations, the clocks, the master key and the signing keys, the record of\n\
-    events, the policy file against issuer and clients, the issuer's URL as clients see it, and the modes of secret files. Exit code 0 if nothing failed (warnings don't count),\n\
+    events, proxies that aren't trusted, the policy file against issuer and clients, the issuer's URL as clients see it, and the modes of secret files. Exit code 0 if nothing failed (warnings don't count),\n\
     else 1."
 )]
 pub struct DoctorArgs {
@@ -38,6 +39,7 @@ pub async fn run(args: &DoctorArgs, config: &ConfigArgs) -> Result<ExitCode, Cli
             inspect::keys(config, &store, master, &mut findings).await;
         }
         policy::events(&store, &mut findings).await;
+        proxies::untrusted(config, &store, &mut findings).await;
         if let Some(policy) = policy::file(config, &mut findings) {
             policy::scopes(policy, &store, &mut findings).await;
         }

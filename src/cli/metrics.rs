@@ -6,7 +6,7 @@ use super::error::CliError;
 use crate::config::{HttpConfig, Loaded, MetricsFormat};
 use crate::crypto::password::{PasswordHasher, Turn};
 use crate::flows::{SharedIssuer, key_times};
-use crate::http::guard::{self, GuardSettings};
+use crate::http::guard::{self, GuardSettings, OwnHosts};
 use crate::http::scrape;
 use crate::http::server::{self, ServerSettings};
 use crate::metrics::Metrics;
@@ -173,6 +173,7 @@ pub async fn listen(
     let guard = GuardSettings {
         hsts: false,
         trusted_proxies: Vec::new(),
+        hosts: OwnHosts::of(address, []),
         ..GuardSettings::new(&crate::config::Config::default())
     };
     let guarded = guard::layer(guard, scrape::router(Arc::clone(metrics))).without_access_log();

@@ -70,6 +70,7 @@ pub fn settings(config: &Config) -> Settings {
         account_window_s: config.throttle.account_window_s,
         address_accounts: i64::from(config.throttle.address_accounts),
         address_window_s: config.throttle.address_window_s,
+        trusted_proxies: config.trusted_proxies.clone(),
     }
 }
 
@@ -340,6 +341,7 @@ fn background(
             loop {
                 sweep_interval.tick().await;
                 upkeep::sweep_all(&sweep_issuer).await;
+                upkeep::look_at_names(&sweep_issuer).await;
                 upkeep::learn_password_costs(&sweep_issuer).await;
                 upkeep::remove_old_events(&sweep_issuer, events_config.retention_days).await;
                 is_over = upkeep::cut_events(&sweep_issuer, events_config.max_rows, is_over).await;

@@ -5,7 +5,7 @@
 use crate::flows::{SharedIssuer, password_costs};
 use crate::store::events::budget::{self, Budget};
 use crate::store::events::{retention, verify};
-use crate::store::sweep;
+use crate::store::{lookalikes, sweep};
 use gatewright_authorizer::fetch::unix_now;
 
 /// Removes what has expired.
@@ -21,6 +21,20 @@ pub(super) async fn sweep_all(issuer: &SharedIssuer) {
             }
             Err(error) => {
                 tracing::warn!(%error, "expired rows are removed later");
+                return;
+            }
+        }
+    }
+}
+
+/// Computes how the user names look that a version before this one wrote.
+pub(super) async fn look_at_names(issuer: &SharedIssuer) {
+    loop {
+        match lookalikes::fill(&issuer.store).await {
+            Ok(0) => return,
+            Ok(_) => tokio::task::yield_now().await,
+            Err(error) => {
+                tracing::debug!(%error, "user names are looked at later");
                 return;
             }
         }

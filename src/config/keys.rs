@@ -180,6 +180,7 @@ pub(super) const KEYS: &[Key] = &[
 
     special!("policy.file", |c, raw| { c.policy.file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.policy.file.as_deref()), "policy.toml", "The authorizer's policy, so that the issuer knows its audiences and scopes."),
 
+    key!("http.hosts", http.hosts, read::hosts, "More names that a listener on loopback answers to, besides localhost, loopback addresses and the issuer's host.\nTrusted proxies may send any Host."),
     key!("http.max_connections", http.max_connections, read::integer(1..=1_000_000), "Open connections. Beyond it the one that waits longest for its client is closed."),
     key!("http.max_connections_per_address", http.max_connections_per_address, read::integer(1..=1_000_000), "Those of one address (IPv6: one /64); trusted proxies have no such limit. Beyond it, the one of them that waits\nlongest is closed."),
     key!("http.max_streams", http.max_streams, read::integer(1..=1_000), "Requests that an HTTP/2 connection may have open."),

@@ -35,7 +35,7 @@ pub use values::{
     TlsConfig, TlsProfile, TokensConfig,
 };
 
-pub use read::network;
+pub use read::{host, network};
 
 use keys::{KEYS, Key};
 

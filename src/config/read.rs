@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::IpNet;
 use toml::de::DeValue;
-use url::Url;
+use url::{Host, Url};
 
 use crate::private_files;
 
@@ -245,15 +245,38 @@ fn list(raw: &Raw) -> Result<Vec<String>, String> {
 
 /// Networks or single addresses. A network of every address would let anyone choose their own.
 pub(super) fn networks(raw: &Raw) -> Result<Vec<IpNet>, String> {
-    let (networks, faults): (Vec<_>, Vec<_>) = list(raw)?
+    each(raw, network)
+}
+
+/// Every item of a list, or all that is wrong with any.
+fn each<T>(raw: &Raw, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
+    let (items, faults): (Vec<_>, Vec<_>) = list(raw)?
         .iter()
-        .map(|item| network(item))
+        .map(|item| read(item))
         .partition(Result::is_ok);
     if faults.is_empty() {
-        return Ok(networks.into_iter().flatten().collect());
+        return Ok(items.into_iter().flatten().collect());
     }
     let faults: Vec<String> = faults.into_iter().filter_map(Result::err).collect();
     Err(faults.join("; "))
+}
+
+/// Names of hosts.
+pub(super) fn hosts(raw: &Raw) -> Result<Vec<String>, String> {
+    each(raw, host)
+}
+
+/// A host as a request names it, without a port.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn host(item: &str) -> Result<String, String> {
+    match Host::parse(item) {
+        Ok(host) => Ok(host.to_string()),
+        Err(_) => Err(format!(
+            "{item:?} is no host: give a name such as gatewright.internal, without scheme and port"
+        )),
+    }
 }
 
 /// A network, or a single address.
@@ -347,7 +370,7 @@ pub(super) fn cannot_read(path: &Path, error: &std::io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ratio, Raw, collector, ratio};
+    use super::{Ratio, Raw, collector, host, ratio};
 
     #[test]
     fn a_ratio_is_a_part_of_the_whole() {
@@ -375,6 +398,15 @@ mod tests {
             Raw::String("0.1".to_owned()),
         ] {
             assert!(ratio(&raw).unwrap_err().contains("0.0 to 1.0"), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_has_neither_scheme_nor_port() {
+        assert_eq!(host("API.test").as_deref(), Ok("api.test"));
+        for text in ["", "https://api.test", "api.test:80", "api test", "a/b"] {
+            let refused = host(text).unwrap_err();
+            assert!(refused.contains("without scheme"), "{text}");
         }
     }
 

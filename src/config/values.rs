@@ -282,6 +282,8 @@ pub struct PolicyConfig {
 /// `[http]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpConfig {
+    /// More names by which a listener on loopback is asked, besides loopback's own and the issuer's.
+    pub hosts: Vec<String>,
     /// Open connections; beyond it the one that waits longest for its client is closed.
     pub max_connections: usize,
     /// Open connections of one IPv4 address or IPv6 /64, but for trusted proxies.
@@ -359,6 +361,7 @@ impl Default for Config {
             cors: CorsConfig::default(),
             policy: PolicyConfig::default(),
             http: HttpConfig {
+                hosts: Vec::new(),
                 max_connections: 10_000,
                 max_connections_per_address: 1_000,
                 max_streams: 100,

@@ -1,6 +1,7 @@
 //! Accounts: the people who log in.
 
 use super::id::Subject;
+use super::text::{mixes_scripts, unseen};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization;
@@ -60,11 +61,16 @@ pub fn canonical_password(text: &str) -> String {
 /// A sentence that says what is allowed.
 pub fn check_username(canonical: &str) -> Result<(), String> {
     let allowed = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '@');
-    if canonical.is_empty() || canonical.chars().count() > 128 || !canonical.chars().all(allowed) {
+    if canonical.is_empty()
+        || canonical.chars().count() > 128
+        || !canonical.chars().all(allowed)
+        || unseen(canonical).is_some()
+    {
         return Err(format!(
             "user name {canonical:?}: use 1 to 128 letters, digits, '-', '_', '.', '+' or '@'"
         ));
     }
+    one_script("user name", canonical)?;
     Ok(())
 }
 
@@ -77,16 +83,26 @@ pub fn check_email(canonical: &str) -> Result<(), String> {
         && canonical.split_once('@').is_some_and(|(local, domain)| {
             !local.is_empty() && domain.contains('.') && !domain.contains('@')
         })
-        && !canonical
-            .chars()
-            .any(|c| c.is_whitespace() || c.is_control());
-    if sound {
-        Ok(())
-    } else {
-        Err(format!(
-            "email {canonical:?}: give an address such as ada@example.com"
-        ))
+        && !canonical.chars().any(char::is_whitespace)
+        && unseen(canonical).is_none();
+    if !sound {
+        return Err(format!(
+            "email {canonical:?}: give an address such as ada@example.com, without invisible characters"
+        ));
     }
+    canonical
+        .split(['@', '.'])
+        .try_for_each(|part| one_script("email", part))
+}
+
+/// One letter of another script passes for a letter of this one.
+fn one_script(what: &str, text: &str) -> Result<(), String> {
+    if mixes_scripts(text) {
+        return Err(format!(
+            "{what} {text:?}: write it in one script; it mixes letters that look alike"
+        ));
+    }
+    Ok(())
 }
 
 /// The most used passwords that have at least [`PASSWORD_MIN_CHARS`] characters.

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::scope::Scope;
+use super::text::unseen;
 use serde_json::{Map, Value};
 
 /// Claims of the `profile` scope that an account may carry (OIDC Core §5.4).
@@ -72,7 +73,7 @@ const RESERVED: [&str; 41] = [
 /// # Errors
 /// A sentence that says what to do.
 pub fn check_claim(name: &str, value: &Value) -> Result<(), String> {
-    if name.is_empty() || name.len() > 128 || name.chars().any(char::is_control) {
+    if name.is_empty() || name.len() > 128 || unseen(name).is_some() {
         return Err(format!(
             "claim {name:?}: give a name of 1 to 128 printable characters"
         ));
@@ -91,12 +92,29 @@ pub fn check_claim(name: &str, value: &Value) -> Result<(), String> {
         _ if PROFILE.contains(&name) => (value.is_string(), "a string"),
         _ => (true, ""),
     };
-    if right {
-        Ok(())
-    } else {
-        Err(format!(
+    if !right {
+        return Err(format!(
             "claim {name:?} must be {expected}; it is given as JSON, e.g. --claim name='\"Ada\"'"
-        ))
+        ));
+    }
+    if is_standard(name) && !is_shown(value) {
+        return Err(format!(
+            "claim {name:?} is shown to people: remove control, zero-width and direction-changing characters"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether all of a value can be seen. An address has lines (OIDC Core §5.1.1).
+fn is_shown(value: &Value) -> bool {
+    match value {
+        Value::String(text) => unseen(text).is_none(),
+        Value::Object(members) => members.values().all(|member| match member {
+            Value::String(text) => text.lines().all(|line| unseen(line).is_none()),
+            other => is_shown(other),
+        }),
+        Value::Array(items) => items.iter().all(is_shown),
+        _ => true,
     }
 }
 

@@ -4,7 +4,8 @@ use super::id::ClientId;
 use super::redirect_uri::{RedirectUri, VerifiedRedirectUri};
 use super::resource::Audience;
 use super::scope::Scope;
-use gatewright_authorizer::jose::Algorithm;
+use super::text::unseen;
+use gatewright_authorizer::jose::{Algorithm, JwkError, JwkSet, PublicKey};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -248,29 +249,43 @@ impl Client {
             faults.push(words);
         }
         if let Some(jwks) = &self.jwks {
-            let parsed = gatewright_authorizer::jose::JwkSet::parse(jwks.to_string().as_bytes());
-            if let Err(error) = parsed {
-                faults.push(format!("the JWK set is not usable: {error}"));
-            }
+            faults.extend(key_faults(jwks));
         }
         faults
     }
 }
 
+/// What is wrong with keys to be registered. Each is looked at by itself: a set that is read later passes over a key that
+/// can't be used, and the client would learn of it by failing.
+fn key_faults(jwks: &Value) -> Vec<String> {
+    let keys = jwks.get("keys").and_then(Value::as_array);
+    let mut faults: Vec<String> = keys
+        .into_iter()
+        .flatten()
+        .enumerate()
+        .filter_map(|(at, key)| match PublicKey::from_jwk(key) {
+            Ok(_) | Err(JwkError::Unsupported) => None,
+            Err(error) => {
+                let kid = key.get("kid").and_then(Value::as_str);
+                let which = kid.map_or_else(|| (at + 1).to_string(), |kid| format!("{kid:?}"));
+                Some(format!("key {which} of the JWK set is not usable: {error}"))
+            }
+        })
+        .collect();
+    if faults.is_empty()
+        && let Err(error) = JwkSet::parse(jwks.to_string().as_bytes())
+    {
+        faults.push(format!("the JWK set is not usable: {error}"));
+    }
+    faults
+}
+
 /// Why a name can't be shown to people as it stands (security: letters that reorder or hide text).
 pub fn name_fault(name: &str) -> Option<String> {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' | '\u{061c}' | '\u{00ad}' | '\u{180b}'..='\u{180f}' | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e0fff}' | '\u{034f}' | '\u{17b4}' | '\u{17b5}' | '\u{fe00}'..='\u{fe0f}'
-                // Letters and a pattern without ink.
-                | '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}' | '\u{2800}')
-    };
     if name.trim().is_empty() || name.chars().count() > 100 {
         return Some("give a name of 1 to 100 characters".to_owned());
     }
-    name.chars().any(hidden).then(|| {
+    unseen(name).map(|_| {
         format!("name {name:?}: remove control, zero-width and direction-changing characters")
     })
 }

@@ -22,6 +22,7 @@ pub mod resource;
 pub mod scope;
 pub mod secret;
 pub mod session;
+pub mod text;
 pub mod time;
 pub mod trace;
 

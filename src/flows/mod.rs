@@ -41,6 +41,7 @@ pub mod revoke;
 pub mod scopes;
 pub mod sessions;
 pub mod token;
+pub mod untrusted_proxies;
 pub mod userinfo;
 
 use crate::crypto::password::PasswordHasher;
@@ -52,6 +53,7 @@ use crate::store::Store;
 use arc_swap::ArcSwap;
 use clients::ClientCache;
 use events::EventStream;
+use ipnet::IpNet;
 use scopes::ScopeDirectory;
 use std::sync::Arc;
 use tracing::Instrument as _;
@@ -89,6 +91,8 @@ pub struct Settings {
     pub address_accounts: i64,
     /// That window.
     pub address_window_s: i64,
+    /// Proxies that are believed whom they speak for.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Settings {
@@ -109,6 +113,7 @@ impl Default for Settings {
             account_window_s: 900,
             address_accounts: 15,
             address_window_s: 900,
+            trusted_proxies: Vec::new(),
         }
     }
 }

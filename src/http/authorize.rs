@@ -1,6 +1,6 @@
 //! The authorization endpoint and the pages it leads through.
 
-use super::cookies;
+use super::cookies::{self, CookieName};
 use super::extract::Inbound;
 use super::headers::{PagePolicy, form_action_source, page};
 use super::page_error::{self, MALFORMED, OUT_OF_ORDER};
@@ -109,7 +109,7 @@ fn answer_of(
         return Err(RequestRefusal::ParametersUnreadable);
     };
     let browser = cookies::get(&inbound.headers, app.cookies.browser)
-        .ok_or(RequestRefusal::FormWithoutCookie)?;
+        .ok_or_else(|| without_cookie(inbound, app.cookies.browser))?;
     let untouched = form.names().all(|name| CONSENT_FIELDS.contains(&name))
         && form.duplicates(&[]).next().is_none()
         && query.names().eq(["interaction"]);
@@ -131,7 +131,7 @@ fn answer_of(
 
 /// The live session of the browser.
 pub(super) async fn session_of(app: &App, inbound: &Inbound) -> Result<Option<Session>, FlowError> {
-    match cookies::get(&inbound.headers, app.cookies.session) {
+    match cookies::get_or_former(&inbound.headers, app.cookies.session) {
         None => Ok(None),
         Some(cookie) => sessions::find(&app.issuer, cookie, inbound.now).await,
     }
@@ -155,7 +155,7 @@ pub(super) fn csrf_holds(
         return Err(RequestRefusal::FormFromElsewhere);
     }
     let Some(browser) = cookies::get(&inbound.headers, app.cookies.browser) else {
-        return Err(RequestRefusal::FormWithoutCookie);
+        return Err(without_cookie(inbound, app.cookies.browser));
     };
     let presented = inbound.body.as_ref().ok().and_then(|form| form.get("csrf"));
     let expected = app.issuer.master.csrf_token(browser, purpose, content);
@@ -163,6 +163,15 @@ pub(super) fn csrf_holds(
         Ok(())
     } else {
         Err(RequestRefusal::FormAltered)
+    }
+}
+
+/// What a form is recorded as whose cookie is not to be had.
+fn without_cookie(inbound: &Inbound, name: CookieName) -> RequestRefusal {
+    if cookies::came_twice(&inbound.headers, name) {
+        RequestRefusal::FormCookieTwice
+    } else {
+        RequestRefusal::FormWithoutCookie
     }
 }
 
@@ -205,7 +214,11 @@ pub(super) async fn respond(
             show_continue(app, inbound, *interaction, &client.client, &account)
         }
         Ok(Next::Respond(response)) | Err(AuthorizeError::Reportable(response)) => {
-            redirect::to_client(&response, &app.issuer.entropy, id)
+            let entropy = &app.issuer.entropy;
+            match request {
+                Some(_) => redirect::to_client_at_once(&response, entropy, id),
+                None => redirect::to_client(&response, entropy, id),
+            }
         }
         Err(AuthorizeError::Unverified(reason)) => page_error::unverified(reason, id),
         Err(AuthorizeError::Failed(error)) => page_error::failed(&error, id),

@@ -6,9 +6,27 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, ORIGIN, VARY,
 };
 use http::{HeaderValue, Method, StatusCode};
+
+/// `OPTIONS` of a document that is everybody's: scripts of any origin may read it, whatever headers they add. The star
+/// stands for all headers but `Authorization` (Fetch §3.2.5).
+pub async fn preflight_of_documents() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    for (name, value) in [
+        (ALLOW, "GET, HEAD, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "*, Authorization"),
+        (ACCESS_CONTROL_MAX_AGE, "86400"),
+    ] {
+        response
+            .headers_mut()
+            .insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
 
 /// Around the endpoints that scripts of registered origins may call, without credentials of the browser.
 pub async fn registered_origins(State(app): State<App>, request: Request, next: Next) -> Response {

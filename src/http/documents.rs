@@ -49,14 +49,15 @@ fn document(app: &App, known: &KnownTags, body: &Bytes, etag: &str) -> Response 
 }
 
 /// What the client has already, by `If-None-Match` (RFC 9110 §13.1.2).
-pub struct KnownTags(Option<HeaderValue>);
+pub struct KnownTags(Vec<HeaderValue>);
 
 impl KnownTags {
     fn include(&self, etag: &str) -> bool {
-        let tags = self.0.as_ref().and_then(|value| value.to_str().ok());
-        tags.is_some_and(|tags| {
-            tags.split(',')
-                .any(|tag| tag.trim().trim_start_matches("W/") == etag)
+        let lines = self.0.iter();
+        let mut tags = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+        tags.any(|tag| {
+            let tag = tag.trim_ascii();
+            tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag.as_bytes()
         })
     }
 }
@@ -65,7 +66,8 @@ impl<S: Sync> FromRequestParts<S> for KnownTags {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
-        Ok(Self(parts.headers.get(IF_NONE_MATCH).cloned()))
+        let known = parts.headers.get_all(IF_NONE_MATCH);
+        Ok(Self(known.iter().cloned().collect()))
     }
 }
 

@@ -8,7 +8,7 @@ use axum::extract::{FromRef, FromRequest, Request};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use http_body_util::{BodyExt as _, Collected};
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
@@ -175,12 +175,13 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self, Infallible> {
         let app = App::from_ref(state);
         let (parts, body) = request.into_parts();
-        let lines = if is_media(&parts.headers, "application/x-ndjson") {
-            let bytes = whole(body).await;
-            bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        } else {
-            Err(BodyError::NotLines)
-        };
+        let of_lines = is_media(&parts.headers, "application/x-ndjson");
+        let lines = whole(body).await.and_then(|bytes| {
+            if !bytes.is_empty() && !of_lines {
+                return Err(BodyError::NotLines);
+            }
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        });
         Ok(Self {
             inbound: Inbound::of(&app, parts, Ok(Form::default())),
             lines,
@@ -188,16 +189,13 @@ where
     }
 }
 
-fn media(headers: &HeaderMap) -> &str {
+/// Whether the content is of a type, whatever its parameters are.
+fn is_media(headers: &HeaderMap, known: &str) -> bool {
     let content_type = headers
         .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    content_type.split(';').next().unwrap_or_default().trim()
-}
-
-fn is_media(headers: &HeaderMap, known: &str) -> bool {
-    media(headers).eq_ignore_ascii_case(known)
+        .map_or(&[][..], HeaderValue::as_bytes);
+    let media = content_type.split(|byte| *byte == b';').next();
+    media.is_some_and(|media| media.trim_ascii().eq_ignore_ascii_case(known.as_bytes()))
 }
 
 /// The guard in front has bounded the body.
@@ -210,13 +208,12 @@ async fn whole(body: Body) -> Result<Bytes, BodyError> {
 
 async fn read_form(headers: &HeaderMap, body: Body) -> Result<Form, BodyError> {
     let bytes = whole(body).await?;
+    // A type describes content (RFC 9110 §8.3): where there is none, it says nothing.
+    if bytes.is_empty() {
+        return Ok(Form::default());
+    }
     if !is_media(headers, "application/x-www-form-urlencoded") {
-        // An empty POST needs no type.
-        return if bytes.is_empty() && media(headers).is_empty() {
-            Ok(Form::default())
-        } else {
-            Err(BodyError::NotAForm)
-        };
+        return Err(BodyError::NotAForm);
     }
     Form::parse(&bytes).map_err(BodyError::Malformed)
 }

@@ -1,15 +1,17 @@
 //! What every request passes and every response carries.
 //!
-//! Owns the request id, the trace that a request belongs to, the client's address, the limits of a request, the last
-//! resort for panics, the headers that belong on every response, and the access log. It wraps the whole router and knows
-//! nothing of its routes but their names. The access log holds the path and never the query, a header or a body.
+//! Owns the request id, the trace that a request belongs to, the client's address, the names that a listener on loopback
+//! answers to, the limits of a request, the last resort for panics, the headers that belong on every response, and the
+//! access log. It wraps the whole router and knows nothing of its routes but their names. The access log holds the path and never the query, a header or a body.
 
 mod catch_panic;
 mod client_addr;
 mod limits;
+mod own_hosts;
 mod received;
 mod request_id;
 mod trace;
+mod untrusted;
 
 use std::{
     convert::Infallible,
@@ -33,10 +35,12 @@ use crate::domain::event::{Happening, RequestRefusal};
 use crate::flows::FlowError;
 use crate::flows::events::AddressPrivacy;
 
+pub use own_hosts::OwnHosts;
 pub use received::Received;
 pub use request_id::RequestId;
 use request_id::chance;
 pub use trace::{TraceContext, Tracing};
+use untrusted::Untrusted;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Two years, as the preload list asks.
@@ -51,6 +55,8 @@ pub struct GuardSettings {
     pub body_timeout: Duration,
     /// Peers whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// The names that it answers to, but for trusted proxies, whose `Host` may be anything; `None` answers to all.
+    pub hosts: Option<OwnHosts>,
     /// Send `Strict-Transport-Security`?
     pub hsts: bool,
     /// Are requests a proxy's questions about other requests? Then their `X-Forwarded-…` headers are what is asked,
@@ -72,6 +78,7 @@ impl GuardSettings {
             body_limit: config.http.body_limit_bytes,
             body_timeout: Duration::from_secs(config.http.body_timeout_s),
             trusted_proxies: config.trusted_proxies.clone(),
+            hosts: OwnHosts::of_issuer(config.listen, &config.issuer, &config.http.hosts),
             hsts: config.tls.is_some() || config.issuer.starts_with("https://"),
             relayed: false,
             relays: false,
@@ -123,6 +130,7 @@ pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
         on_noted: None,
         counted: None,
         logs: true,
+        untrusted: Arc::default(),
     }
 }
 
@@ -135,6 +143,7 @@ pub struct Guarded {
     on_noted: Option<OnNoted>,
     counted: Option<Counted>,
     logs: bool,
+    untrusted: Arc<Untrusted>,
 }
 
 impl Guarded {
@@ -180,6 +189,10 @@ impl Guarded {
             .get::<PeerAddr>()
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = client_addr::find(peer, request.headers(), &settings.trusted_proxies);
+        let unheard = self.on_noted.as_ref().and_then(|_| {
+            let news = self.untrusted.news(settings, (peer, request.headers()), began);
+            news.map(Box::new)
+        });
         if !settings.relayed {
             client_addr::strip_forwarded(request.headers_mut());
         }
@@ -208,6 +221,7 @@ impl Guarded {
             client,
             trace,
             device,
+            unheard,
         }
     }
 }
@@ -253,6 +267,7 @@ fn refusal(settings: &GuardSettings, refused: Refused, id: &RequestId) -> Respon
     let body = if settings.relays { relayed } else { own };
     let mut response = json(refused.status, &body);
     let reason = match refused.status {
+        StatusCode::MISDIRECTED_REQUEST => RequestRefusal::HostUnknown,
         StatusCode::PAYLOAD_TOO_LARGE => RequestRefusal::BodyTooLarge,
         StatusCode::UNSUPPORTED_MEDIA_TYPE => RequestRefusal::BodyEncoded,
         StatusCode::REQUEST_TIMEOUT => RequestRefusal::BodyTooSlow,

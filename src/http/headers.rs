@@ -23,7 +23,7 @@ pub fn no_store(response: &mut Response) {
 /// What a page may load and where its forms may lead.
 #[derive(Default)]
 pub struct PagePolicy<'a> {
-    /// Origins besides our own that a form's redirects may reach.
+    /// Where forms and their redirects may lead besides our own origin.
     pub form_action: Option<&'a str>,
     /// The nonce of its one script.
     pub script_nonce: Option<&'a str>,
@@ -66,23 +66,36 @@ pub fn page(status: StatusCode, html: String, policy: &PagePolicy<'_>) -> Respon
     response
 }
 
-/// The source expression that covers a redirect URI: its origin, or its scheme for private-use schemes.
+/// The source expression that a form's page needs if its answer leads to this redirect URI: the scheme of an application
+/// of the person's own device, which is opened by a redirect. The web is reached by a page of ours: nothing.
 pub fn form_action_source(redirect_uri: &str) -> String {
-    if redirect_uri.starts_with("http://[") {
-        // CSP has no word for an IPv6 address (CSP3 §2.3.1): browsers would ignore it and stop the redirect.
-        return "http:".to_owned();
+    if is_web(redirect_uri) {
+        return String::new();
     }
-    if redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://") {
-        return super::state::origin_of(redirect_uri).to_owned();
-    }
-    redirect_uri
-        .split(':')
-        .next()
+    let scheme = redirect_uri.split(':').next();
+    scheme
         .map(|scheme| format!("{scheme}:"))
         .unwrap_or_default()
 }
 
+/// The source expression of the page that posts a response to this redirect URI: its scheme, for the client may redirect
+/// the post anywhere. The page has no other form, and shows nothing but the response.
+pub fn form_post_source(redirect_uri: &str) -> String {
+    if !is_web(redirect_uri) {
+        form_action_source(redirect_uri)
+    } else if redirect_uri.starts_with("https://") {
+        "https:".to_owned()
+    } else {
+        "http: https:".to_owned()
+    }
+}
+
+/// Whether a redirect URI leads to the web, and not to an application by its private-use scheme.
+pub fn is_web(redirect_uri: &str) -> bool {
+    redirect_uri.starts_with("https://") || redirect_uri.starts_with("http://")
+}
+
 fn is_csp_source(text: &str) -> bool {
     text.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b":/.-[]_+".contains(&b))
+        .all(|b| b.is_ascii_alphanumeric() || b":/.-[]_+ ".contains(&b))
 }

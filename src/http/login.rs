@@ -41,8 +41,8 @@ pub async fn submit(State(app): State<App>, inbound: Inbound) -> Response {
         login: form.get("login").unwrap_or_default(),
         password: form.get("password").unwrap_or_default(),
         address: inbound.address,
-        device: cookies::get(&inbound.headers, app.cookies.device),
-        former_session: cookies::get(&inbound.headers, app.cookies.session),
+        device: cookies::get_or_former(&inbound.headers, app.cookies.device),
+        former_session: cookies::get_or_former(&inbound.headers, app.cookies.session),
     };
     match login::login(&app.issuer, &attempt, inbound.now).await {
         Ok(Login::Succeeded {

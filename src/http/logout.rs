@@ -51,11 +51,12 @@ pub async fn logout(State(app): State<App>, inbound: Inbound) -> Response {
 async fn answer(app: &App, inbound: &Inbound, form: &Form) -> Result<Response, FlowError> {
     let session = session_of(app, inbound).await?;
     let request = logout::read(&app.issuer, form, session.as_ref(), inbound.now).await?;
+    // By the form that asks, whether or not a session is left to end.
     let confirmed = inbound.method == Method::POST && form.get("csrf").is_some();
     let Some(session) = session else {
         return Ok(match request.to {
             Err(fault) if !confirmed => nowhere_to_go(app, fault, &inbound.request_id),
-            _ => done(app, &request, &inbound.request_id),
+            _ => done(app, &request, (confirmed, &inbound.request_id)),
         });
     };
     // The page may be older than the session: another tab signed in again.
@@ -75,10 +76,10 @@ async fn answer(app: &App, inbound: &Inbound, form: &Form) -> Result<Response, F
         };
         return ask(app, inbound, form, &asked);
     }
-    if let Some(cookie) = cookies::get(&inbound.headers, app.cookies.session) {
+    if let Some(cookie) = cookies::get_or_former(&inbound.headers, app.cookies.session) {
         logout::end(&app.issuer, cookie, inbound.now).await?;
     }
-    Ok(done(app, &request, &inbound.request_id))
+    Ok(done(app, &request, (confirmed, &inbound.request_id)))
 }
 
 fn purpose(shown_in: &str) -> String {
@@ -157,9 +158,13 @@ fn nowhere_to_go(app: &App, fault: ReturnFault, request_id: &str) -> Response {
     without_session(app, response)
 }
 
-fn done(app: &App, request: &LogoutRequest, request_id: &str) -> Response {
+fn done(
+    app: &App,
+    request: &LogoutRequest,
+    (confirmed, request_id): (bool, &str),
+) -> Response {
     let response = match &request.to {
-        Ok(Some(to)) => redirect::after_logout(to, request.state.as_deref()),
+        Ok(Some(to)) => redirect::after_logout(to, request.state.as_deref(), confirmed),
         Ok(None) | Err(_) => match (LoggedOutPage { continue_to: None }).render() {
             Ok(html) => page(StatusCode::OK, html, &PagePolicy::default()),
             Err(error) => page_error::failed(&FlowError::Internal(error.to_string()), request_id),

@@ -17,6 +17,7 @@ mod logout;
 pub mod oauth_error;
 pub mod page_error;
 pub mod pages;
+pub mod prefetch;
 pub mod redirect;
 mod routes;
 pub mod scrape;
@@ -28,7 +29,7 @@ mod userinfo;
 
 use crate::flows::discovery::paths;
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{MethodRouter, get, post};
 use http::StatusCode;
 use http::header::ALLOW;
@@ -38,6 +39,11 @@ pub use state::App;
 /// that nobody gets to see.
 fn whole(methods: MethodRouter<App>) -> MethodRouter<App> {
     methods.head(|| async { (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, POST")]) })
+}
+
+/// With the preflight that lets scripts of any origin read it.
+fn public(methods: MethodRouter<App>) -> MethodRouter<App> {
+    methods.options(cors::preflight_of_documents)
 }
 
 /// Every path of the server.
@@ -50,7 +56,7 @@ pub fn router(app: App) -> Router {
             get(userinfo::userinfo).post(userinfo::userinfo),
         )
         .layer(from_fn_with_state(app.clone(), cors::registered_origins));
-    let endpoints = Router::new()
+    let pages = Router::new()
         .route(
             paths::AUTHORIZATION,
             whole(get(authorize::authorize).post(authorize::authorize)),
@@ -65,18 +71,27 @@ pub fn router(app: App) -> Router {
             paths::END_SESSION,
             whole(get(logout::logout).post(logout::logout)),
         )
-        .route(paths::INTROSPECTION, post(token::introspect))
-        .route(paths::JWKS, get(documents::jwks))
-        .route(paths::OPENID_CONFIGURATION, get(documents::metadata))
-        .route(paths::AUTHORIZATION_SERVER, get(documents::metadata))
         .route("/admin", get(admin::index))
         .route("/admin/activity", get(admin::activity))
         .route("/admin/events", get(admin::events))
         .route("/admin/events/{id}", get(admin::event))
+        .layer(from_fn(prefetch::refused));
+    let endpoints = Router::new()
+        .route(paths::INTROSPECTION, post(token::introspect))
+        .route(paths::JWKS, public(get(documents::jwks)))
+        .route(
+            paths::OPENID_CONFIGURATION,
+            public(get(documents::metadata)),
+        )
+        .route(
+            paths::AUTHORIZATION_SERVER,
+            public(get(documents::metadata)),
+        )
         .route("/admin/api/events", get(admin::api::events))
         .route("/admin/api/decisions", post(admin::api::decisions))
         .route("/health/live", get(documents::live))
         .route("/health/ready", get(documents::ready))
+        .merge(pages)
         .merge(callable_by_scripts);
     let base = app.base_path.to_string();
     let mut root = Router::new()
@@ -91,7 +106,7 @@ pub fn router(app: App) -> Router {
     } else {
         // RFC 8414 §3.1 puts the well-known part before the issuer's path.
         let inserted = format!("{}{base}", paths::AUTHORIZATION_SERVER);
-        root.route(&inserted, get(documents::metadata))
+        root.route(&inserted, public(get(documents::metadata)))
             .nest(&base, endpoints)
     };
     root.fallback(documents::not_found).with_state(app)

@@ -44,6 +44,14 @@ const WITHOUT_COOKIE: Words = Words {
              page. Then start again.",
     recorded: Some(RequestRefusal::FormWithoutCookie),
 };
+/// A form with two cookies of the name that it goes with.
+const COOKIE_TWICE: Words = Words {
+    status: StatusCode::FORBIDDEN,
+    title: "This form can't be accepted",
+    message: "Two cookies of the same name came with it, and it can't be told which is this server's.",
+    remedy: "Delete this site's cookies in the browser, then go back to the application and start again.",
+    recorded: Some(RequestRefusal::FormCookieTwice),
+};
 /// A form that can't be read.
 const FORM_UNREADABLE: Words = Words {
     status: StatusCode::FORBIDDEN,
@@ -172,6 +180,7 @@ pub fn forged(reason: RequestRefusal, request_id: &str) -> Response {
     let words = match reason {
         RequestRefusal::FormFromElsewhere => &FROM_ELSEWHERE,
         RequestRefusal::FormWithoutCookie => &WITHOUT_COOKIE,
+        RequestRefusal::FormCookieTwice => &COOKIE_TWICE,
         RequestRefusal::ParametersUnreadable => &FORM_UNREADABLE,
         RequestRefusal::ParameterTwice => &FIELD_TWICE,
         _ => &FORGED,

@@ -1,8 +1,12 @@
 //! Sending the browser back to the client: only ever to a verified redirect URI.
+//!
+//! Browsers hold the redirects that follow a form to the `form-action` of the form's page, however many there are and
+//! wherever the client's callback leads (CSP3 §6.4.2). So a form of ours ends at a page of ours, which leads on by itself,
+//! and no page has to let its forms lead elsewhere.
 
-use super::headers::{PagePolicy, form_action_source, no_store, page};
+use super::headers::{PagePolicy, form_post_source, is_web, no_store, page};
 use super::page_error;
-use super::pages::FormPostPage;
+use super::pages::{FormPostPage, ReturnPage};
 use crate::crypto::Entropy;
 use crate::domain::authorization::ResponseMode;
 use crate::domain::form::encode;
@@ -14,30 +18,59 @@ use axum::response::{IntoResponse, Response};
 use http::header::{LOCATION, REFERRER_POLICY};
 use http::{HeaderValue, StatusCode};
 
-/// The answer of the authorization endpoint, as a 303 or as a form that posts itself.
+/// The answer of the authorization endpoint to a form of ours: a page that leads on, or a form that posts itself.
 pub fn to_client(
     response: &AuthorizationResponse,
     entropy: &Entropy,
     request_id: &str,
 ) -> Response {
     match response.mode {
-        ResponseMode::Query => {
-            let pairs = response
-                .parameters
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()));
-            see_other(&with_query(response.to.as_str(), pairs))
-        }
+        ResponseMode::Query => lead_on(&answered(response)),
         ResponseMode::FormPost => form_post(response, entropy, request_id),
     }
 }
 
-/// After a logout.
-pub fn after_logout(to: &VerifiedRedirectUri, state: Option<&str>) -> Response {
-    see_other(&with_query(
-        to.as_str(),
-        state.map(|state| ("state", state)).into_iter(),
-    ))
+/// The same to a request that no form of ours led to: a 303, or a form that posts itself.
+pub fn to_client_at_once(
+    response: &AuthorizationResponse,
+    entropy: &Entropy,
+    request_id: &str,
+) -> Response {
+    match response.mode {
+        ResponseMode::Query => see_other(&answered(response)),
+        ResponseMode::FormPost => form_post(response, entropy, request_id),
+    }
+}
+
+fn answered(response: &AuthorizationResponse) -> String {
+    let pairs = response
+        .parameters
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()));
+    with_query(response.to.as_str(), pairs)
+}
+
+/// After a logout; `confirmed` by a form of ours.
+pub fn after_logout(to: &VerifiedRedirectUri, state: Option<&str>, confirmed: bool) -> Response {
+    let state = state.map(|state| ("state", state));
+    let location = with_query(to.as_str(), state.into_iter());
+    if confirmed {
+        lead_on(&location)
+    } else {
+        see_other(&location)
+    }
+}
+
+/// A page that leads on to a URI verified before. An application of the person's own device is opened by a 303: browsers
+/// open it only while they know that a person did something, and it redirects nowhere.
+fn lead_on(href: &str) -> Response {
+    if !is_web(href) {
+        return see_other(href);
+    }
+    match (ReturnPage { href }).render() {
+        Ok(html) => page(StatusCode::OK, html, &PagePolicy::default()),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// A 303 within our own pages or to a URI verified before.
@@ -84,7 +117,7 @@ fn form_post(response: &AuthorizationResponse, entropy: &Entropy, request_id: &s
     let Ok(html) = form.render() else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
-    let source = form_action_source(response.to.as_str());
+    let source = form_post_source(response.to.as_str());
     let policy = PagePolicy {
         form_action: Some(&source),
         script_nonce: Some(&nonce),

@@ -39,12 +39,17 @@ async fn answer(State(metrics): State<Arc<Metrics>>, request: Request) -> Respon
 
 /// `OpenMetrics` for those who name it, as Prometheus does; the older format for everybody else.
 fn wanted(headers: &HeaderMap) -> Exposition {
-    let accepted = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let open = |value: &str| value.contains("application/openmetrics-text");
-    if accepted.into_iter().any(open) {
+    let lines = headers.get_all(ACCEPT).iter();
+    let mut accepted = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let open = |range: &[u8]| {
+        let media = range.split(|byte| *byte == b';').next();
+        media.is_some_and(|media| {
+            media
+                .trim_ascii()
+                .eq_ignore_ascii_case(b"application/openmetrics-text")
+        })
+    };
+    if accepted.any(open) {
         Exposition::OpenMetrics
     } else {
         Exposition::Prometheus

@@ -32,7 +32,7 @@ pub struct Shared {
     pub clock: Clock,
     /// Origins whose scripts may call the token, userinfo and revocation endpoints.
     pub cors_origins: Arc<[String]>,
-    /// Names of the cookies: with `__Host-` where the issuer is https.
+    /// Names of the cookies: with `__Host-` where the issuer is https, and this issuer's alone on its host.
     pub cookies: CookieNames,
     /// The path of the issuer's URL, without trailing slash; mostly empty.
     pub base_path: Arc<str>,
@@ -61,9 +61,8 @@ impl App {
         let body = discovery::metadata(&issuer.url, &issuer.scopes).to_string();
         let etag = format!("\"{}\"", crate::crypto::token::sha256(&body)).into();
         let (origin, path) = split_origin(&issuer.url);
-        let secure = issuer.url.starts_with("https://");
         Self(Arc::new(Shared {
-            cookies: CookieNames::new(secure),
+            cookies: CookieNames::of(&issuer.url),
             base_path: path.into(),
             origin: origin.into(),
             metadata: Prepared {

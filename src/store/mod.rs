@@ -13,6 +13,7 @@ mod error;
 pub mod events;
 pub mod known_devices;
 pub mod lease;
+pub mod lookalikes;
 mod migrate;
 pub mod password_costs;
 pub mod refresh_tokens;

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::{digest, signature};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use curve25519_dalek::edwards::CompressedEdwardsY;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
@@ -33,6 +34,8 @@ pub enum JwkError {
     Private,
     /// A kind, curve, size, algorithm or use that we don't verify with. Sets skip such keys.
     Unsupported,
+    /// A key that others than its holder could sign for.
+    Weak,
 }
 
 impl fmt::Display for JwkError {
@@ -44,6 +47,7 @@ impl fmt::Display for JwkError {
             Self::DuplicateKid => "two keys of the set share a kid",
             Self::Private => "the key holds private members",
             Self::Unsupported => "a kind of key that is not used here",
+            Self::Weak => "a weak key, for which others than its holder could sign: make a new one",
         })
     }
 }
@@ -301,6 +305,10 @@ fn rsa(jwk: &Map<String, Value>) -> Result<DecodingKey, JwkError> {
     if !(2048..=8192).contains(&bits) {
         return Err(JwkError::Unsupported);
     }
+    // No product of two large primes is even.
+    if modulus.last().is_some_and(|low| low % 2 == 0) {
+        return Err(JwkError::Weak);
+    }
     let odd = exponent.last().is_some_and(|low| low % 2 == 1);
     if !odd || exponent.len() > 4 || exponent.first() == Some(&0) || exponent == [1] {
         return Err(JwkError::Malformed);
@@ -324,13 +332,19 @@ fn p256(jwk: &Map<String, Value>) -> Result<DecodingKey, JwkError> {
     Ok(DecodingKey::from_ec_der(&point))
 }
 
-/// An Ed25519 key (RFC 8037 §2).
+/// An Ed25519 key (RFC 8037 §2): a point of the curve, in the one spelling that it has (RFC 8032 §5.1.3).
 fn ed25519(jwk: &Map<String, Value>) -> Result<DecodingKey, JwkError> {
     if string(jwk, "crv")? != Some("Ed25519") {
         return Err(JwkError::Unsupported);
     }
     let x = bytes(jwk, "x")?;
-    if x.len() != 32 {
+    let point = CompressedEdwardsY::from_slice(&x).map_err(|_| JwkError::Malformed)?;
+    let key = point.decompress().ok_or(JwkError::Malformed)?;
+    // Anybody can make a signature that a point of small order verifies (RFC 8032 §8.2).
+    if key.is_small_order() {
+        return Err(JwkError::Weak);
+    }
+    if key.compress() != point {
         return Err(JwkError::Malformed);
     }
     Ok(DecodingKey::from_ed_der(&x))

@@ -200,3 +200,37 @@ fn without_a_kid_only_an_unambiguous_key_is_found() {
         Some("key-2")
     );
 }
+
+#[test]
+fn keys_that_others_could_sign_for_are_refused() {
+    let okp = |x: [u8; 32]| json!({"kty": "OKP", "crv": "Ed25519", "x": b64(x)});
+    // The points of small order (RFC 7748 §6.1 names their kind), with either sign where there are two.
+    for y in [
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    ] {
+        let mut x = [0; 32];
+        for (at, byte) in x.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&y[2 * at..2 * at + 2], 16).unwrap();
+        }
+        assert_eq!(refused(&okp(x)), JwkError::Weak, "{y}");
+    }
+    let mut not_on_the_curve = [0; 32];
+    not_on_the_curve[0] = 2;
+    assert_eq!(refused(&okp(not_on_the_curve)), JwkError::Malformed);
+    // 2^255 - 19 + 3 is another spelling of 3.
+    let mut another_spelling = [0xff; 32];
+    another_spelling[0] = 0xf0;
+    another_spelling[31] = 0x7f;
+    assert_ne!(refused(&okp(another_spelling)), JwkError::Unsupported);
+    let mut even = vec![0xff; 256];
+    even[255] = 0xfe;
+    let rsa = json!({"kty": "RSA", "n": b64(even), "e": "AQAB"});
+    assert_eq!(refused(&rsa), JwkError::Weak);
+}

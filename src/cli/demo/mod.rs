@@ -13,11 +13,12 @@ use crate::crypto::Entropy;
 use crate::flows::SharedIssuer;
 use crate::flows::admin::decisions::{self, Batch, LINES_MAX};
 use crate::flows::scopes::ScopeDirectory;
-use crate::http::{App, router};
+use crate::http::{App, prefetch, router};
 use crate::notify::Notifiers;
 use crate::private_files;
 use crate::telemetry::DecisionLines;
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::{any, get};
 use gatewright_authorizer::fetch::SystemClock;
 use gatewright_authorizer::gateway::{FrontDoor, FrontDoorKind};
@@ -179,6 +180,7 @@ async fn demonstrate(args: &DemoArgs) -> Result<(), CliError> {
         .route("/", get(pages::start))
         .route("/demo/login", get(pages::login))
         .route("/demo/callback", get(pages::callback))
+        .layer(from_fn(prefetch::refused))
         .route("/api/{*path}", any(gateway::call))
         .with_state(demo.clone());
     let whole = own.fallback_service(demo.issuer_router.clone());

@@ -2,14 +2,14 @@
 
 use crate::config::Config;
 use crate::http::gateway::runtime_api::{self, Answer, RuntimeApi};
-use crate::http::guard::{self, GuardSettings};
+use crate::http::guard::{self, GuardSettings, OwnHosts};
 use crate::http::server::{self, ServerSettings};
 use gatewright_authorizer::gateway::{Invoke, InvokeError};
 use gatewright_authorizer::jwks::BoxFuture;
 use gatewright_authorizer::trace::TraceParent;
 use serde_json::Value;
 use std::future::pending;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -123,7 +123,7 @@ impl Function {
             .map_err(|error| format!("no port for the runtime API: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let api = Arc::new(RuntimeApi::default());
-        let server = serve(listener, Arc::clone(&api));
+        let server = serve(listener, address, Arc::clone(&api));
         let folder = self.program.parent().unwrap_or(&self.program);
         let log = std::io::stderr().as_fd().try_clone_to_owned();
         let mut command = Command::new(&self.program);
@@ -166,7 +166,7 @@ impl Process {
     }
 }
 
-fn serve(listener: TcpListener, api: Arc<RuntimeApi>) -> JoinHandle<()> {
+fn serve(listener: TcpListener, address: SocketAddr, api: Arc<RuntimeApi>) -> JoinHandle<()> {
     let config = Config::default();
     let settings = ServerSettings {
         response_timeout: PATIENCE,
@@ -174,6 +174,7 @@ fn serve(listener: TcpListener, api: Arc<RuntimeApi>) -> JoinHandle<()> {
         ..ServerSettings::new(&config.http)
     };
     let guard = GuardSettings {
+        hosts: OwnHosts::of(address, []),
         body_limit: MAX_ANSWER,
         hsts: false,
         ..GuardSettings::new(&config)

@@ -5,10 +5,10 @@ mod bootstrap;
 use super::args::{ConfigArgs, read_file, settings_of};
 use super::error::CliError;
 use super::{metrics, out, runtime};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::http::endpoints::Counted;
 use crate::http::gateway::{Gateway, Upstream, authorizer_timeout, router};
-use crate::http::guard::{self, GuardSettings};
+use crate::http::guard::{self, GuardSettings, OwnHosts};
 use crate::http::server::{self, ServerSettings};
 use crate::metrics::{Metrics, Of};
 use bootstrap::Bootstrap;
@@ -83,6 +83,10 @@ pub struct GatewayArgs {
         help = "Address and port to listen on [default: 127.0.0.1:8081]"
     )]
     listen: Option<String>,
+    /// On loopback, another name that it is called by (comma separated, repeatable); localhost and loopback addresses
+    /// always are
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = config::host)]
+    host: Vec<String>,
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -148,7 +152,7 @@ pub fn run(args: &GatewayArgs, config: &ConfigArgs) -> Result<ExitCode, CliError
             FrontDoor::new(function, kind, "local", stage, i64::from(ttl)).identified_by(sources);
         let gateway = Gateway::new(door, args.upstream.clone(), runtime::system_clock());
         let _exposed = metrics::expose_at(args.metrics, &counts).await?;
-        serve(config, gateway, ttl, kind, &counts).await
+        serve(config, gateway, (ttl, kind), &args.host, &counts).await
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -156,8 +160,8 @@ pub fn run(args: &GatewayArgs, config: &ConfigArgs) -> Result<ExitCode, CliError
 async fn serve(
     config: Config,
     gateway: Gateway,
-    ttl: u32,
-    kind: FrontDoorKind,
+    (ttl, kind): (u32, FrontDoorKind),
+    hosts: &[String],
     counts: &Metrics,
 ) -> Result<(), CliError> {
     let signal = runtime::shutdown_signal()?;
@@ -175,6 +179,7 @@ async fn serve(
     ))?;
     let settings = GuardSettings {
         relays: true,
+        hosts: OwnHosts::of(address, hosts.iter().map(String::as_str)),
         hsts: false,
         ..GuardSettings::new(&config)
     };

@@ -318,6 +318,12 @@ happenings! {
         status: u16,
         words: Option<String>,
     }
+    /// A peer that is not a trusted proxy sent `X-Forwarded-For` or `Forwarded`, which was not believed; recorded once a
+    /// day for each network, and for few networks of strangers.
+    ForwardedUntrusted = "forwarded_untrusted", Notice, Queued {
+        peer: Option<String>,
+        private: bool,
+    }
     /// A request was answered with a failure of ours.
     RequestFailed = "request_failed", Warning, Queued {
         cause: FailureCause,

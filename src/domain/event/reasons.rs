@@ -290,6 +290,10 @@ words! {
     RequestRefusal {
         /// Framing or `Host` that two servers could read differently.
         Framing = "framing",
+        /// A listener on loopback, asked by a name that isn't its own.
+        HostUnknown = "host_unknown",
+        /// A page that a browser fetched before anybody asked for it.
+        Prefetch = "prefetch",
         /// Too many headers, or too large ones.
         TooManyHeaders = "too_many_headers",
         /// A body over the limit.
@@ -312,6 +316,8 @@ words! {
         ParametersUnreadable = "parameters_unreadable",
         /// A form of ours without the cookie that it goes with.
         FormWithoutCookie = "form_without_cookie",
+        /// A form of ours with two cookies of the name that it goes with: neither counts.
+        FormCookieTwice = "form_cookie_twice",
         /// A form sent by a page of another site.
         FormFromElsewhere = "form_from_elsewhere",
         /// A form that isn't as this server made it.

@@ -2,7 +2,7 @@
 
 use super::{Activity, GRANTS, Key, Named, OpenAlert, Person, Range, Slice, Tokens};
 use crate::domain::Subject;
-use crate::flows::{FlowError, Issuer};
+use crate::flows::{FlowError, Issuer, untrusted_proxies};
 use crate::store::events::EventRow;
 use crate::store::events::counts::{self, By, Counted, Stretch};
 use crate::store::events::search::{self, Filter};
@@ -90,6 +90,12 @@ pub(super) async fn count(issuer: &Issuer, range: Range, now: i64) -> Result<Act
         addresses: window.most("login_failed", By::Address).await?,
         accounts: people,
         alerts: open_alerts(issuer).await?,
+        untrusted_proxies: untrusted_proxies::of_the_last_day(
+            &issuer.store,
+            &issuer.settings.trusted_proxies,
+            now,
+        )
+        .await?,
         keys: keys(issuer).await?,
         cut_short,
     })

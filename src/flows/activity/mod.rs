@@ -5,6 +5,7 @@
 
 mod count;
 
+use super::untrusted_proxies::UntrustedProxy;
 use super::{FlowError, Issuer};
 use moka::future::Cache;
 use serde::{Deserialize, Serialize};
@@ -163,6 +164,8 @@ pub struct Activity {
     pub accounts: Vec<Person>,
     /// Alerts that are open.
     pub alerts: Vec<OpenAlert>,
+    /// Peers whose forwarded headers aren't believed.
+    pub untrusted_proxies: Vec<UntrustedProxy>,
     /// Keys that are published.
     pub keys: Vec<Key>,
     /// Whether there was more than is counted: the oldest is missing.

@@ -152,7 +152,7 @@ impl ClientChange {
             client.post_logout_redirect_uris = parse_each(given, RedirectUri::parse, faults);
         }
         if let Some(given) = &self.audiences {
-            client.audiences = parse_each(given, Audience::parse, faults);
+            client.audiences = parse_each(given, Audience::parse_new, faults);
         }
         if let Some(given) = &self.grants {
             client.grants = given.iter().copied().collect();

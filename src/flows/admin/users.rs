@@ -4,7 +4,9 @@ use super::{Act, Admin, AdminError, accept, apply_claims, passwords};
 use crate::domain::account::{canonical_login, check_email, check_username};
 use crate::domain::{Account, Secret, Subject};
 use crate::flows::administration;
-use crate::store::{StoreError, accounts as rows, known_devices, refresh_tokens, sessions};
+use crate::store::{
+    Store, StoreError, Tx, accounts as rows, known_devices, lookalikes, refresh_tokens, sessions,
+};
 use serde_json::{Map, Value, json};
 
 /// How often a change is made anew on top of somebody else's.
@@ -111,6 +113,7 @@ pub async fn create(admin: Admin<'_>, user: NewUser, now: i64) -> Result<Account
     let password = passwords::collect(password, &mut faults);
     accept(faults)?;
     refuse_taken(admin, &account).await?;
+    know_looks(admin.store).await?;
     let hash = match password {
         Some(password) => Some(admin.passwords.hash(password).await?),
         None => None,
@@ -120,6 +123,7 @@ pub async fn create(admin: Admin<'_>, user: NewUser, now: i64) -> Result<Account
         Err(StoreError::Conflict) => return Err(taken("the user name or the address")),
         outcome => outcome?,
     }
+    claim_look(&mut tx, &account).await?;
     let mut after = serde_json::to_value(&account)?;
     if administrator {
         administration::set(&mut tx, admin.master, &account.subject, true, now).await?;
@@ -216,6 +220,10 @@ async fn rewrite(
             return Ok((after, Ended::default()));
         }
         refuse_taken(admin, &after).await?;
+        let renamed = after.username != before.username;
+        if renamed {
+            know_looks(admin.store).await?;
+        }
         // Every change moves it on: it is what the guard compares.
         after.updated_at = now.max(before.updated_at + 1);
         let mut tx = admin.store.begin().await?;
@@ -224,6 +232,9 @@ async fn rewrite(
             Ok(false) => continue,
             Err(StoreError::Conflict) => return Err(taken("the user name or the address")),
             Err(error) => return Err(error.into()),
+        }
+        if renamed {
+            claim_look(&mut tx, &after).await?;
         }
         let ended = if after.disabled {
             end_everything(&mut tx, &after.subject, now, "account disabled").await?
@@ -274,7 +285,7 @@ pub async fn delete(admin: Admin<'_>, name: &str, now: i64) -> Result<Subject, A
 /// Ends every session and family of a person, and makes every browser a stranger, in the transaction of the act that
 /// demands it.
 pub(super) async fn end_everything(
-    tx: &mut crate::store::Tx,
+    tx: &mut Tx,
     subject: &Subject,
     now: i64,
     reason: &str,
@@ -284,6 +295,36 @@ pub(super) async fn end_everything(
         sessions: sessions::end_subject(tx, subject).await?,
         families: refresh_tokens::revoke_subject(tx, subject, now, reason).await?,
     })
+}
+
+/// Computes what is missing of how user names look: of those that a version before this one wrote.
+async fn know_looks(store: &Store) -> Result<(), AdminError> {
+    for _ in 0..ATTEMPTS {
+        match fill_looks(store).await {
+            Err(StoreError::Conflict) => {}
+            outcome => return Ok(outcome?),
+        }
+    }
+    Err(AdminError::Conflict(
+        "user names are being looked through by another node: try again".to_owned(),
+    ))
+}
+
+async fn fill_looks(store: &Store) -> Result<(), StoreError> {
+    while lookalikes::fill(store).await? > 0 {}
+    Ok(())
+}
+
+/// No name may pass for another's to the eye.
+async fn claim_look(tx: &mut Tx, account: &Account) -> Result<(), AdminError> {
+    match lookalikes::claim(tx, &account.subject, &account.username).await {
+        Err(StoreError::Conflict) => Err(AdminError::Conflict(format!(
+            "the user name {:?} looks like somebody else's: choose one that can't be taken for another; 'gatewright user \
+             list' shows everybody",
+            account.username
+        ))),
+        outcome => Ok(outcome?),
+    }
 }
 
 fn taken(what: &str) -> AdminError {

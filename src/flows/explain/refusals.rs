@@ -10,6 +10,16 @@ pub(super) fn request(refusal: RequestRefusal) -> Cause {
             "two servers could have read it differently",
             "see what the answer said; a proxy that rewrites requests does this",
         ),
+        RequestRefusal::HostUnknown => (
+            "it came to a listener on loopback by a name that is not this server's, as a page of the web does whose name \
+             leads to this machine (DNS rebinding)",
+            "ask for 127.0.0.1, localhost or the issuer's host; if a proxy on this machine sends another name, list the proxy \
+             in trusted_proxies, or the name in http.hosts",
+        ),
+        RequestRefusal::Prefetch => (
+            "a browser fetched the page before anybody asked for it, and nothing was done",
+            "nothing to do: when the person goes there, the browser asks again",
+        ),
         RequestRefusal::TooManyHeaders => (
             "its address or headers are too many or too large",
             "send fewer cookies and parameters; http.* in the configuration has the limits",
@@ -50,6 +60,12 @@ pub(super) fn request(refusal: RequestRefusal) -> Cause {
             "the form came without the cookie that it goes with: the browser blocks cookies, or shows the page in another \
              site's frame",
             "allow cookies for this site, and open the login in the window itself, not in a frame",
+        ),
+        RequestRefusal::FormCookieTwice => (
+            "the form came with two cookies of the name that it goes with, and neither counts: another application on this \
+             host, or on a domain above it, sets one too",
+            "delete this site's cookies in the browser, and see which application sets cookies whose names begin with \
+             gatewright-",
         ),
         RequestRefusal::FormFromElsewhere => (
             "a page of another site sent the form",

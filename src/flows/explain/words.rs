@@ -314,6 +314,17 @@ pub fn of(happening: &Happening) -> Words {
         Happening::ChainEnds { ends } => {
             Words::went(format!("the ends of {} chains of events were noted", ends.len()))
         }
+        Happening::ForwardedUntrusted { peer, .. } => Words {
+            what: format!(
+                "{} said whom it speaks for, and was not believed",
+                peer.as_deref().unwrap_or("a peer")
+            ),
+            why: Some("it isn't in trusted_proxies".to_owned()),
+            remedy: Some(
+                "if it's a proxy of yours, list it: till then everybody behind it shares one address and its limits"
+                    .to_owned(),
+            ),
+        },
         Happening::EventsLost { count } => Words {
             what: format!("{count} events could not be kept"),
             why: Some("more came than the queue holds".to_owned()),

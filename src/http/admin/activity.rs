@@ -4,6 +4,7 @@ use super::{admit, events_href, show, utc};
 use crate::domain::time::rfc3339;
 use crate::flows::activity::{Activity, GRANTS, Range, Slice};
 use crate::flows::own_page::OwnPage;
+use crate::flows::untrusted_proxies::{self, UntrustedProxy};
 use crate::http::extract::Inbound;
 use crate::http::page_error::{self, MALFORMED, SENT_TWICE};
 use crate::http::pages::{
@@ -91,6 +92,8 @@ impl Shown<'_> {
             counted_at: &utc(activity.counted_at),
             cut_short: activity.cut_short,
             alerts: self.alerts(),
+            untrusted_proxies: self.untrusted_proxies(),
+            untrusted_href: &events_href(self.app, of_kind(untrusted_proxies::KIND, None)),
             charts: vec![self.logins(), self.tokens(), self.denials()],
             rankings: self.rankings(),
             keys: self.keys(),
@@ -266,6 +269,11 @@ impl Shown<'_> {
                 href: self.app.path(&format!("/admin/events/{}", alert.event_id)),
             })
             .collect()
+    }
+
+    fn untrusted_proxies(&self) -> Vec<&str> {
+        let proxies = self.activity.untrusted_proxies.iter();
+        proxies.map(UntrustedProxy::name).collect()
     }
 
     fn keys(&self) -> Vec<KeyLine> {

@@ -20,7 +20,8 @@ impl From<KeptAddress> for AddressPrivacy {
 }
 
 /// The peer; if that is a trusted proxy, the rightmost hop of `X-Forwarded-For` that is not (all such headers are one
-/// list), for everything left of it is only what that hop said. A list that cannot be read counts for nothing.
+/// list), for everything left of it is only what that hop said. Where a hop can't be read, the last one that could counts:
+/// what is left of it, whatever bytes it has, is not looked at.
 pub(super) fn find(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -29,12 +30,9 @@ pub(super) fn find(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAd
     }
     let mut client = peer;
     for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
-        let Ok(value) = value.to_str() else {
-            return peer;
-        };
-        for hop in value.rsplit(',') {
-            let Some(address) = parse_hop(hop.trim()) else {
-                return peer;
+        for hop in value.as_bytes().rsplit(|byte| *byte == b',') {
+            let Some(address) = parse_hop(hop.trim_ascii()) else {
+                return client;
             };
             client = address;
             if !is_trusted(&client) {
@@ -46,7 +44,8 @@ pub(super) fn find(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAd
 }
 
 /// An address, with or without a port; IPv6 also in brackets.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?;
     let bare = hop
         .strip_prefix('[')
         .and_then(|hop| hop.strip_suffix(']'))
@@ -92,7 +91,10 @@ mod tests {
             .collect();
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append(X_FORWARDED_FOR, value.parse().unwrap());
+            headers.append(
+                X_FORWARDED_FOR,
+                http::HeaderValue::from_bytes(value.as_bytes()).unwrap(),
+            );
         }
         find(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
@@ -134,6 +136,10 @@ mod tests {
             ("10.0.0.1", &["198.51.100.1,"], "10.0.0.1"),
             ("10.0.0.1", &[""], "10.0.0.1"),
             ("10.0.0.1", &["nonsense, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["\u{fc}ber, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["\u{fc}", "198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["198.51.100.1, \u{fc}, 10.2.3.4"], "10.2.3.4"),
+            ("10.0.0.1", &["198.51.100.1, unknown, 10.2.3.4"], "10.2.3.4"),
         ] {
             assert_eq!(found(peer, forwarded), client, "{peer} {forwarded:?}");
         }

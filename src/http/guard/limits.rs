@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
 
 use super::GuardSettings;
-use crate::http::server::{MAX_HEADERS, OVERLOADED, Overloaded, Refused};
+use crate::http::server::{MAX_HEADERS, OVERLOADED, Overloaded, PeerAddr, Refused};
 
 type Check = Result<(), Refused>;
 
@@ -17,6 +17,7 @@ pub(super) async fn admit(settings: &GuardSettings, request: Request) -> Result<
     headers_are_few(request.headers())?;
     framing_is_unambiguous(request.headers())?;
     one_host(&request)?;
+    host_is_own(settings, &request)?;
     if settings.relays {
         return Ok(request);
     }
@@ -95,6 +96,34 @@ fn one_host(request: &Request) -> Check {
         (None, Some(_)) if request.version() == Version::HTTP_11 => bad("Host is missing"),
         _ => Ok(()),
     }
+}
+
+/// On loopback; a request without any host is of HTTP/1.0, which no browser speaks.
+fn host_is_own(settings: &GuardSettings, request: &Request) -> Check {
+    let Some(own) = &settings.hosts else {
+        return Ok(());
+    };
+    let header = request.headers().get(header::HOST);
+    let target = request.uri().authority().map(Authority::as_str);
+    let host = header.and_then(|host| host.to_str().ok()).or(target);
+    let peer = request.extensions().get::<PeerAddr>();
+    let relayed = || {
+        peer.is_some_and(|peer| {
+            let peer = peer.0.ip().to_canonical();
+            settings
+                .trusted_proxies
+                .iter()
+                .any(|net| net.contains(&peer))
+        })
+    };
+    if host.is_none_or(|host| own.include(host)) || relayed() {
+        return Ok(());
+    }
+    refuse(
+        StatusCode::MISDIRECTED_REQUEST,
+        "this listener is for this machine and isn't known by this Host: ask for 127.0.0.1, localhost, or a host that its \
+         configuration names",
+    )
 }
 
 fn is_authority(host: &HeaderValue) -> bool {

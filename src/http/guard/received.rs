@@ -29,6 +29,8 @@ pub struct Received {
     pub(super) client: IpAddr,
     pub(super) trace: Option<TraceContext>,
     pub(super) device: DeviceClass,
+    /// What else is told on its behalf.
+    pub(super) unheard: Option<Box<Happening>>,
 }
 
 impl Received {
@@ -62,6 +64,7 @@ impl Received {
             client,
             trace,
             device,
+            unheard,
         } = self;
         let Guarded {
             settings,
@@ -69,6 +72,7 @@ impl Received {
             on_noted,
             counted,
             logs,
+            untrusted: _,
         } = guarded;
         let current = CurrentRequest {
             request_id: Arc::clone(&id.0),
@@ -79,6 +83,9 @@ impl Received {
         let answering = async {
             let response = handle(&settings, admitted, router, &id).await;
             if let Some(tell) = &on_noted {
+                if let Some(happening) = unheard {
+                    tell(*happening);
+                }
                 let marked = response.extensions().get::<Noted>().cloned();
                 if let Some(Noted(happening)) =
                     marked.or_else(|| method_refused(&seen.0, &response))

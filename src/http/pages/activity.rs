@@ -25,6 +25,10 @@ pub struct ActivityPage<'a> {
     pub cut_short: bool,
     /// Alerts that are open.
     pub alerts: Vec<AlertLine>,
+    /// Peers whose forwarded headers aren't believed.
+    pub untrusted_proxies: Vec<&'a str>,
+    /// Where that is recorded.
+    pub untrusted_href: &'a str,
     /// Counts over time.
     pub charts: Vec<ChartSection>,
     /// Who and what there was most of.

@@ -33,7 +33,7 @@ pub use chart::{number, stacked_bars};
 pub use consent::{ConsentPage, ContinuePage, ScopeLine, describe_scope};
 pub use demo::{ApiCallLine, ClaimLine, DemoLink, DemoResultPage, DemoStep, StartPage};
 pub use link::destination;
-pub use notice::{ErrorPage, FormPostPage, HomePage};
+pub use notice::{ErrorPage, FormPostPage, HomePage, ReturnPage};
 pub use sign_in::{LoginError, LoginPage};
 pub use sign_out::{LoggedOutPage, LogoutPage};
 

@@ -1,4 +1,4 @@
-//! Pages that tell, and the one that hands a response to an application.
+//! Pages that tell, and those that hand a response to an application.
 
 use askama::Template;
 
@@ -42,6 +42,23 @@ pub struct FormPostPage<'a> {
 impl FormPostPage<'_> {
     fn destination(&self) -> String {
         place(self.action)
+    }
+}
+
+/// Leads on to an application by itself, without a script; or by a link where browsers don't refresh.
+#[derive(Debug, Template)]
+#[template(
+    ext = "html",
+    source = r#"{% extends "src/http/pages/templates/return.html" %}"#
+)]
+pub struct ReturnPage<'a> {
+    /// The client's verified redirect URI, with the response.
+    pub href: &'a str,
+}
+
+impl ReturnPage<'_> {
+    fn destination(&self) -> String {
+        place(self.href)
     }
 }
 

@@ -225,6 +225,9 @@ impl<'a> Words<'a> {
             ],
             nonce: self.say("bm9uY2U"),
         };
+        let onward = ReturnPage {
+            href: self.say("https://orders.example.com/cb?code=SplxlOBeZQQYbYS6WxSbIA&state=xyz"),
+        };
         let home = HomePage {
             issuer: self.say("https://id.example.com"),
             discovery_href: self.say("/.well-known/openid-configuration"),
@@ -314,6 +317,11 @@ impl<'a> Words<'a> {
                     "form-post",
                     vec!["form-post", "form-post-submit"],
                     form_post.render().unwrap(),
+                ),
+                (
+                    "return",
+                    vec!["return-page", "return-link"],
+                    onward.render().unwrap(),
                 ),
                 ("home", vec!["home"], home.render().unwrap()),
                 (

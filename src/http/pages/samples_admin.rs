@@ -63,6 +63,8 @@ impl<'a> Words<'a> {
                 acknowledged: true,
                 href: self.own("/admin/events/x"),
             }],
+            untrusted_proxies: vec![self.say("10.0.3.7"), self.say("203.0.113.0/24")],
+            untrusted_href: self.say("/admin/events?kind=forwarded_untrusted"),
             charts: vec![chart],
             rankings: vec![ranking],
             keys: vec![KeyLine {
@@ -135,7 +137,14 @@ impl<'a> Words<'a> {
         vec![
             (
                 "activity",
-                vec!["activity", "alerts", "logins", "failed-accounts", "keys"],
+                vec![
+                    "activity",
+                    "untrusted-proxies",
+                    "alerts",
+                    "logins",
+                    "failed-accounts",
+                    "keys",
+                ],
                 self.activity(),
             ),
             ("events", vec!["events", "search-form"], self.events(None)),

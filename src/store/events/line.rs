@@ -58,6 +58,7 @@ fn outcome(happening: &Happening) -> &'static str {
             _ => "failure",
         },
         Happening::ClockSkew { .. }
+        | Happening::ForwardedUntrusted { .. }
         | Happening::EventsLost { .. }
         | Happening::DecisionsLost { .. }
         | Happening::AlertOpened { .. } => "unknown",

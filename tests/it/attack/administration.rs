@@ -130,7 +130,7 @@ on_both_databases! {
         assert!(answer.body.contains("id=\"events\"") && answer.body.contains("login_succeeded"), "{}", answer.body);
         let now = session_cookie(&app, &browser).unwrap();
         assert_ne!(now, former);
-        browser.cookies.lock().unwrap().insert(app.state.cookies.session.to_owned(), former);
+        browser.cookies.lock().unwrap().insert(app.state.cookies.session.to_string(), former);
         asks_for_login(&browser.get("/admin/activity").await);
     }
 

@@ -106,6 +106,54 @@ async fn token_userinfo_and_revocation_are_for_registered_origins() {
 }
 
 #[tokio::test]
+async fn documents_answer_preflights_of_any_origin_and_header() {
+    let below = TestApp::sqlite_with(Options {
+        issuer: "https://id.example.com/below".to_owned(),
+        ..Options::default()
+    })
+    .await;
+    for (app, paths) in [
+        (
+            app().await,
+            vec![
+                "/jwks.json",
+                "/.well-known/openid-configuration",
+                "/.well-known/oauth-authorization-server",
+            ],
+        ),
+        (
+            below,
+            vec![
+                "/below/jwks.json",
+                "/below/.well-known/openid-configuration",
+                "/.well-known/oauth-authorization-server/below",
+            ],
+        ),
+    ] {
+        for path in paths {
+            for origin in [REGISTERED, "https://anybody.example.com", "null"] {
+                let headers = [
+                    ("origin", origin),
+                    ("access-control-request-method", "GET"),
+                    ("access-control-request-headers", "x-trace,authorization"),
+                ];
+                let request = app.request(Method::OPTIONS, path, &headers);
+                let answer = app.send(request.body(Body::empty()).unwrap()).await;
+                assert_eq!(
+                    (answer.status.as_u16(), allowed(&answer)),
+                    (204, Some("*")),
+                    "{path}"
+                );
+                let header = |name| answer.header(name).unwrap();
+                assert_eq!(header("access-control-allow-methods"), "GET, HEAD");
+                assert_eq!(header("access-control-allow-headers"), "*, Authorization");
+                assert!(answer.body.is_empty());
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn pages_and_introspection_are_nobodys() {
     let app = app().await;
     let authorize = authorize_url("web", "openid", &[]);

@@ -129,7 +129,7 @@ on_both_databases! {
         let cookie = session_cookie(&app, &browser).unwrap();
         let page = browser.get("/logout").await;
         browser.submit(&page, "logout-form", &[]).await;
-        browser.cookies.lock().unwrap().insert(app.state.cookies.session.to_owned(), cookie);
+        browser.cookies.lock().unwrap().insert(app.state.cookies.session.to_string(), cookie);
         let url = authorize_url("web", "openid", &[]);
         crate::attack::steps::asks_for_login(&browser.get_once(&url).await);
         // So does one that nobody used for eight hours, or that is a day old, however much it is used.

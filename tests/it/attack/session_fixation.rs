@@ -27,12 +27,12 @@ on_both_databases! {
         let theirs = session_cookie(&app, &attacker).unwrap();
         for planted in ["planted-by-the-attacker-with-43-characters--", &theirs] {
             let victim = Browser::new(&app);
-            victim.cookies.lock().unwrap().insert(app.state.cookies.session.to_owned(), planted.to_owned());
+            victim.cookies.lock().unwrap().insert(app.state.cookies.session.to_string(), planted.to_owned());
             let page = victim.get(&authorize_url("web", "openid", &[("prompt", "login")])).await;
             code_of(&victim.submit(&page, "login-form", &[("login", "ada"), ("password", PASSWORD)]).await);
             assert_ne!(session_cookie(&app, &victim).as_deref(), Some(planted));
             let probe = Browser::new(&app);
-            probe.cookies.lock().unwrap().insert(app.state.cookies.session.to_owned(), planted.to_owned());
+            probe.cookies.lock().unwrap().insert(app.state.cookies.session.to_string(), planted.to_owned());
             asks_for_login(&probe.get_once(&url).await);
         }
         assert_eq!(sessions_of(&app, &ada).await, 2);
@@ -56,7 +56,7 @@ on_both_databases! {
             }
         }
         // Damaged, swapped for another sealed text of ours, or none.
-        let device = owner.cookies.lock().unwrap().get(app.state.cookies.device).unwrap().clone();
+        let device = owner.cookies.lock().unwrap().get(&app.state.cookies.device.to_string()).unwrap().clone();
         let flipped = format!("{}{}", if sealed.starts_with('A') { 'B' } else { 'A' }, &sealed[1..]);
         let damaged = [&flipped, &sealed[..sealed.len() - 1], &sealed[..8], &device, "", "x", "\u{e4}", "../../x"];
         for text in damaged {
@@ -87,18 +87,18 @@ on_both_databases! {
         let ada = app.with_ada_and_web().await;
         let browser = browser_of(&app, "ada").await;
         let names = app.state.cookies;
-        let device = browser.cookies.lock().unwrap().get(names.device).unwrap().clone();
+        let device = browser.cookies.lock().unwrap().get(&names.device.to_string()).unwrap().clone();
         let session = session_cookie(&app, &browser).unwrap();
         let probe = Browser::new(&app);
         for (name, value) in [(names.session, &device), (names.device, &session), (names.browser, &session)] {
-            probe.cookies.lock().unwrap().insert(name.to_owned(), value.clone());
+            probe.cookies.lock().unwrap().insert(name.to_string(), value.clone());
         }
         asks_for_login(&probe.get_once(&authorize_url("web", "openid", &[])).await);
         // The session's public name isn't its cookie.
         let tokens = app.tokens("web", "openid").await;
         let claims = crate::support::fixtures::claims_of(tokens["id_token"].as_str().unwrap());
         for guess in [claims["sid"].as_str().unwrap(), ada.subject.as_str()] {
-            probe.cookies.lock().unwrap().insert(names.session.to_owned(), guess.to_owned());
+            probe.cookies.lock().unwrap().insert(names.session.to_string(), guess.to_owned());
             asks_for_login(&probe.get_once(&authorize_url("web", "openid", &[])).await);
         }
     }
@@ -129,7 +129,7 @@ on_both_databases! {
         let browser = Browser::new(&loopback);
         let page = browser.get_once(&authorize_url("web", "openid", &[])).await;
         let [cookie] = &set_cookies(&page)[..] else { panic!("one cookie") };
-        assert!(cookie.starts_with("gatewright-browser="), "{cookie}");
+        assert!(cookie.starts_with("gatewright-browser-"), "{cookie}");
         assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax"), "{cookie}");
         assert!(page.header("strict-transport-security").is_none());
     }
@@ -147,7 +147,7 @@ on_both_databases! {
             format!("{name}={value}; {name}="),
             format!("{name}={value};{name}=planted"),
             format!("{name}=\"{value}\""),
-            format!("{}={value}", name.to_lowercase()),
+            format!("{}={value}", name.to_string().to_lowercase()),
             format!("x{name}={value}"),
         ] {
             asks_for_login(&app.get_with(&url, &[("cookie", &cookie)]).await);

@@ -85,7 +85,7 @@ on_both_databases! {
         let tokens = app.redeem("web", &code_of(&answer)).await.json();
         assert_eq!(claims_of(tokens["id_token"].as_str().unwrap())["sub"], bob.subject.as_str());
         assert_eq!((sessions_of(&app, &ada).await, sessions_of(&app, &bob).await), (0, 1));
-        browser.cookies.lock().unwrap().insert(app.state.cookies.session.to_owned(), former);
+        browser.cookies.lock().unwrap().insert(app.state.cookies.session.to_string(), former);
         asks_for_login(&browser.get_once(&with(&[])).await);
     }
 

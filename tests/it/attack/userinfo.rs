@@ -38,6 +38,28 @@ fn is_bad_request(answer: &Answer) {
 }
 
 on_both_databases! {
+    /// A type describes content; a POST without any may have whatever type its library adds.
+    async fn the_type_of_an_empty_body_says_nothing(app: TestApp) {
+        app.with_ada_and_web().await;
+        let token = access(&app, "openid").await;
+        let bearer = format!("Bearer {token}");
+        let post = async |content_type: &str, body: &str| {
+            let headers = [("authorization", &*bearer), ("content-type", content_type)];
+            let request = app.request(http::Method::POST, "/userinfo", &headers);
+            app.send(request.body(axum::body::Body::from(body.to_owned())).unwrap()).await
+        };
+        for content_type in ["application/json", "text/plain;charset=UTF-8", "multipart/form-data; boundary=x", ""] {
+            assert_eq!(post(content_type, "").await.status, 200, "{content_type}");
+            is_bad_request(&post(content_type, "x=y").await);
+        }
+        assert_eq!(post("application/x-www-form-urlencoded; charset=utf-8", "x=y").await.status, 200);
+        // What is missing is named, and not the type.
+        let request = app.request(http::Method::POST, "/token", &[("content-type", "application/json")]);
+        let answer = app.send(request.body(axum::body::Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, 400);
+        assert!(!answer.body.contains("x-www-form-urlencoded"), "{}", answer.body);
+    }
+
     async fn the_token_comes_in_one_place(app: TestApp) {
         app.with_ada_and_web().await;
         let token = access(&app, "openid").await;

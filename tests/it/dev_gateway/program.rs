@@ -158,8 +158,12 @@ struct RunningGateway {
 
 impl RunningGateway {
     async fn call(&self, method: &str, path: &str, token: &str) -> Answer {
+        let host = self.address.to_string();
+        self.call_as(&host, method, path, token).await
+    }
+
+    async fn call_as(&self, host: &str, method: &str, path: &str, token: &str) -> Answer {
         let mut raw = Raw::new(TcpStream::connect(self.address).await.unwrap());
-        let host = self.address;
         raw.send(format!(
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
         ))
@@ -248,6 +252,25 @@ async fn every_kind_of_api_guards_the_upstream_in_process_and_with_a_bootstrap()
             log.contains("verdict=deny") && log.contains("--ttl 0"),
             "{log}"
         );
+    }
+}
+
+/// A page of the web whose name leads to this machine (DNS rebinding) calls no API through it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_loopback_it_answers_to_its_own_names() {
+    let issuer = Issuer::start();
+    let upstream = PlainServer::start(upstream()).await;
+    let reader = issuer.token("orders:read");
+    let gateway = issuer.gateway(&upstream, &["--host", "api.test"]);
+    for (host, status) in [
+        ("localhost", 200),
+        ("api.test", 200),
+        ("api.test:8081", 200),
+        ("rebound.evil.example", 421),
+        ("xapi.test", 421),
+    ] {
+        let answer = gateway.call_as(host, "GET", "/orders/7", &reader).await;
+        assert_eq!(answer.status, status, "{host}: {answer:?}");
     }
 }
 

@@ -73,6 +73,7 @@ async fn documents_may_be_cached_and_are_not_sent_twice() {
             etag.clone(),
             format!("W/{etag}"),
             format!("\"other\", {etag}"),
+            "*".to_owned(),
         ] {
             let again = app.get_with(path, &[("if-none-match", &sent)]).await;
             assert_eq!(again.status, 304, "{sent}");

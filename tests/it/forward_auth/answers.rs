@@ -40,6 +40,7 @@ impl Endpoint {
             claims: ClaimHeaders::of(policy.passed_on()).unwrap(),
         };
         let guard = GuardSettings {
+            hosts: None,
             trusted_proxies: settings.trusted_proxies.clone(),
             relayed: true,
             ..GuardSettings::new(&gatewright::config::Config::default())

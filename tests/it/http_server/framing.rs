@@ -185,9 +185,10 @@ async fn the_guard_itself_refuses_both_framings() {
         .header("transfer-encoding", "chunked")
         .body(axum::body::Body::from("hello"))
         .unwrap();
-    let response = layer(GuardSettings::new(&Config::default()), echo())
-        .oneshot(request)
-        .await
-        .unwrap();
+    let settings = GuardSettings {
+        hosts: None,
+        ..GuardSettings::new(&Config::default())
+    };
+    let response = layer(settings, echo()).oneshot(request).await.unwrap();
     assert_eq!(response.status(), 400);
 }

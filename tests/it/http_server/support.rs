@@ -39,7 +39,10 @@ impl TestServer {
         let config = Config::default();
         let mut settings = Settings {
             server: ServerSettings::new(&config.http),
-            guard: GuardSettings::new(&config),
+            guard: GuardSettings {
+                hosts: None,
+                ..GuardSettings::new(&config)
+            },
         };
         adjust(&mut settings);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -12,14 +12,14 @@ use std::net::SocketAddr;
 use std::process::{Child, Stdio};
 
 /// A running demo and what it printed. It is killed with the value.
-struct Demo {
+pub struct Demo {
     child: Child,
     printed: String,
-    address: SocketAddr,
+    pub address: SocketAddr,
 }
 
 impl Demo {
-    fn start(program: &Program) -> Self {
+    pub fn start(program: &Program) -> Self {
         let mut command = program.command(env!("CARGO_BIN_EXE_gatewright"));
         command.args(["demo", "--port", "0", "--data-dir", "demo"]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -41,7 +41,7 @@ impl Demo {
     }
 
     /// The word after these.
-    fn after(&self, words: &str) -> &str {
+    pub fn after(&self, words: &str) -> &str {
         let (_, rest) = self.printed.split_once(words).unwrap();
         rest.split_whitespace().next().unwrap()
     }
@@ -72,7 +72,7 @@ impl Visitor {
                 let (name, value) = pair.split_once('=').unwrap();
                 self.1.insert(name.to_owned(), value.to_owned());
             }
-            if answer.status != 303 {
+            if !answer.leads_on() {
                 return answer;
             }
             path = answer.location().replace(&origin, "");

@@ -1,7 +1,7 @@
 //! Whole journeys, as client libraries make them, and as a process that may be killed lives through them.
 
 mod crash;
-mod demo;
+pub mod demo;
 mod machine;
 mod person;
 pub mod process;

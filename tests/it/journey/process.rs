@@ -2,7 +2,7 @@
 
 use crate::cli::program::{Program, Said};
 use crate::support::Answer;
-use crate::support::app::form;
+use crate::support::app::{form, onward};
 use crate::support::browser::form_of;
 use crate::support::fixtures::{PASSWORD, REDIRECT, VERIFIER, authorize_url};
 use http::{HeaderMap, HeaderName, StatusCode};
@@ -242,6 +242,7 @@ pub fn read(mut stream: TcpStream) -> io::Result<Answer> {
     Ok(Answer {
         status: status.parse::<StatusCode>().unwrap(),
         headers,
+        onward: onward(body),
         body: body.to_owned(),
     })
 }

@@ -2,12 +2,12 @@
 
 use crate::support::on_both_databases;
 use gatewright::store::{
-    accounts, alerts, clients, codes, consents, events, known_devices, lease, password_costs,
-    refresh_tokens, revocations, sessions, settings, signing_keys, sweep, throttle,
+    accounts, alerts, clients, codes, consents, events, known_devices, lease, lookalikes,
+    password_costs, refresh_tokens, revocations, sessions, settings, signing_keys, sweep, throttle,
 };
 use std::path::{Path, PathBuf};
 
-const FAMILIES: [(&str, &[&str]); 25] = [
+const FAMILIES: [(&str, &[&str]); 26] = [
     ("accounts", accounts::STATEMENTS),
     ("alerts", alerts::STATEMENTS),
     ("alerts/observed", alerts::observed::STATEMENTS),
@@ -24,6 +24,7 @@ const FAMILIES: [(&str, &[&str]); 25] = [
     ("known_devices", known_devices::STATEMENTS),
     ("verify/anchor", events::verify::anchor::STATEMENTS),
     ("lease", lease::STATEMENTS),
+    ("lookalikes", lookalikes::STATEMENTS),
     ("password_costs", password_costs::STATEMENTS),
     ("refresh_tokens", refresh_tokens::STATEMENTS),
     ("refresh_tokens/rows", refresh_tokens::rows::STATEMENTS),

@@ -1,5 +1,6 @@
 //! An app in-process.
 
+use super::browser::unescape;
 use super::database::{self, EPOCH, TempDir};
 use axum::body::Body;
 use axum::extract::Request;
@@ -86,6 +87,21 @@ pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: String,
+    /// Where a page leads that goes on by itself.
+    pub onward: Option<String>,
+}
+
+/// Where the page leads that follows a form of ours: refresh and link alike.
+pub fn onward(body: &str) -> Option<String> {
+    let between = |from: &str| {
+        let at = body.find(from)? + from.len();
+        let end = body[at..].find('"')?;
+        Some(unescape(&body[at..at + end]))
+    };
+    let link = between("<a class=\"button\" id=\"return-link\" href=\"")?;
+    let refresh = between("<meta http-equiv=\"refresh\" content=\"0; url=");
+    assert_eq!(refresh.as_ref(), Some(&link), "{body}");
+    Some(link)
 }
 
 impl Answer {
@@ -96,11 +112,18 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
+    /// Where it leads the browser: by `Location`, or by a page that goes on by itself.
     pub fn location(&self) -> &str {
         self.header("location")
+            .or(self.onward.as_deref())
             .unwrap_or_else(|| panic!("no Location: {} {}", self.status, self.body))
     }
-    /// A decoded parameter of the query of `Location`.
+    /// Whether it leads the browser on.
+    pub fn leads_on(&self) -> bool {
+        self.status == StatusCode::SEE_OTHER
+            || self.status == StatusCode::OK && self.onward.is_some()
+    }
+    /// A decoded parameter of the query of where it leads.
     pub fn parameter(&self, name: &str) -> Option<String> {
         let (_, query) = self.location().split_once('?')?;
         let form = gatewright::domain::form::Form::parse(query.as_bytes()).unwrap();
@@ -127,10 +150,11 @@ impl Answer {
         assert!(self.header("location").is_none());
         assert!(self.body.contains("id=\"error-page\""), "{}", self.body);
     }
-    /// Asserts the bar's REDIR(error): 303 to `to` with `error`, verbatim `state` and `iss`.
+    /// Asserts the bar's REDIR(error): a 303, or after a form the page that leads on, to `to` with `error`, verbatim
+    /// `state` and `iss`.
     #[track_caller]
     pub fn is_redirect_with(&self, to: &str, error: &str, state: Option<&str>, issuer: &str) {
-        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.body);
+        assert!(self.leads_on(), "{} {}", self.status, self.body);
         assert!(self.location().starts_with(to), "{}", self.location());
         assert_eq!(self.parameter("error").as_deref(), Some(error));
         assert_eq!(self.parameter("state").as_deref(), state);
@@ -222,6 +246,7 @@ impl TestApp {
         );
         let guard = GuardSettings {
             relays: false,
+            hosts: None,
             body_limit: 65_536,
             body_timeout: Duration::from_secs(15),
             trusted_proxies: options
@@ -306,10 +331,12 @@ impl TestApp {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
+        let body = String::from_utf8(bytes.to_vec()).unwrap();
         Answer {
             status: parts.status,
             headers: parts.headers,
-            body: String::from_utf8(bytes.to_vec()).unwrap(),
+            onward: onward(&body),
+            body,
         }
     }
 

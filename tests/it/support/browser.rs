@@ -115,7 +115,7 @@ impl Browser {
             .collect();
         all.extend_from_slice(fields);
         let headers = [
-            ("origin", self.app.options.issuer.as_str()),
+            ("origin", &*self.app.state.origin),
             ("sec-fetch-site", "same-origin"),
         ];
         let answer = self.post_once(&form.action, &all, &headers).await;
@@ -174,7 +174,7 @@ fn attribute(tag: &str, name: &str) -> String {
     unescape(&rest[..rest.find('"').unwrap()])
 }
 
-fn unescape(text: &str) -> String {
+pub fn unescape(text: &str) -> String {
     text.replace("&#34;", "\"")
         .replace("&quot;", "\"")
         .replace("&#39;", "'")

@@ -2,6 +2,7 @@
 
 use super::{Beside, cases, story};
 use crate::cli::program::Program;
+use crate::journey::process::{Installation, ask};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
@@ -25,8 +26,11 @@ fn named(issuer: &'static str) -> String {
 
 /// What `doctor` prints, without its columns.
 fn doctor(program: &Program) -> String {
-    let said = program.run(&["doctor"]);
-    let lines = said.stdout.lines().map(|line| {
+    in_one_column(&program.run(&["doctor"]).stdout)
+}
+
+fn in_one_column(printed: &str) -> String {
+    let lines = printed.lines().map(|line| {
         format!(
             "  {}",
             line.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -47,6 +51,17 @@ cases! {
         let program = Program::sqlite().with("GATEWRIGHT_ISSUER", &url);
         program.run(&["migrate"]).succeeds();
         doctor(&program).replace(&url, "URL")
+    }
+
+    async fn proxy_that_is_not_listed(app: TestApp) {
+        drop(app);
+        let installation = Installation::new(&[]);
+        let mut node = installation.start();
+        let forwarded = [("x-forwarded-for", "198.51.100.1")];
+        assert_eq!(ask(installation.address, "GET", "/jwks.json", &forwarded, "").unwrap().status, 200);
+        node.terminate();
+        assert!(node.ended().success());
+        in_one_column(&installation.run(&["doctor"]).stdout)
     }
 
     async fn policy_file_of_another_issuer(app: TestApp) {

@@ -131,6 +131,63 @@ for (const javaScriptEnabled of [false, true]) {
     await context.close();
   });
 
+  test(`a callback may redirect to another origin at once, ${way}`, async () => {
+    const { context, page, complaints } = await open(browser, { javaScriptEnabled });
+    application.passing = true;
+    const landed = async () => {
+      await page.waitForSelector('#arrived');
+      assert.equal(page.url(), application.elsewhere);
+      return application.arrival();
+    };
+    // After the sign-in, after the consent and after the sign-out: each began with a form of ours.
+    await page.goto(authorize());
+    await signIn(page);
+    await landed();
+    await page.goto(authorize({ prompt: 'consent' }));
+    await page.click('#consent-allow');
+    await landed();
+    await page.goto(authorize());
+    await landed();
+    await page.goto(authorize({ response_mode: 'form_post', prompt: 'login' }));
+    await signIn(page);
+    if (!javaScriptEnabled) await page.click('#form-post-submit');
+    assert.equal((await landed()).method, 'POST');
+    const bye = new URLSearchParams({ client_id: 'web', post_logout_redirect_uri: `${application.origin}/bye` });
+    await page.goto(`${issuer()}/logout?${bye}`);
+    await page.click('#logout-confirm');
+    await landed();
+    assert.deepEqual(complaints, []);
+    await context.close();
+  });
+
+  test(`the page that leads on stands aside, ${way}`, async () => {
+    const { context, page, complaints } = await open(browser, { javaScriptEnabled });
+    await page.goto(`${issuer()}/`);
+    await page.goto(authorize());
+    // The client says nothing, so the page that brings the code stays to be looked at.
+    application.holding = true;
+    await signIn(page);
+    await page.waitForSelector('#return-page');
+    await seen(page, 'return');
+    const there = await page.getAttribute('#return-link', 'href');
+    assert.ok(there.startsWith(`${application.redirectUri}?code=`), there);
+    application.reset();
+    await page.click('#return-link');
+    await arrived(page);
+    await context.close();
+    assert.deepEqual(complaints, []);
+  });
+
+  test(`going back from the client skips the page that led on, ${way}`, async () => {
+    const { context, page } = await open(browser, { javaScriptEnabled });
+    await page.goto(authorize());
+    await signIn(page);
+    await arrived(page);
+    await page.goBack();
+    assert.equal(await page.locator('#return-page').count(), 0, page.url());
+    await context.close();
+  });
+
   test(`a client's sign-out leads back to it, ${way}`, async () => {
     const { context, page, complaints } = await open(browser, { javaScriptEnabled });
     await page.goto(authorize());

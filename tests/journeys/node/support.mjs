@@ -35,6 +35,8 @@ export class Application {
     this.arrivals = [];
     /** Answers 204, so that the browser stays where it is. */
     this.holding = false;
+    /** Redirects what arrives to another origin at once. */
+    this.passing = false;
   }
 
   async start() {
@@ -42,6 +44,11 @@ export class Application {
       let body = '';
       for await (const chunk of request) body += chunk;
       const url = new URL(request.url, this.origin);
+      const page = '<!doctype html><html lang="en"><title>Client</title><main><h1 id="arrived">Arrived</h1></main></html>';
+      if (url.pathname === '/landed') {
+        response.writeHead(200, { 'content-type': 'text/html' }).end(page);
+        return;
+      }
       if (url.pathname !== '/cb' && url.pathname !== '/bye') {
         response.writeHead(204).end();
         return;
@@ -52,12 +59,16 @@ export class Application {
         response.writeHead(204).end();
         return;
       }
-      const page = '<!doctype html><html lang="en"><title>Client</title><main><h1 id="arrived">Arrived</h1></main></html>';
+      if (this.passing) {
+        response.writeHead(303, { location: this.elsewhere }).end();
+        return;
+      }
       response.writeHead(200, { 'content-type': 'text/html' }).end(page);
     });
     await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
     this.origin = `http://127.0.0.1:${this.server.address().port}`;
     this.redirectUri = `${this.origin}/cb`;
+    this.elsewhere = `http://localhost:${this.server.address().port}/landed`;
     return this;
   }
 
@@ -98,10 +109,11 @@ export class Jar {
     return { url: String(url), status: response.status, location: response.headers.get('location'), body: await response.text() };
   }
 
-  /** Follows redirects for as long as they stay with the issuer. */
+  /** Follows redirects, and pages that go on by themselves, for as long as they stay with the issuer. */
   async follow(answer) {
-    while (answer.location !== null) {
-      const next = new URL(answer.location, answer.url);
+    const onward = (page) => page.location ?? Jar.onward(page.body);
+    while (onward(answer) !== null) {
+      const next = new URL(onward(answer), answer.url);
       if (next.origin !== new URL(issuer()).origin) return { ...answer, left: next };
       answer = await this.fetch(next);
     }
@@ -110,6 +122,12 @@ export class Jar {
 
   async open(url) {
     return this.follow(await this.fetch(url));
+  }
+
+  /** Where a page goes on to by itself, without a script. */
+  static onward(html) {
+    const refresh = /<meta http-equiv="refresh" content="0; url=([^"]*)">/.exec(html);
+    return refresh && unescape(refresh[1]);
   }
 
   /** The action and the hidden fields of a page's form. */

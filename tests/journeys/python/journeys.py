@@ -40,12 +40,14 @@ def form_of(page, form_id):
 
 
 def log_in(url):
-    """A person's browser: follows redirects until one leaves the issuer."""
+    """A person's browser: follows redirects, and pages that go on by themselves, until one leaves the issuer."""
     browser = requests.Session()
     answer = browser.get(url, allow_redirects=False, timeout=10)
     while True:
-        if answer.is_redirect:
-            target = urljoin(answer.url, answer.headers["location"])
+        refresh = re.search(r'<meta http-equiv="refresh" content="0; url=([^"]*)">', answer.text)
+        if answer.is_redirect or refresh:
+            target = answer.headers["location"] if answer.is_redirect else html.unescape(refresh[1])
+            target = urljoin(answer.url, target)
             if not target.startswith(ISSUER):
                 return target
             answer = browser.get(target, allow_redirects=False, timeout=10)
