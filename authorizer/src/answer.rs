@@ -8,6 +8,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::cause::Refused;
 use crate::event::{Call, Kind};
 use crate::policy::{CONNECT, Coverage, Decision, HttpV2Answer, Policy, Rights};
 use crate::reason::Reason;
@@ -114,8 +115,8 @@ fn to_connect(policy: &Policy, call: &Call<'_>, token: &AccessToken, now: i64) -
 }
 
 /// Denies a call without a valid token, where a denial is what the API expects.
-pub fn to_refused_token(policy: &Policy, call: &Call<'_>, reason: Reason) -> Answer {
-    let decision = Decision::refused_before_judging(reason);
+pub fn to_refused_token(policy: &Policy, call: &Call<'_>, why: impl Into<Refused>) -> Answer {
+    let decision = Decision::refused_before_judging(why);
     if call.kind == Kind::HttpV2 && policy.response().http_v2 == HttpV2Answer::Simple {
         return simple(decision, |decision| {
             refused_context(CallIds::of(call), decision)

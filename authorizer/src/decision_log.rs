@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::cause::Cause;
 use crate::jwks::JwksState;
 use crate::reason::Reason;
 use crate::token::{AccessToken, Confirmation};
@@ -18,6 +19,8 @@ pub(crate) struct DecisionLine<'l> {
     /// `allow`, `deny`, `unauthorized` or `fault`.
     pub decision: &'static str,
     pub reason: Option<Reason>,
+    /// Which cause it was, where the reason has several.
+    pub cause: Option<Cause>,
     pub rule: Option<&'l str>,
     /// The scopes that the token lacks.
     pub missing: &'l [String],
@@ -56,6 +59,7 @@ impl DecisionLine<'_> {
             target: "gatewright::decision",
             decision = self.decision,
             reason = self.reason.map(Reason::as_str),
+            cause = self.cause.map(tracing::field::display),
             rule = self.rule,
             missing = (!self.missing.is_empty()).then(|| self.missing.join(" ")),
             request_id = self.request_id,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::appsync::{self, GraphQlCall};
 use crate::event::Call;
 use crate::handler::{Authorizer, AuthorizerError};
-use crate::policy::{Asked, Explanation, Request, Target};
+use crate::policy::{Asked, Explanation, Request};
 use crate::token::AccessToken;
 
 /// What an event is answered with, and why.
@@ -37,7 +37,7 @@ impl Authorizer {
         let asked = if appsync::is_one(event) {
             GraphQlCall::parse(event).map(|call| {
                 let fields = call.fields();
-                Asked::of(Target::Fields(fields.as_ref()), &Request::graphql().at(now))
+                Asked::of(call.target(fields.as_ref()), &Request::graphql().at(now))
             })
         } else {
             Call::parse_with(event, self.policy().web_socket())

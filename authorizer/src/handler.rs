@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::answer::{self, Answer};
 use crate::appsync::{self, GraphQlCall};
+use crate::cause::Refused;
 use crate::credentials::Credentials;
 use crate::decision_log::{DecisionLine, policy_bytes};
 use crate::event::{Call, Kind};
@@ -205,15 +206,11 @@ impl Authorizer {
             Err(reason) => return Outcome::failed(Seen::unrecognised(event), reason),
         };
         call.trace_id = trace_id.or(call.trace_id);
-        let Verification {
-            outcome,
-            jwks,
-            known,
-        } = self.verify(&call.credentials, now).await;
+        let verification = self.verify(&call.credentials, now).await;
         Outcome {
-            jwks,
-            known,
-            ..self.respond(&call, outcome, now)
+            jwks: verification.jwks,
+            known: verification.known,
+            ..self.respond(&call, verification.verdict().cloned(), now)
         }
     }
 
@@ -228,23 +225,19 @@ impl Authorizer {
             Err(reason) => return Outcome::failed(Seen::unrecognised(event), reason),
         };
         call.trace_id = trace_id.or(call.trace_id);
-        let Verification {
-            outcome,
-            jwks,
-            known,
-        } = self.verify(&call.credentials, now).await;
+        let verification = self.verify(&call.credentials, now).await;
         let seen = Seen::graphql(&call);
-        let outcome = match outcome {
+        let outcome = match verification.verdict().cloned() {
             Ok(token) => {
                 let answer = appsync::to_token(&self.policy, &call, &token, now);
                 Outcome::answered(answer, seen, Some(token))
             }
-            Err(reason) if reason.is_fault() => Outcome::failed(seen, reason),
-            Err(reason) => Outcome::answered(appsync::to_refused_token(&call, reason), seen, None),
+            Err(why) if why.reason.is_fault() => Outcome::failed(seen, why),
+            Err(why) => Outcome::answered(appsync::to_refused_token(&call, why), seen, None),
         };
         Outcome {
-            jwks,
-            known,
+            jwks: verification.jwks,
+            known: verification.known,
             ..outcome
         }
     }
@@ -263,7 +256,7 @@ impl Authorizer {
     fn respond<'e>(
         &self,
         call: &Call<'e>,
-        verified: Result<Arc<AccessToken>, Reason>,
+        verified: Result<Arc<AccessToken>, Refused>,
         now: i64,
     ) -> Outcome<'e> {
         let seen = Seen::of(call);
@@ -273,15 +266,15 @@ impl Authorizer {
                 seen,
                 Some(token),
             ),
-            Err(reason) if reason.is_fault() => Outcome::failed(seen, reason),
-            Err(reason)
+            Err(why) if why.reason.is_fault() => Outcome::failed(seen, why),
+            Err(why)
                 if call.kind.knows_unauthorized()
                     && self.policy.response().rest_failure == RestFailure::Unauthorized =>
             {
-                Outcome::unauthorized(seen, reason)
+                Outcome::unauthorized(seen, why)
             }
-            Err(reason) => Outcome::answered(
-                answer::to_refused_token(&self.policy, call, reason),
+            Err(why) => Outcome::answered(
+                answer::to_refused_token(&self.policy, call, why),
                 seen,
                 None,
             ),
@@ -324,22 +317,22 @@ impl<'e> Outcome<'e> {
         }
     }
 
-    fn unauthorized(call: Seen<'e>, reason: Reason) -> Self {
-        let error = AuthorizerError::Unauthorized(reason);
+    fn unauthorized(call: Seen<'e>, why: Refused) -> Self {
         Self {
             verdict: "unauthorized",
-            ..Self::error(call, error)
+            ..Self::error(call, AuthorizerError::Unauthorized(why.reason), why)
         }
     }
 
-    fn failed(call: Seen<'e>, reason: Reason) -> Self {
-        Self::error(call, AuthorizerError::Fault(reason))
+    fn failed(call: Seen<'e>, why: impl Into<Refused>) -> Self {
+        let why = why.into();
+        Self::error(call, AuthorizerError::Fault(why.reason), why)
     }
 
-    fn error(call: Seen<'e>, error: AuthorizerError) -> Self {
+    fn error(call: Seen<'e>, error: AuthorizerError, why: Refused) -> Self {
         Self {
             result: Err(error),
-            decision: Decision::refused_before_judging(error.reason()),
+            decision: Decision::refused_before_judging(why),
             token: None,
             verdict: "fault",
             missing: Vec::new(),
@@ -364,6 +357,7 @@ impl<'e> Outcome<'e> {
         DecisionLine {
             decision: self.verdict,
             reason: self.decision.reason,
+            cause: self.decision.cause,
             rule: self.decision.rule.as_deref(),
             missing: &self.missing,
             request_id: call.request_id,

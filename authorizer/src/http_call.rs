@@ -123,6 +123,7 @@ impl Authorizer {
         self.record(&DecisionLine {
             decision: admitted.as_ref().map_or_else(Refusal::as_str, |_| "allow"),
             reason: decision.reason,
+            cause: decision.cause,
             rule: decision.rule.as_deref(),
             missing: &missing,
             route,
@@ -154,11 +155,11 @@ impl Authorizer {
             Ok(credentials) => self.verifier().examine(&credentials, now).await,
             Err(reason) => Verification::refused(reason),
         };
-        let decision = match &verification.outcome {
+        let decision = match verification.verdict() {
             Ok(token) => self
                 .policy()
                 .judge_target(token, Target::Route, &call.request(now)),
-            Err(reason) => Decision::refused_before_judging(*reason),
+            Err(why) => Decision::refused_before_judging(why),
         };
         (verification, decision)
     }

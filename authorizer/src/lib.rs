@@ -11,12 +11,14 @@
 //!   that is bound to a key only with proof of its [`possession`];
 //! - [`policy::Policy`] is the policy file: it judges one request and compiles a token's whole rights;
 //! - an [`observer::Observer`] is told of every decision, to count it; [`emf`] writes such counts for `CloudWatch`;
-//! - [`jose`] and [`reason`] are what everything above speaks; [`trace`] tells which trace a call belongs to.
+//! - [`jose`], [`reason`] and [`cause`] are what everything above speaks; [`trace`] tells which trace a call belongs to;
+//! - `outbound` (feature `fetch`) is how calls of ours leave: whose certificates are believed, and through which proxy.
 //!
 //! Nothing in here reads a clock except [`fetch`] (feature `fetch`): the time is an argument.
 
 pub mod answer;
 pub mod appsync;
+pub mod cause;
 pub mod credentials;
 mod decision_log;
 pub mod emf;
@@ -35,6 +37,8 @@ pub mod jwks;
 #[cfg(feature = "tower")]
 pub mod layer;
 pub mod observer;
+#[cfg(feature = "fetch")]
+pub mod outbound;
 mod panics;
 pub mod policy;
 pub mod possession;
@@ -45,6 +49,7 @@ pub mod token;
 pub mod trace;
 pub mod verifier;
 
+pub use cause::{Cause, Refused};
 pub use credentials::Credentials;
 pub use explained::ExplainedEvent;
 pub use handler::{Authorizer, AuthorizerError};

@@ -24,4 +24,9 @@ pub trait Observer: Send + Sync {
     fn fetched_keys(&self, succeeded: bool) {
         let _ = succeeded;
     }
+
+    /// So many members of a key set that was fetched can't be used.
+    fn passed_over_keys(&self, members: usize) {
+        let _ = members;
+    }
 }

@@ -105,7 +105,7 @@ reasons! {
         "Have the issuer send iss, sub, aud, exp, iat, client_id and jti (RFC 9068).";
     ClaimMalformed, "claim_malformed", Token,
         "A claim of the token has the wrong type or an impossible value.",
-        "Have the issuer send claims of the types of RFC 9068: whole numbers for times, one string for scope.";
+        "Have the issuer send claims of the types of RFC 9068: numbers for times, one string for scope.";
     SenderConstrained, "sender_constrained", Token,
         "The token is bound to a key (cnf), and was sent as a plain bearer token or is bound in a way that isn't supported.",
         "Send a token bound by jkt under the DPoP scheme with its proof; other bindings than jkt and x5t#S256 are not supported.";

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::cause::{Cause, Refused};
 use crate::credentials::Scheme;
 use crate::jose::Algorithm;
 use crate::policy::Decision;
@@ -11,6 +12,7 @@ use crate::reason::Reason;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     reason: Reason,
+    cause: Option<Cause>,
     rule: Option<String>,
     missing_scopes: Vec<String>,
     scheme: Option<Scheme>,
@@ -23,6 +25,7 @@ impl Refusal {
         Self {
             // A denial without a reason would be a fault of the judge's.
             reason: decision.reason.unwrap_or(Reason::Internal),
+            cause: decision.cause,
             rule: decision.rule.clone(),
             missing_scopes: decision.missing_scopes(),
             scheme,
@@ -38,6 +41,12 @@ impl Refusal {
     /// Why.
     pub fn reason(&self) -> Reason {
         self.reason
+    }
+
+    /// Why, in one sentence that names the one cause.
+    pub fn words(&self) -> String {
+        let (reason, cause) = (self.reason, self.cause);
+        Refused { reason, cause }.words()
     }
 
     /// The rule that decided, if one did.
@@ -73,7 +82,7 @@ impl Refusal {
     /// Values of `WWW-Authenticate`, each for a header of its own.
     pub fn challenges(&self) -> Vec<String> {
         let bearer = |error: &str| {
-            let words = quotable(self.reason.explain());
+            let words = quotable(&self.words());
             format!("Bearer error=\"{error}\", error_description=\"{words}\"")
         };
         let algorithms = Algorithm::ALL.map(Algorithm::as_str).join(" ");
@@ -139,7 +148,8 @@ impl Refusal {
             403 => "access_denied",
             _ => "temporarily_unavailable",
         };
-        let mut body = json!({"error": error, "reason": self.reason, "error_description": self.reason.explain()});
+        let mut body =
+            json!({"error": error, "reason": self.reason, "error_description": self.words()});
         if let (Value::Object(members), false) = (&mut body, self.missing_scopes.is_empty()) {
             members.insert("missing".to_owned(), self.missing_scopes.join(" ").into());
         }

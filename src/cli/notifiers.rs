@@ -8,11 +8,8 @@ use crate::notify::Notifiers;
 use crate::notify::email::{Email, MailServer};
 use crate::notify::webhook::{Webhook, system_resolver};
 use crate::private_files;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::{ClientConfig, RootCertStore};
+use gatewright_authorizer::outbound::{Environment, Outbound};
 use std::path::Path;
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The shortest secret that signs messages, bytes.
@@ -44,17 +41,20 @@ pub fn load(config: &Config) -> Result<Notifiers, Vec<Fault>> {
     let alerts = &config.alerts;
     let mut faults = Vec::new();
     let mut keep = |setting: &'static str, what: String| faults.push((setting, what));
-    let ca = alerts
-        .ca_file
-        .as_deref()
-        .and_then(|path| read(path).map_err(|what| keep("alerts.ca_file", what)).ok());
+    if alerts.webhook_url.is_none() && alerts.email_server.is_none() && alerts.ca_file.is_none() {
+        return Ok(Notifiers::default());
+    }
+    let outbound = match outbound(alerts.ca_file.as_deref()) {
+        Ok(outbound) => outbound,
+        Err(fault) => return Err(vec![fault]),
+    };
     let webhook = alerts.webhook_url.as_ref().and_then(|url| {
-        webhook(alerts, url.expose(), ca.as_deref())
+        webhook(alerts, url.expose(), outbound.clone())
             .map_err(|(setting, what)| keep(setting, what))
             .ok()
     });
     let email = alerts.email_server.as_ref().and_then(|server| {
-        email(alerts, server, ca.as_deref())
+        email(alerts, server, outbound)
             .map_err(|(setting, what)| keep(setting, what))
             .ok()
     });
@@ -65,7 +65,7 @@ pub fn load(config: &Config) -> Result<Notifiers, Vec<Fault>> {
     }
 }
 
-fn webhook(alerts: &AlertsConfig, url: &str, ca: Option<&str>) -> Result<Webhook, Fault> {
+fn webhook(alerts: &AlertsConfig, url: &str, outbound: Outbound) -> Result<Webhook, Fault> {
     let at = |setting: &'static str| move |what: String| (setting, what);
     let file = alerts
         .webhook_secret_file
@@ -85,13 +85,13 @@ fn webhook(alerts: &AlertsConfig, url: &str, ca: Option<&str>) -> Result<Webhook
         url,
         WebhookSecret::new(secret.as_bytes().to_vec()),
         alerts.outbound_allow.clone(),
-        tls(ca).map_err(at("alerts.ca_file"))?,
+        outbound,
         system_resolver(),
     )
     .map_err(at("alerts.webhook_url"))
 }
 
-fn email(alerts: &AlertsConfig, server: &str, ca: Option<&str>) -> Result<Email, Fault> {
+fn email(alerts: &AlertsConfig, server: &str, outbound: Outbound) -> Result<Email, Fault> {
     let at = |setting: &'static str| move |what: String| (setting, what);
     crate::notify::email::checked(server).map_err(at("alerts.email_server"))?;
     let login = match (&alerts.email_user, &alerts.email_password_file) {
@@ -104,7 +104,7 @@ fn email(alerts: &AlertsConfig, server: &str, ca: Option<&str>) -> Result<Email,
     let server = MailServer {
         url: server.to_owned(),
         login,
-        ca: ca.map(str::to_owned),
+        outbound,
     };
     let from = alerts.email_from.as_deref().unwrap_or_default();
     Email::new(&server, from, &alerts.email_to).map_err(at("alerts.email_from"))
@@ -124,31 +124,18 @@ fn secret(path: &Path) -> Result<Zeroizing<String>, String> {
     Ok(Zeroizing::new(content.trim().to_owned()))
 }
 
-/// Certificates of the public authorities, and of one's own, are verified.
-fn tls(ca: Option<&str>) -> Result<Arc<ClientConfig>, String> {
-    let unusable =
-        |why: String| format!("it can't be used ({why}): give certificates in a PEM file");
-    let mut roots: RootCertStore = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-    if let Some(pem) = ca {
-        let mut added = 0;
-        for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-            let certificate = certificate.map_err(|error| unusable(error.to_string()))?;
-            roots
-                .add(certificate)
-                .map_err(|error| unusable(error.to_string()))?;
-            added += 1;
-        }
-        if added == 0 {
-            return Err(unusable("there is none in it".to_owned()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unusable(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
+/// As the environment says, and with the certificate authority of one's own.
+fn outbound(ca_file: Option<&Path>) -> Result<Outbound, Fault> {
+    let outbound = Outbound::of(&Environment::of_process())
+        .map_err(|error| ("the environment", error.to_string()))?;
+    let Some(path) = ca_file else {
+        return Ok(outbound);
+    };
+    let at = |what: String| ("alerts.ca_file", what);
+    let pem = read(path).map_err(at)?;
+    outbound
+        .with_authority(pem.as_bytes())
+        .map_err(|error| at(error.to_string()))
 }
 
 #[cfg(test)]

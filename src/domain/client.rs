@@ -5,7 +5,7 @@ use super::redirect_uri::{RedirectUri, VerifiedRedirectUri};
 use super::resource::Audience;
 use super::scope::Scope;
 use super::text::unseen;
-use gatewright_authorizer::jose::{Algorithm, JwkError, JwkSet, PublicKey};
+use gatewright_authorizer::jose::{Algorithm, JwkSet};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -249,35 +249,21 @@ impl Client {
             faults.push(words);
         }
         if let Some(jwks) = &self.jwks {
-            faults.extend(key_faults(jwks));
+            match JwkSet::parse_usable(jwks.to_string().as_bytes()) {
+                Err(error) => faults.push(format!("the JWK set is not usable: {error}")),
+                // Whoever registers is there to correct it; and a private key has no business here.
+                Ok(set) => faults.extend(
+                    set.passed_over()
+                        .iter()
+                        .filter(|member| member.why.is_fault())
+                        .map(|member| {
+                            format!("the JWK set is not usable: {member}: correct or remove it")
+                        }),
+                ),
+            }
         }
         faults
     }
-}
-
-/// What is wrong with keys to be registered. Each is looked at by itself: a set that is read later passes over a key that
-/// can't be used, and the client would learn of it by failing.
-fn key_faults(jwks: &Value) -> Vec<String> {
-    let keys = jwks.get("keys").and_then(Value::as_array);
-    let mut faults: Vec<String> = keys
-        .into_iter()
-        .flatten()
-        .enumerate()
-        .filter_map(|(at, key)| match PublicKey::from_jwk(key) {
-            Ok(_) | Err(JwkError::Unsupported) => None,
-            Err(error) => {
-                let kid = key.get("kid").and_then(Value::as_str);
-                let which = kid.map_or_else(|| (at + 1).to_string(), |kid| format!("{kid:?}"));
-                Some(format!("key {which} of the JWK set is not usable: {error}"))
-            }
-        })
-        .collect();
-    if faults.is_empty()
-        && let Err(error) = JwkSet::parse(jwks.to_string().as_bytes())
-    {
-        faults.push(format!("the JWK set is not usable: {error}"));
-    }
-    faults
 }
 
 /// Why a name can't be shown to people as it stands (security: letters that reorder or hide text).

@@ -7,7 +7,7 @@ use crate::crypto::token::sha256;
 use crate::domain::ClientId;
 use crate::domain::client::Client;
 use crate::domain::event::{AssertionFault, ClientAuthFailure};
-use gatewright_authorizer::jose::{Jws, PublicKey};
+use gatewright_authorizer::jose::{Jws, PublicKey, Round, numeric_date};
 use serde_json::{Map, Value};
 
 /// Largest assertion looked at, bytes.
@@ -91,9 +91,11 @@ fn check_assertion(
     jws.verify(key).map_err(|_| AssertionFault::Signature)?;
     let payload = jws.payload().map_err(|_| AssertionFault::Claims)?;
     let text = |name: &str| payload.get(name).and_then(Value::as_str);
-    let time = |name: &str| match payload.get(name) {
+    let time = |name: &str, round| match payload.get(name) {
         None => Ok(None),
-        Some(value) => value.as_i64().map(Some).ok_or(AssertionFault::Claims),
+        Some(value) => numeric_date(value, round)
+            .map(Some)
+            .ok_or(AssertionFault::Claims),
     };
     let id = client.client_id.as_str();
     if text("iss") != Some(id) {
@@ -109,12 +111,13 @@ fn check_assertion(
     if !accepted {
         return Err(AssertionFault::Audience);
     }
-    let expires_at = time("exp")?.ok_or(AssertionFault::Claims)?;
-    let issued_at = time("iat")?.unwrap_or(now);
+    let expires_at = time("exp", Round::Down)?.ok_or(AssertionFault::Claims)?;
+    let issued_at = time("iat", Round::Down)?.unwrap_or(now);
     if expires_at <= now - BEHIND_S {
         return Err(AssertionFault::Ended);
     }
-    if issued_at.max(time("nbf")?.unwrap_or(now)) > now + AHEAD_S {
+    let begins = [time("iat", Round::Up)?, time("nbf", Round::Up)?];
+    if begins.into_iter().flatten().any(|at| at > now + AHEAD_S) {
         return Err(AssertionFault::Future);
     }
     if expires_at > issued_at.max(now) + ASSERTION_MAX_S {
@@ -134,6 +137,6 @@ fn has_ended(client: &Client, key: &PublicKey, now: i64) -> bool {
         jwk.get("kid").and_then(Value::as_str) == key.kid()
             && jwk
                 .get("exp")
-                .is_some_and(|end| end.as_i64().is_none_or(|end| end <= now))
+                .is_some_and(|end| numeric_date(end, Round::Down).is_none_or(|end| end <= now))
     })
 }

@@ -24,6 +24,7 @@ pub struct AuthorizerMetrics {
     duration: Histogram,
     fetched: Counter,
     not_fetched: Counter,
+    passed_over: Counter,
     shipped: Counter,
     lost: Counter,
     waiting: Gauge,
@@ -41,10 +42,12 @@ impl AuthorizerMetrics {
             duration: of_decisions(),
             fetched: fetch("ok"),
             not_fetched: fetch("failed"),
+            passed_over: Counter::default(),
             shipped: Counter::default(),
             lost: Counter::default(),
             waiting: Gauge::default(),
         };
+        JWKS_PASSED_OVER.register(registry, role, new.passed_over.clone());
         DECISIONS_SHIPPED.register(registry, role, new.shipped.clone());
         DECISIONS_LOST.register(registry, role, new.lost.clone());
         DECISIONS_WAITING.register(registry, role, new.waiting.clone());
@@ -103,5 +106,10 @@ impl Observer for AuthorizerMetrics {
         } else {
             self.not_fetched.inc();
         }
+    }
+
+    fn passed_over_keys(&self, members: usize) {
+        let members = u64::try_from(members).unwrap_or(u64::MAX);
+        self.passed_over.inc_by(members);
     }
 }

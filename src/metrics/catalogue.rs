@@ -123,6 +123,8 @@ entries! {
         "Decisions that wait to be sent";
     JWKS_FETCHES: Counter Authorizer "gatewright_authorizer_jwks_fetches_total" ["result"]
         "Fetches of an issuer's keys: ok or failed";
+    JWKS_PASSED_OVER: Counter Authorizer "gatewright_authorizer_jwks_passed_over_total" []
+        "Members of fetched key sets that can't be used, each time that they are fetched; the log names them";
     KEY_AGE: Gauge Issuer "gatewright_signing_key_age_seconds" ["alg", "state"]
         "Since the oldest key of this algorithm and state was made";
     KEYS_OVERDUE: Gauge Issuer "gatewright_signing_keys_overdue" []

@@ -1,9 +1,10 @@
 //! Messages by email.
 
 use crate::flows::alerts::message;
+use gatewright_authorizer::outbound::Outbound;
 use lettre::message::{Mailbox, header::ContentType};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use serde_json::Value;
 use std::time::{Duration, SystemTime};
@@ -27,8 +28,8 @@ pub struct MailServer {
     pub url: String,
     /// User and password.
     pub login: Option<(String, Zeroizing<String>)>,
-    /// A certificate authority of your own, PEM.
-    pub ca: Option<String>,
+    /// Whose certificates are believed. A proxy for https is no way for mail.
+    pub outbound: Outbound,
 }
 
 impl Email {
@@ -83,10 +84,14 @@ fn transport(server: &MailServer) -> Result<AsyncSmtpTransport<Tokio1Executor>, 
     let (implicit, host, port) = checked(&server.url)?;
     let tls = || -> Result<TlsParameters, String> {
         let mut tls = TlsParameters::builder(host.clone());
-        if let Some(ca) = &server.ca {
-            let ca = Certificate::from_pem(ca.as_bytes())
-                .map_err(|error| format!("the certificate authority can't be used ({error})"))?;
-            tls = tls.add_root_certificate(ca);
+        let (certificates, in_place) = server.outbound.certificates();
+        if in_place {
+            tls = tls.certificate_store(CertificateStore::None);
+        }
+        for certificate in certificates {
+            let certificate = Certificate::from_der(certificate.to_vec())
+                .map_err(|error| format!("a certificate authority can't be used ({error})"))?;
+            tls = tls.add_root_certificate(certificate);
         }
         tls.build()
             .map_err(|error| format!("TLS can't be used ({error})"))

@@ -3,13 +3,13 @@
 use super::address::is_allowed;
 use crate::crypto::webhook::WebhookSecret;
 use bytes::Bytes;
+use gatewright_authorizer::outbound::{Outbound, Stream};
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use std::fmt::Display;
 use std::io;
@@ -47,12 +47,12 @@ pub struct Webhook {
     port: u16,
     secret: WebhookSecret,
     allowed: Vec<IpNet>,
-    tls: Arc<ClientConfig>,
+    outbound: Outbound,
     resolve: Resolve,
 }
 
 impl Webhook {
-    /// A receiver at an https URL, whose certificate `tls` verifies. Addresses that aren't public must be `allowed`.
+    /// A receiver at an https URL, which is reached as `outbound` says. Addresses that aren't public must be `allowed`.
     ///
     /// # Errors
     /// What to write instead; nothing of the URL, which may hold a secret.
@@ -60,7 +60,7 @@ impl Webhook {
         url: &str,
         secret: WebhookSecret,
         allowed: Vec<IpNet>,
-        tls: Arc<ClientConfig>,
+        outbound: Outbound,
         resolve: Resolve,
     ) -> Result<Self, String> {
         let url = checked(url)?;
@@ -72,7 +72,7 @@ impl Webhook {
             port,
             secret,
             allowed,
-            tls,
+            outbound,
             resolve,
         })
     }
@@ -97,8 +97,8 @@ impl Webhook {
             Host::Ipv4(address) => ServerName::from(IpAddr::from(*address)),
             Host::Ipv6(address) => ServerName::from(IpAddr::from(*address)),
         };
-        let stream = TlsConnector::from(Arc::clone(&self.tls))
-            .connect(name, stream)
+        let stream = TlsConnector::from(self.outbound.tls())
+            .connect(name, TokioIo::new(stream))
             .await
             .map_err(|error| failed("TLS", &error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
@@ -138,31 +138,47 @@ impl Webhook {
         }
     }
 
-    /// Connects to an address that was looked at: the name is not asked again, so it can't lead elsewhere meanwhile.
-    async fn connect(&self) -> Result<TcpStream, String> {
-        let addresses = match &self.host {
-            Host::Domain(name) => (self.resolve)(name.clone(), self.port)
+    /// Connects to an address that was looked at: the name is not asked again, so it can't lead elsewhere meanwhile. A proxy
+    /// looks the name up itself, and is believed; an address in the URL is looked at either way.
+    async fn connect(&self) -> Result<Stream, String> {
+        let literal: Option<IpAddr> = match &self.host {
+            Host::Domain(_) => None,
+            Host::Ipv4(address) => Some((*address).into()),
+            Host::Ipv6(address) => Some((*address).into()),
+        };
+        self.check(literal)?;
+        let url = self.url.as_str().parse().map_err(|_| wrong())?;
+        if let Some(connected) = self.outbound.through_proxy(&url).await {
+            return connected.map_err(|error| format!("no connection ({error})"));
+        }
+        let addresses = match (&self.host, literal) {
+            (Host::Domain(name), _) => (self.resolve)(name.clone(), self.port)
                 .await
                 .map_err(|error| format!("the host's name can't be resolved ({error})"))?,
-            Host::Ipv4(address) => vec![SocketAddr::from((*address, self.port))],
-            Host::Ipv6(address) => vec![SocketAddr::from((*address, self.port))],
+            (_, literal) => literal
+                .map(|address| SocketAddr::from((address, self.port)))
+                .into_iter()
+                .collect(),
         };
-        if !addresses
-            .iter()
-            .all(|address| is_allowed(address.ip(), &self.allowed))
-        {
-            return Err(
-                "the host's address is not a public one: if that is meant, allow it in alerts.outbound_allow".to_owned(),
-            );
-        }
+        self.check(addresses.iter().map(SocketAddr::ip))?;
         let mut last = "the host has no address".to_owned();
         for address in addresses {
             match TcpStream::connect(address).await {
-                Ok(stream) => return Ok(stream),
+                Ok(stream) => return Ok(Stream::from(TokioIo::new(stream))),
                 Err(error) => last = format!("no connection ({error})"),
             }
         }
         Err(last)
+    }
+
+    fn check(&self, addresses: impl IntoIterator<Item = IpAddr>) -> Result<(), String> {
+        let mut addresses = addresses.into_iter();
+        if addresses.all(|address| is_allowed(address, &self.allowed)) {
+            return Ok(());
+        }
+        Err(
+            "the host's address is not a public one: if that is meant, allow it in alerts.outbound_allow".to_owned(),
+        )
     }
 
     fn path(&self) -> String {

@@ -25,6 +25,7 @@ mod forward_auth;
 mod http_server;
 mod journey;
 mod metrics;
+mod outbound;
 mod property;
 mod readme;
 mod store;

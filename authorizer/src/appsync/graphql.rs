@@ -11,6 +11,8 @@ use apollo_parser::cst::{
 };
 use apollo_parser::{Parser, SyntaxElement, SyntaxKind};
 
+use crate::policy::Target;
+
 /// Longest document, in bytes.
 pub const MAX_DOCUMENT: usize = 64 * 1024;
 /// Deepest nesting of selections and values.
@@ -23,8 +25,7 @@ pub type RootField<'d> = (&'static str, &'d str);
 
 /// All fields that any operation of the document begins with, each once.
 pub fn root_fields(document: &str) -> Option<BTreeSet<RootField<'_>>> {
-    // A byte order mark is white space to some readers, and an error to others.
-    if document.len() > MAX_DOCUMENT || document.contains('\u{feff}') {
+    if document.len() > MAX_DOCUMENT || is_read_in_two_ways(document) {
         return None;
     }
     let tree = Parser::new(document).recursion_limit(MAX_DEPTH).parse();
@@ -57,6 +58,38 @@ pub fn root_fields(document: &str) -> Option<BTreeSet<RootField<'_>>> {
         collect(root, selections, &source, &fragments, &mut found)?;
     }
     Some(found).filter(|found| !found.is_empty() && found.len() <= MAX_FIELDS)
+}
+
+/// What a document asks for: the fields that [`root_fields`] found, or why it found none.
+pub fn target<'t>(document: &str, fields: Option<&'t BTreeSet<RootField<'t>>>) -> Target<'t> {
+    if let Some(fields) = fields {
+        return Target::Fields(fields);
+    }
+    Target::Unreadable(if document.len() > MAX_DOCUMENT {
+        "is over 64 KB"
+    } else if is_read_in_two_ways(document) {
+        "has a character that ends a line, or the document, to some readers only: a control character, U+2028, U+2029, a byte \
+         order mark, or a carriage return without a line feed"
+    } else {
+        "is no plain GraphQL (October 2021), begins with no field or with over 256, or nests over 64 levels"
+    })
+}
+
+/// Whether the document has a character that ends a line, or is white space, or ends the text, to some readers only: what
+/// one takes for a comment is then a field to another. The line ends of 2015 are still those of graphql-java (U+2028,
+/// U+2029); Unicode has more (U+0085, U+000B, U+000C, the separators of ASCII); a byte order mark is ignored or refused; and
+/// a carriage return without a line feed ends a line by the grammar (§2.1.2), but hardly anybody sends one.
+fn is_read_in_two_ways(document: &str) -> bool {
+    let disputed = |c: char| {
+        let plain = matches!(c, '\t' | '\n' | '\r');
+        c.is_control() && !plain
+            || matches!(
+                c,
+                '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+            )
+    };
+    let mut lines = document.split('\r').skip(1);
+    document.contains(disputed) || lines.any(|rest| !rest.starts_with('\n'))
 }
 
 /// Whether a plain string goes on over a line's end: the parser takes it, the grammar doesn't (§2.9.4), and a reader that
@@ -170,6 +203,28 @@ mod tests {
         ] {
             assert_eq!(fields(document).unwrap().join(" "), expected, "{document}");
         }
+    }
+
+    #[test]
+    fn a_character_on_which_readers_differ_makes_the_document_nothing() {
+        let disputed = [
+            "\u{2028}", "\u{2029}", "\u{85}", "\u{feff}", "\u{b}", "\u{c}", "\u{1c}", "\u{1e}",
+            "\u{0}", "\u{1a}", "\u{1b}", "\u{7f}", "\u{9f}", "\u{fffe}", "\u{ffff}", "\r",
+        ];
+        for c in disputed {
+            for document in [
+                format!("{{ a # {c} secret\n }}"),
+                format!("{{ a(x: \"{c}\") }}"),
+                format!("{{ a(x: \"\"\" {c} \"\"\") }}"),
+                format!("{{ a{c}b }}"),
+                format!("{{ a }}{c}"),
+                format!("{c}{{ a }}"),
+            ] {
+                assert_eq!(fields(&document), None, "{document:?}");
+            }
+        }
+        let plain = "# \u{e9}\u{a0}\u{3000}\u{1f600}\u{200b}\r\n{\r\n\ta(x: \"\u{a0}\u{1f600}\") # b\n}\r\n";
+        assert_eq!(fields(plain).unwrap().join(" "), "Query.a");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::answer::{Answer, CallIds, context_of_token, refused_context};
+use crate::cause::Refused;
 use crate::credentials::Credentials;
 use crate::event::presented;
 use crate::policy::{Decision, Policy, Request, Target};
@@ -72,6 +73,11 @@ impl<'e> GraphQlCall<'e> {
         graphql::root_fields(self.document)
     }
 
+    /// What is asked for with these fields of the document.
+    pub(crate) fn target<'t>(&self, fields: Option<&'t BTreeSet<RootField<'t>>>) -> Target<'t> {
+        graphql::target(self.document, fields)
+    }
+
     fn read(event: &'e Value) -> Option<Self> {
         let context = event.get("requestContext").filter(|_| is_one(event))?;
         let text = |name: &str| context.get(name).and_then(Value::as_str);
@@ -124,7 +130,7 @@ fn credentials<'e>(value: &'e str, headers: Option<&'e Value>) -> Result<Credent
 pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, now: i64) -> Answer {
     let request = Request::graphql().at(now);
     let fields = call.fields();
-    let decision = policy.judge_target(token, Target::Fields(fields.as_ref()), &request);
+    let decision = policy.judge_target(token, call.target(fields.as_ref()), &request);
     let context = context_of_token(policy, ids(call), false, token, &decision);
     if !decision.is_allow() {
         return answer(decision, &context, &[], 0);
@@ -136,8 +142,8 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
 }
 
 /// Denies a call without a valid token.
-pub fn to_refused_token(call: &GraphQlCall<'_>, reason: Reason) -> Answer {
-    let decision = Decision::refused_before_judging(reason);
+pub fn to_refused_token(call: &GraphQlCall<'_>, why: impl Into<Refused>) -> Answer {
+    let decision = Decision::refused_before_judging(why);
     let context = refused_context(ids(call), &decision);
     answer(decision, &context, &[], 0)
 }

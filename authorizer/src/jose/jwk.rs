@@ -1,4 +1,4 @@
-//! Public keys as JWKs, and sets of them.
+//! Public keys as JWKs.
 
 use std::fmt;
 
@@ -9,46 +9,49 @@ use curve25519_dalek::edwards::CompressedEdwardsY;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
-use super::{Algorithm, parse_object};
-
-/// Largest JWKS that is read, in bytes.
-pub const MAX_SET_BYTES: usize = 64 * 1024;
-/// Most keys that a JWKS may hold.
-pub const MAX_SET_KEYS: usize = 32;
+use super::Algorithm;
 
 /// Members that only a private or a symmetric key has.
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Why a JWK or a JWKS was refused.
+/// Why a JWK can't be used. The member is named; its value never is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JwkError {
-    /// Not JSON of the right shape, or a member of the wrong type.
-    Malformed,
-    /// The set is over 64 KB or 32 keys.
-    TooLarge,
-    /// The set holds no key that could verify a token.
-    Empty,
-    /// Two keys share a `kid`.
-    DuplicateKid,
+    /// Not a JSON object.
+    NotAnObject,
+    /// JSON that two readers could read differently: a member repeats, or it nests too deeply.
+    Ambiguous,
+    /// This member is missing, of the wrong type, or holds what it can't.
+    Malformed(&'static str),
     /// The key holds private or symmetric material.
     Private,
-    /// A kind, curve, size, algorithm or use that we don't verify with. Sets skip such keys.
-    Unsupported,
+    /// By this member it's a kind, curve, size, algorithm or use that we don't verify with; nothing is wrong with it.
+    Unsupported(&'static str),
     /// A key that others than its holder could sign for.
     Weak,
 }
 
+impl JwkError {
+    /// Whether somebody published what nobody should, as against a key for other purposes.
+    pub fn is_fault(self) -> bool {
+        !matches!(self, Self::Unsupported(_))
+    }
+}
+
 impl fmt::Display for JwkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "not a well-formed public JWK",
-            Self::TooLarge => "the key set is over 64 KB or 32 keys",
-            Self::Empty => "the key set holds no usable key",
-            Self::DuplicateKid => "two keys of the set share a kid",
-            Self::Private => "the key holds private members",
-            Self::Unsupported => "a kind of key that is not used here",
-            Self::Weak => "a weak key, for which others than its holder could sign: make a new one",
-        })
+        match self {
+            Self::NotAnObject => f.write_str("it is no JSON object"),
+            Self::Ambiguous => f.write_str("a member of it repeats, or it nests too deeply"),
+            Self::Malformed(member) => write!(f, "its {member} is missing or malformed"),
+            Self::Private => f.write_str("it holds private members"),
+            Self::Unsupported(member) => {
+                write!(f, "its {member} is none that tokens are verified with here")
+            }
+            Self::Weak => {
+                f.write_str("it is weak, others than its holder could sign for it: make a new one")
+            }
+        }
     }
 }
 
@@ -96,10 +99,10 @@ impl PublicKey {
     /// # Errors
     /// `Unsupported` for a key that is fine but not for us; the other variants for one that nobody should use.
     pub fn from_jwk(jwk: &Value) -> Result<Self, JwkError> {
-        let jwk = jwk.as_object().ok_or(JwkError::Malformed)?;
-        let kty = string(jwk, "kty")?.ok_or(JwkError::Malformed)?;
+        let jwk = jwk.as_object().ok_or(JwkError::NotAnObject)?;
+        let kty = string(jwk, "kty")?.ok_or(JwkError::Malformed("kty"))?;
         if !matches!(kty, "RSA" | "EC" | "OKP") {
-            return Err(JwkError::Unsupported);
+            return Err(JwkError::Unsupported("kty"));
         }
         if PRIVATE.iter().any(|name| jwk.contains_key(*name)) {
             return Err(JwkError::Private);
@@ -112,10 +115,10 @@ impl PublicKey {
         };
         let alg = match string(jwk, "alg")? {
             None => None,
-            Some(name) => Some(name.parse().map_err(|_| JwkError::Unsupported)?),
+            Some(name) => Some(name.parse().map_err(|_| JwkError::Unsupported("alg"))?),
         };
         if alg.is_some_and(|alg| !kind.fits(alg)) {
-            return Err(JwkError::Malformed);
+            return Err(JwkError::Malformed("alg"));
         }
         let id = string(jwk, "kid")?.map(str::to_owned);
         Ok(Self {
@@ -156,104 +159,22 @@ impl PublicKey {
     }
 }
 
-/// The public keys of one issuer.
-#[derive(Clone, Debug)]
-pub struct JwkSet {
-    keys: Vec<PublicKey>,
-}
-
-impl JwkSet {
-    /// Reads a JWKS document (RFC 7517 §5). Keys of other kinds and uses are skipped.
-    ///
-    /// # Errors
-    /// Over 64 KB or 32 keys, a repeated `kid`, private members, a malformed key, or nothing left to verify with.
-    pub fn parse(bytes: &[u8]) -> Result<Self, JwkError> {
-        if bytes.len() > MAX_SET_BYTES {
-            return Err(JwkError::TooLarge);
-        }
-        let document = parse_object(bytes).map_err(|_| JwkError::Malformed)?;
-        let jwks = document
-            .get("keys")
-            .and_then(Value::as_array)
-            .ok_or(JwkError::Malformed)?;
-        if jwks.len() > MAX_SET_KEYS {
-            return Err(JwkError::TooLarge);
-        }
-        let mut kids: Vec<&str> = jwks
-            .iter()
-            .filter_map(|jwk| jwk.get("kid")?.as_str())
-            .collect();
-        let named = kids.len();
-        kids.sort_unstable();
-        kids.dedup();
-        if kids.len() != named {
-            return Err(JwkError::DuplicateKid);
-        }
-        let mut keys = Vec::with_capacity(jwks.len());
-        for jwk in jwks {
-            match PublicKey::from_jwk(jwk) {
-                Ok(key) => keys.push(key),
-                Err(JwkError::Unsupported) => {}
-                Err(refused) => return Err(refused),
-            }
-        }
-        if keys.is_empty() {
-            return Err(JwkError::Empty);
-        }
-        Ok(Self { keys })
-    }
-
-    /// A set of keys that are already parsed (an issuer's own, for example).
-    pub fn from_keys(keys: Vec<PublicKey>) -> Self {
-        Self { keys }
-    }
-
-    /// The key with this `kid` that fits `alg`. Without a `kid`, the only key that fits, if there is just one.
-    pub fn find(&self, kid: Option<&str>, alg: Algorithm) -> Option<&PublicKey> {
-        let mut fitting = self.keys.iter().filter(|key| key.fits(alg));
-        if let Some(kid) = kid {
-            return fitting.find(|key| key.kid() == Some(kid));
-        }
-        let only = fitting.next();
-        if fitting.next().is_some() { None } else { only }
-    }
-
-    /// Whether any key has this `kid`.
-    pub fn has_kid(&self, kid: &str) -> bool {
-        self.keys.iter().any(|key| key.kid() == Some(kid))
-    }
-
-    /// The keys, in the order of the document.
-    pub fn iter(&self) -> std::slice::Iter<'_, PublicKey> {
-        self.keys.iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a JwkSet {
-    type Item = &'a PublicKey;
-    type IntoIter = std::slice::Iter<'a, PublicKey>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
-    }
-}
-
 /// The RFC 7638 thumbprint: SHA-256 over the required members, as base64url.
 ///
 /// # Errors
 /// When a member that the key's type requires is missing or not a string.
 pub fn thumbprint(jwk: &Value) -> Result<String, JwkError> {
-    let jwk = jwk.as_object().ok_or(JwkError::Malformed)?;
-    let members: &[&str] = match string(jwk, "kty")?.ok_or(JwkError::Malformed)? {
+    let jwk = jwk.as_object().ok_or(JwkError::NotAnObject)?;
+    let members: &[&'static str] = match string(jwk, "kty")?.ok_or(JwkError::Malformed("kty"))? {
         "RSA" => &["e", "kty", "n"],
         "EC" => &["crv", "kty", "x", "y"],
         "OKP" => &["crv", "kty", "x"],
         "oct" => &["k", "kty"],
-        _ => return Err(JwkError::Unsupported),
+        _ => return Err(JwkError::Unsupported("kty")),
     };
     let mut canonical = String::from("{");
     for (at, name) in members.iter().enumerate() {
-        let value = string(jwk, name)?.ok_or(JwkError::Malformed)?;
+        let value = string(jwk, name)?.ok_or(JwkError::Malformed(name))?;
         let comma = if at == 0 { "" } else { "," };
         canonical.push_str(comma);
         canonical.push_str(&Value::from(*name).to_string());
@@ -264,32 +185,35 @@ pub fn thumbprint(jwk: &Value) -> Result<String, JwkError> {
     Ok(URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, canonical.as_bytes())))
 }
 
-fn string<'a>(jwk: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, JwkError> {
+fn string<'a>(
+    jwk: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'a str>, JwkError> {
     match jwk.get(name) {
         None => Ok(None),
         Some(Value::String(value)) => Ok(Some(value)),
-        Some(_) => Err(JwkError::Malformed),
+        Some(_) => Err(JwkError::Malformed(name)),
     }
 }
 
 /// `use` and `key_ops` must allow verifying, where they are present.
 fn check_use(jwk: &Map<String, Value>) -> Result<(), JwkError> {
     if string(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
-        return Err(JwkError::Unsupported);
+        return Err(JwkError::Unsupported("use"));
     }
     match jwk.get("key_ops") {
         None => Ok(()),
         Some(Value::Array(ops)) if ops.iter().any(|op| op == "verify") => Ok(()),
-        Some(Value::Array(_)) => Err(JwkError::Unsupported),
-        Some(_) => Err(JwkError::Malformed),
+        Some(Value::Array(_)) => Err(JwkError::Unsupported("key_ops")),
+        Some(_) => Err(JwkError::Malformed("key_ops")),
     }
 }
 
-fn bytes(jwk: &Map<String, Value>, name: &str) -> Result<Vec<u8>, JwkError> {
-    let text = string(jwk, name)?.ok_or(JwkError::Malformed)?;
+fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    let text = string(jwk, name)?.ok_or(JwkError::Malformed(name))?;
     URL_SAFE_NO_PAD
         .decode(text)
-        .map_err(|_| JwkError::Malformed)
+        .map_err(|_| JwkError::Malformed(name))
 }
 
 /// RSA of 2048 to 8192 bits with an odd exponent of at least 3 (RFC 7518 §6.3.1).
@@ -300,10 +224,10 @@ fn rsa(jwk: &Map<String, Value>) -> Result<DecodingKey, JwkError> {
         .first()
         .copied()
         .filter(|top| *top != 0)
-        .ok_or(JwkError::Malformed)?;
+        .ok_or(JwkError::Malformed("n"))?;
     let bits = modulus.len() * 8 - top.leading_zeros() as usize;
     if !(2048..=8192).contains(&bits) {
-        return Err(JwkError::Unsupported);
+        return Err(JwkError::Unsupported("n"));
     }
     // No product of two large primes is even.
     if modulus.last().is_some_and(|low| low % 2 == 0) {
@@ -311,7 +235,7 @@ fn rsa(jwk: &Map<String, Value>) -> Result<DecodingKey, JwkError> {
     }
     let odd = exponent.last().is_some_and(|low| low % 2 == 1);
     if !odd || exponent.len() > 4 || exponent.first() == Some(&0) || exponent == [1] {
-        return Err(JwkError::Malformed);
+        return Err(JwkError::Malformed("e"));
     }
     Ok(DecodingKey::from_rsa_raw_components(&modulus, &exponent))
 }
@@ -319,33 +243,35 @@ fn rsa(jwk: &Map<String, Value>) -> Result<DecodingKey, JwkError> {
 /// A point on P-256, uncompressed (RFC 7518 §6.2.1).
 fn p256(jwk: &Map<String, Value>) -> Result<DecodingKey, JwkError> {
     if string(jwk, "crv")? != Some("P-256") {
-        return Err(JwkError::Unsupported);
+        return Err(JwkError::Unsupported("crv"));
     }
     let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
-    if x.len() != 32 || y.len() != 32 {
-        return Err(JwkError::Malformed);
+    for (name, coordinate) in [("x", &x), ("y", &y)] {
+        if coordinate.len() != 32 {
+            return Err(JwkError::Malformed(name));
+        }
     }
     let point = [&[4], x.as_slice(), y.as_slice()].concat();
     signature::UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, &point)
         .parse()
-        .map_err(|_| JwkError::Malformed)?;
+        .map_err(|_| JwkError::Malformed("point"))?;
     Ok(DecodingKey::from_ec_der(&point))
 }
 
 /// An Ed25519 key (RFC 8037 §2): a point of the curve, in the one spelling that it has (RFC 8032 §5.1.3).
 fn ed25519(jwk: &Map<String, Value>) -> Result<DecodingKey, JwkError> {
     if string(jwk, "crv")? != Some("Ed25519") {
-        return Err(JwkError::Unsupported);
+        return Err(JwkError::Unsupported("crv"));
     }
     let x = bytes(jwk, "x")?;
-    let point = CompressedEdwardsY::from_slice(&x).map_err(|_| JwkError::Malformed)?;
-    let key = point.decompress().ok_or(JwkError::Malformed)?;
+    let point = CompressedEdwardsY::from_slice(&x).map_err(|_| JwkError::Malformed("x"))?;
+    let key = point.decompress().ok_or(JwkError::Malformed("x"))?;
     // Anybody can make a signature that a point of small order verifies (RFC 8032 §8.2).
     if key.is_small_order() {
         return Err(JwkError::Weak);
     }
     if key.compress() != point {
-        return Err(JwkError::Malformed);
+        return Err(JwkError::Malformed("x"));
     }
     Ok(DecodingKey::from_ed_der(&x))
 }

@@ -6,6 +6,8 @@
 
 mod json;
 mod jwk;
+mod numeric_date;
+mod set;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,8 +17,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use json::{parse as parse_json, parse_object};
-pub use jwk::{JwkError, JwkSet, PublicKey, thumbprint};
+pub use json::{parse as parse_json, parse_members, parse_object};
+pub use jwk::{JwkError, PublicKey, thumbprint};
+pub use numeric_date::{Round, exact_date, numeric_date};
+pub use set::{JwkSet, MAX_SET_BYTES, MAX_SET_KEYS, PassedOver, SetError};
 
 /// Longest accepted `kid`, in bytes.
 pub const MAX_KID: usize = 256;
@@ -103,8 +107,10 @@ pub enum JoseError {
     TooLarge,
     /// Not three segments of canonical base64url, or not JSON inside them.
     Malformed,
-    /// The header holds a member that is never accepted, or one of the wrong type.
-    Header,
+    /// The header holds this member, which is never accepted, or lacks it where it's needed.
+    Header(&'static str),
+    /// This member of the header is no text, or has unusual characters.
+    HeaderMalformed(&'static str),
     /// `alg` is missing or none of ours.
     Algorithm,
     /// The key is of another kind than the algorithm.
@@ -118,7 +124,7 @@ impl fmt::Display for JoseError {
         f.write_str(match self {
             Self::TooLarge => "the token is too large",
             Self::Malformed => "the token is not a compact JWS",
-            Self::Header => "the token's header is not acceptable",
+            Self::Header(_) | Self::HeaderMalformed(_) => "the token's header is not acceptable",
             Self::Algorithm => "the token's algorithm is not acceptable",
             Self::KeyMismatch => "the key doesn't fit the token's algorithm",
             Self::Signature => "the token's signature is wrong",
@@ -154,7 +160,7 @@ impl<'a> Jws<'a> {
     /// As [`Self::parse`], which refuses such a header; and when there is no `jwk`.
     pub fn parse_with_jwk(token: &'a str, max_bytes: usize) -> Result<(Self, Value), JoseError> {
         let (jws, mut header) = Self::read(token, max_bytes, Some("jwk"))?;
-        let jwk = header.remove("jwk").ok_or(JoseError::Header)?;
+        let jwk = header.remove("jwk").ok_or(JoseError::Header("jwk"))?;
         Ok((jws, jwk))
     }
 
@@ -179,11 +185,9 @@ impl<'a> Jws<'a> {
         }
 
         let mut header = parse_object(&header).map_err(|_| JoseError::Malformed)?;
-        let refused = |name: &String| {
-            Some(name.as_str()) != needed && REFUSED_HEADER.contains(&name.as_str())
-        };
-        if header.keys().any(refused) {
-            return Err(JoseError::Header);
+        let refused = |name: &&&str| Some(**name) != needed && header.contains_key(**name);
+        if let Some(name) = REFUSED_HEADER.iter().find(refused) {
+            return Err(JoseError::Header(name));
         }
         let alg = match header.get("alg") {
             Some(Value::String(name)) => name
@@ -194,7 +198,7 @@ impl<'a> Jws<'a> {
         let typ = take_string(&mut header, "typ")?;
         let kid = take_string(&mut header, "kid")?;
         if kid.as_deref().is_some_and(|kid| !is_sane_kid(kid)) {
-            return Err(JoseError::Header);
+            return Err(JoseError::HeaderMalformed("kid"));
         }
         let jws = Self {
             alg,
@@ -280,11 +284,14 @@ fn is_canonical(segment: &str) -> bool {
     last & unused == 0 && segment.bytes().fold(true, |all, b| all & plain(b))
 }
 
-fn take_string(header: &mut Map<String, Value>, name: &str) -> Result<Option<String>, JoseError> {
+fn take_string(
+    header: &mut Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<String>, JoseError> {
     match header.remove(name) {
         None => Ok(None),
         Some(Value::String(value)) => Ok(Some(value)),
-        Some(_) => Err(JoseError::Header),
+        Some(_) => Err(JoseError::HeaderMalformed(name)),
     }
 }
 

@@ -25,19 +25,25 @@ struct Inner {
 }
 
 impl KeyCache {
-    /// A cache that holds nothing yet.
-    pub fn new(fetch: Arc<dyn FetchKeys>, clock: Arc<dyn Clock>, settings: CacheSettings) -> Self {
-        Self::starting_with(State::default(), fetch, clock, settings)
+    /// A cache of this issuer's keys that holds nothing yet.
+    pub fn new(
+        issuer: &str,
+        fetch: Arc<dyn FetchKeys>,
+        clock: Arc<dyn Clock>,
+        settings: CacheSettings,
+    ) -> Self {
+        Self::starting_with(State::of(issuer), fetch, clock, settings)
     }
 
     /// A cache that starts with keys from elsewhere, as fresh as if it had just fetched them.
     pub fn pinned(
+        issuer: &str,
         keys: JwkSet,
         fetch: Arc<dyn FetchKeys>,
         clock: Arc<dyn Clock>,
         settings: CacheSettings,
     ) -> Self {
-        let state = State::pinned(keys, &settings, clock.now_ms());
+        let state = State::pinned(issuer, keys, &settings, clock.now_ms());
         Self::starting_with(state, fetch, clock, settings)
     }
 
@@ -120,6 +126,9 @@ impl KeyCache {
             let fetched = inner.fetch_once().await;
             if let Some(observer) = inner.observer.get() {
                 observer.fetched_keys(fetched.is_ok());
+                if let Ok((_, keys)) = &fetched {
+                    observer.passed_over_keys(keys.passed_over().len());
+                }
             }
             let now = inner.clock.now_ms();
             inner
@@ -162,7 +171,8 @@ impl Inner {
         let fetched = tokio::time::timeout(self.settings.timeout, self.fetch.fetch())
             .await
             .unwrap_or_else(late)?;
-        let keys = JwkSet::parse(&fetched.body).map_err(|error| FetchError(error.to_string()))?;
+        let keys = JwkSet::parse(&fetched.body)
+            .map_err(|error| FetchError(format!("what it publishes can't be used: {error}")))?;
         Ok((fetched, keys))
     }
 }

@@ -21,6 +21,7 @@ use crate::jose::JwkSet;
 use crate::policy::JwksRules;
 
 pub use cache::KeyCache;
+pub(crate) use state::tell_of_passed_over;
 
 /// A future that a trait object can return.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -6,12 +6,14 @@ use std::time::Duration;
 use aws_lc_rs::digest;
 
 use super::{CacheSettings, FetchError, Fetched, FoundKeys, JwksState};
-use crate::jose::JwkSet;
+use crate::jose::{JwkSet, PassedOver};
 
 type BodyDigest = [u8; digest::SHA256_OUTPUT_LEN];
 
 #[derive(Default)]
 pub(super) struct State {
+    /// Whose keys they are, for the log.
+    issuer: String,
     held: Option<Held>,
     flight: Option<Flight>,
     /// The number of the latest flight.
@@ -71,9 +73,17 @@ pub(super) enum Plan {
 }
 
 impl State {
+    /// Starts with nothing.
+    pub fn of(issuer: &str) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// Starts with a set that needs no fetch.
-    pub fn pinned(keys: JwkSet, settings: &CacheSettings, now: u64) -> Self {
-        let mut state = Self::default();
+    pub fn pinned(issuer: &str, keys: JwkSet, settings: &CacheSettings, now: u64) -> Self {
+        let mut state = Self::of(issuer);
         state.hold(Arc::new(keys), None, settings.fresh, settings, now);
         state
     }
@@ -207,6 +217,9 @@ impl State {
             .clamp(settings.fresh_min, settings.fresh_max);
         let body = body_digest(&document.body);
         let unchanged = self.held.as_ref().filter(|held| held.body == Some(body));
+        if unchanged.is_none() {
+            tell_of_passed_over(&self.issuer, &keys);
+        }
         let keys = unchanged.map_or_else(|| Arc::new(keys), |held| Arc::clone(&held.keys));
         self.hold(keys, Some(body), fresh, settings, now);
         self.failures = 0;
@@ -236,7 +249,12 @@ impl State {
             .saturating_mul(1 << self.failures.min(16));
         self.wait_until_ms = now.saturating_add(ms(doubled.min(settings.backoff_max)));
         self.failures = self.failures.saturating_add(1);
-        tracing::warn!(%error, failures = self.failures, "could not refresh the issuer's keys");
+        tracing::warn!(
+            issuer = self.issuer,
+            %error,
+            failures = self.failures,
+            "could not refresh the issuer's keys"
+        );
     }
 
     fn give_up_on_an_overdue_flight(&mut self, settings: &CacheSettings, now: u64) {
@@ -252,6 +270,34 @@ impl State {
 
     fn usable(&self, now: u64) -> Option<Held> {
         self.held.clone().filter(|held| now < held.stale_until_ms)
+    }
+}
+
+/// Says which members of a new document can't be used. Keys for other purposes are nothing to worry about.
+pub(crate) fn tell_of_passed_over(issuer: &str, keys: &JwkSet) {
+    let passed_over = keys.passed_over();
+    let (count, members) = (passed_over.len(), PassedOver::listed(passed_over));
+    if keys.iter().next().is_none() {
+        tracing::warn!(
+            issuer,
+            passed_over = count,
+            members,
+            "the issuer publishes no key that tokens can be verified with: they are refused until it does"
+        );
+    } else if passed_over.iter().any(|member| member.why.is_fault()) {
+        tracing::warn!(
+            issuer,
+            passed_over = count,
+            members,
+            "members of the issuer's key set are no sound keys, and are passed over: tokens that name them are refused"
+        );
+    } else if count > 0 {
+        tracing::info!(
+            issuer,
+            passed_over = count,
+            members,
+            "members of the issuer's key set are for other purposes, and are passed over"
+        );
     }
 }
 

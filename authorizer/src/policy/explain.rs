@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::template::CONNECT;
 use super::{Decision, Missing, Policy, Request, Target, Verdict};
+use crate::cause::Refused;
 use crate::reason::Reason;
 use crate::token::AccessToken;
 
@@ -65,14 +66,13 @@ impl Asked {
                 path: request.path.to_owned(),
             },
             Target::Connect => Self::Connect { route: CONNECT },
-            Target::Fields(fields) => {
-                let fields = fields.into_iter().flatten();
-                Self::Fields {
-                    fields: fields
-                        .map(|(of_type, field)| format!("{of_type}.{field}"))
-                        .collect(),
-                }
-            }
+            Target::Unreadable(_) => Self::Fields { fields: Vec::new() },
+            Target::Fields(fields) => Self::Fields {
+                fields: fields
+                    .iter()
+                    .map(|(of_type, field)| format!("{of_type}.{field}"))
+                    .collect(),
+            },
         }
     }
 }
@@ -92,13 +92,13 @@ impl fmt::Display for Asked {
 /// Explains what the authorizer would decide for this token and call: the same code, the same reasons.
 pub fn explain(
     policy: &Policy,
-    token: &Result<AccessToken, Reason>,
+    token: &Result<AccessToken, Refused>,
     target: Target<'_>,
     request: &Request<'_>,
 ) -> Explanation {
     let decision = match token {
         Ok(token) => policy.judge_target(token, target, request),
-        Err(reason) => Decision::refused_before_judging(*reason),
+        Err(refused) => Decision::refused_before_judging(*refused),
     };
     Explanation::of(Asked::of(target, request), decision)
 }
@@ -111,6 +111,7 @@ impl Explanation {
             rule,
             reason,
             missing,
+            cause: _,
             words,
         } = decision;
         Self {

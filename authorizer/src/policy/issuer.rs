@@ -20,6 +20,9 @@ pub struct IssuerRules {
     pub typ: Vec<String>,
     /// Seconds by which clocks may disagree.
     pub leeway_s: i64,
+    /// A certificate authority of its own for where its keys are fetched from: a PEM file, relative to the policy file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
     /// Where its keys come from.
     pub jwks: JwksRules,
 }
@@ -33,6 +36,7 @@ impl IssuerRules {
             algorithms,
             typ: vec![DEFAULT_TYP.to_owned()],
             leeway_s: DEFAULT_LEEWAY_S,
+            ca_file: None,
             jwks: JwksRules::default(),
         }
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::condition::Facts;
 use super::template::CONNECT;
 use super::{Effect, Method, Missing, Policy, Request, Rule, path};
+use crate::cause::{Cause, Refused};
 use crate::reason::Reason;
 use crate::token::AccessToken;
 
@@ -30,6 +31,9 @@ pub struct Decision {
     /// What each rule that could allow the call still needs, the nearest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
+    /// Which cause it was, where the reason has several.
+    #[serde(skip)]
+    pub cause: Option<Cause>,
     /// All of it in one sentence.
     pub words: String,
 }
@@ -49,8 +53,12 @@ impl Decision {
     }
 
     /// A refusal for which the rules were not asked.
-    pub(crate) fn refused_before_judging(reason: Reason) -> Self {
-        Self::deny(reason, reason.explain().to_owned())
+    pub(crate) fn refused_before_judging(why: impl Into<Refused>) -> Self {
+        let why = why.into();
+        Self {
+            cause: why.cause,
+            ..Self::deny(why.reason, why.words())
+        }
     }
 
     fn deny(reason: Reason, words: String) -> Self {
@@ -59,6 +67,7 @@ impl Decision {
             rule: None,
             reason: Some(reason),
             missing: Vec::new(),
+            cause: None,
             words,
         }
     }
@@ -78,7 +87,10 @@ impl Policy {
         let segments = match path::segments(request.path) {
             Ok(segments) => segments,
             Err(Reason::NoRule) => return no_rule(Method::parse(request.method), &[]),
-            Err(reason) => return Decision::refused_before_judging(reason),
+            Err(_) => {
+                let why = Cause::PathForm(path::why_refused(request.path));
+                return Decision::refused_before_judging(why);
+            }
         };
         match Method::parse(request.method) {
             Some(method) => self.judge_on(method, &segments, token, request),
@@ -144,6 +156,7 @@ fn allowed(method: Method, rule: &Rule) -> Decision {
         rule: Some(rule.id.clone()),
         reason: None,
         missing: Vec::new(),
+        cause: None,
         words: format!("The rule \"{}\" allows {}.", rule.id, covered(method, rule)),
     }
 }

@@ -44,6 +44,28 @@ pub(super) fn segments(path: &str) -> Result<Vec<&str>, Reason> {
     }
 }
 
+/// Why the path is refused, of one that is: what it has.
+pub(super) fn why_refused(path: &str) -> &'static str {
+    let has_dots = |s: &str| {
+        let plain = s.replace("%2e", ".").replace("%2E", ".");
+        matches!(plain.as_str(), "." | "..")
+    };
+    let segments = || path.trim_start_matches('/').split('/');
+    if !path.starts_with('/') {
+        "no slash at its beginning"
+    } else if path.len() > MAX_PATH || segments().count() > MAX_SEGMENTS + 1 {
+        "over 2048 bytes or 64 segments"
+    } else if path.contains("//") {
+        "an empty segment (//)"
+    } else if segments().any(has_dots) {
+        "a segment of one or two dots"
+    } else if path.contains('%') {
+        "an escape that is none, that a plain character didn't need, or that hides a separator; or an unusual character"
+    } else {
+        "a character that paths don't have unescaped, or that some readers take for a separator"
+    }
+}
+
 /// Whether the path has any form that is refused; a trailing slash is none.
 pub(crate) fn is_refused(path: &str) -> bool {
     segments(path) == Err(Reason::PathRefused)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::template::{CONNECT, ROOTS};
 use super::{Decision, Policy, Request, Rule, Verdict};
+use crate::cause::Cause;
 use crate::reason::Reason;
 use crate::token::AccessToken;
 
@@ -14,9 +15,10 @@ pub enum Target<'r> {
     Route,
     /// The `$connect` of a WebSocket API.
     Connect,
-    /// Fields of GraphQL, each with its type: those that a document's operations begin with. `None` for a document that
-    /// can't be read in one way.
-    Fields(Option<&'r BTreeSet<(&'r str, &'r str)>>),
+    /// Fields of GraphQL, each with its type: those that a document's operations begin with.
+    Fields(&'r BTreeSet<(&'r str, &'r str)>),
+    /// A GraphQL document that can't be read in one way, and why.
+    Unreadable(&'static str),
 }
 
 impl Request<'static> {
@@ -42,8 +44,8 @@ impl Policy {
         match target {
             Target::Route => self.judge(token, request),
             Target::Connect => self.judge_connect(token, request),
-            Target::Fields(None) => Decision::refused_before_judging(Reason::DocumentRefused),
-            Target::Fields(Some(fields)) => self.judge_fields(token, fields, request),
+            Target::Unreadable(why) => Decision::refused_before_judging(Cause::Document(why)),
+            Target::Fields(fields) => self.judge_fields(token, fields, request),
         }
     }
 
@@ -82,6 +84,7 @@ impl Policy {
             rule: None,
             reason: None,
             missing: Vec::new(),
+            cause: None,
             words: format!(
                 "No rule keeps {of_type}.{field} from this token: only what operations begin with needs a rule."
             ),

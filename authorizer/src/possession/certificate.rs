@@ -7,20 +7,21 @@ use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
+use crate::cause::{Cause, Refused};
 use crate::reason::Reason;
 
 /// Largest certificate, in bytes of PEM.
 const MAX_PEM_BYTES: usize = 32 * 1024;
 
 /// Whether the certificate has this SHA-256 thumbprint (base64url).
-pub(super) fn check(thumbprint: &str, pem: Option<&str>) -> Result<(), Reason> {
+pub(super) fn check(thumbprint: &str, pem: Option<&str>) -> Result<(), Refused> {
     let pem = pem.ok_or(Reason::CertificateMissing)?;
-    let der = der(pem).ok_or(Reason::CertificateMismatch)?;
+    let der = der(pem).ok_or(Cause::CertificateUnreadable)?;
     let own = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &der));
     if own == thumbprint {
         Ok(())
     } else {
-        Err(Reason::CertificateMismatch)
+        Err(Reason::CertificateMismatch.into())
     }
 }
 

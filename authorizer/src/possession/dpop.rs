@@ -5,10 +5,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use super::{Moment, ReplayCache};
+use super::Moment;
+use super::replay::{ReplayCache, UsedProof};
+use crate::cause::{Cause, Refused};
 use crate::credentials::Credentials;
-use crate::jose::{Jws, PublicKey, thumbprint};
+use crate::jose::{Jws, PublicKey, Round, numeric_date, thumbprint};
 use crate::reason::Reason;
+use crate::token::AccessToken;
 
 /// How long a proof is good after its `iat`, in seconds; the leeway for clocks comes on top.
 pub const PROOF_MAX_AGE_S: i64 = 60;
@@ -19,67 +22,81 @@ const MAX_JTI: usize = 512;
 
 /// Checks the proof of a call with a token that is bound to the key of this thumbprint.
 pub(super) fn check(
+    token: &AccessToken,
     bound_to: &str,
     credentials: &Credentials<'_>,
     proofs: &ReplayCache,
     moment: Moment,
-) -> Result<(), Reason> {
+) -> Result<(), Refused> {
     let proof = credentials.proof.ok_or(Reason::ProofMissing)?;
     let claims = signed_claims(proof, bound_to)?;
     let (htm, htu) = (text(&claims, "htm")?, text(&claims, "htu")?);
     let (ath, jti) = (text(&claims, "ath")?, text(&claims, "jti")?);
-    let issued_at = claims
-        .get("iat")
-        .and_then(Value::as_i64)
-        .ok_or(Reason::ProofInvalid)?;
+    let issued_at = claims.get("iat").ok_or(Cause::ProofClaim("iat"))?;
     if jti.is_empty() || jti.len() > MAX_JTI {
-        return Err(Reason::ProofInvalid);
+        return Err(Cause::ProofClaim("jti").into());
     }
-    let url = credentials.url.as_deref();
-    if htm != credentials.method || !url.is_some_and(|url| same_url(htu, url)) {
-        return Err(Reason::ProofMismatch);
+    if htm != credentials.method {
+        return Err(Cause::ProofFor("htm").into());
+    }
+    let url = credentials.url.as_deref().ok_or(Cause::UrlUnknown)?;
+    if !same_url(htu, url) {
+        return Err(Cause::ProofFor("htu").into());
     }
     if ath != token_digest(credentials.token) {
-        return Err(Reason::ProofMismatch);
+        return Err(Cause::ProofFor("ath").into());
     }
     let until = in_force_until(issued_at, moment)?;
-    if proofs.first_use(bound_to, jti, moment.now, until) {
+    let used = UsedProof {
+        issuer: &token.issuer,
+        client: &token.client_id,
+        subject: &token.subject,
+        key: bound_to,
+        jti,
+        until,
+    };
+    if proofs.first_use(&used, moment.now) {
         Ok(())
     } else {
-        Err(Reason::ProofReplayed)
+        Err(Reason::ProofReplayed.into())
     }
 }
 
 /// The claims of a proof that is signed by the key in its header, which is the bound one.
-fn signed_claims(proof: &str, bound_to: &str) -> Result<Map<String, Value>, Reason> {
-    let invalid = |_| Reason::ProofInvalid;
-    let (jws, jwk) = Jws::parse_with_jwk(proof, MAX_PROOF_BYTES).map_err(invalid)?;
+fn signed_claims(proof: &str, bound_to: &str) -> Result<Map<String, Value>, Refused> {
+    let parsed = Jws::parse_with_jwk(proof, MAX_PROOF_BYTES);
+    let (jws, jwk) = parsed.map_err(|_| Cause::ProofUnreadable)?;
     if jws.typ() != Some("dpop+jwt") {
-        return Err(Reason::ProofInvalid);
+        return Err(Cause::ProofType.into());
     }
-    let key = PublicKey::from_jwk(&jwk).map_err(|_| Reason::ProofInvalid)?;
-    jws.verify(&key).map_err(invalid)?;
-    let own = thumbprint(&jwk).map_err(|_| Reason::ProofInvalid)?;
+    let key = PublicKey::from_jwk(&jwk).map_err(Cause::ProofKey)?;
+    jws.verify(&key).map_err(|_| Cause::ProofSignature)?;
+    let own = thumbprint(&jwk).map_err(Cause::ProofKey)?;
     if own != bound_to {
-        return Err(Reason::ProofKeyMismatch);
+        return Err(Reason::ProofKeyMismatch.into());
     }
-    jws.payload().map_err(invalid)
+    Ok(jws.payload().map_err(|_| Cause::ProofUnreadable)?)
 }
 
 /// The moment from which the proof is too old, if it's neither that nor from the future now.
-fn in_force_until(issued_at: i64, moment: Moment) -> Result<i64, Reason> {
-    let until = issued_at
+fn in_force_until(issued_at: &Value, moment: Moment) -> Result<i64, Cause> {
+    let [earliest, latest] = [Round::Down, Round::Up].map(|round| numeric_date(issued_at, round));
+    let (earliest, latest) = earliest.zip(latest).ok_or(Cause::ProofClaim("iat"))?;
+    let until = earliest
         .saturating_add(PROOF_MAX_AGE_S)
         .saturating_add(moment.leeway_s);
-    if issued_at > moment.now.saturating_add(moment.leeway_s) || until <= moment.now {
-        return Err(Reason::ProofExpired);
+    if latest > moment.now.saturating_add(moment.leeway_s) {
+        return Err(Cause::ProofAhead);
+    }
+    if until <= moment.now {
+        return Err(Cause::ProofOld);
     }
     Ok(until)
 }
 
-fn text<'c>(claims: &'c Map<String, Value>, name: &str) -> Result<&'c str, Reason> {
+fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Result<&'c str, Cause> {
     let value = claims.get(name).and_then(Value::as_str);
-    value.ok_or(Reason::ProofInvalid)
+    value.ok_or(Cause::ProofClaim(name))
 }
 
 /// `ath`: the SHA-256 digest of the token, as base64url.

@@ -7,12 +7,13 @@ mod certificate;
 mod dpop;
 mod replay;
 
+use crate::cause::{Cause, Refused};
 use crate::credentials::{Credentials, Scheme};
 use crate::reason::Reason;
 use crate::token::AccessToken;
 
 pub use dpop::PROOF_MAX_AGE_S;
-pub use replay::{MAX_PROOFS, ReplayCache};
+pub use replay::{MAX_PROOFS, MAX_PROOFS_OF_KEY, ReplayCache, UsedProof};
 
 /// The present and how far clocks may disagree, in Unix seconds.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +31,7 @@ pub(crate) fn check(
     credentials: &Credentials<'_>,
     proofs: &ReplayCache,
     moment: Moment,
-) -> Result<(), Reason> {
+) -> Result<(), Refused> {
     let binding = token.confirmation.as_ref();
     let certificate = binding.and_then(|binding| binding.x5t_s256.as_deref());
     let key = binding.and_then(|binding| binding.jkt.as_deref());
@@ -39,8 +40,10 @@ pub(crate) fn check(
     }
     match (credentials.scheme, key) {
         (Scheme::Bearer, None) => Ok(()),
-        (Scheme::Bearer, Some(_)) => Err(Reason::SenderConstrained),
-        (Scheme::Dpop, None) => Err(Reason::TokenNotBound),
-        (Scheme::Dpop, Some(thumbprint)) => dpop::check(thumbprint, credentials, proofs, moment),
+        (Scheme::Bearer, Some(_)) => Err(Cause::SentAsBearer.into()),
+        (Scheme::Dpop, None) => Err(Reason::TokenNotBound.into()),
+        (Scheme::Dpop, Some(thumbprint)) => {
+            dpop::check(token, thumbprint, credentials, proofs, moment)
+        }
     }
 }

@@ -3,6 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::{AccessToken, Confirmation, Scopes, TokenRules};
+use crate::cause::{Cause, Refused};
+use crate::jose::{Round, numeric_date};
 use crate::reason::Reason;
 
 /// Longest identifier claim (`sub`, `client_id`, `jti`), in bytes.
@@ -16,18 +18,18 @@ pub fn claims_of(
     payload: Map<String, Value>,
     rules: &TokenRules,
     now: i64,
-) -> Result<AccessToken, Reason> {
+) -> Result<AccessToken, Refused> {
     let issuer = required_string(&payload, "iss")?;
     if issuer != rules.issuer {
-        return Err(Reason::IssuerMismatch);
+        return Err(Reason::IssuerMismatch.into());
     }
     let audiences = audiences(&payload)?;
     if !audiences.iter().any(|aud| rules.audiences.contains(aud)) {
-        return Err(Reason::AudienceMismatch);
+        return Err(Reason::AudienceMismatch.into());
     }
-    let expires_at = seconds(&payload, "exp")?.ok_or(Reason::ClaimMissing)?;
-    let issued_at = seconds(&payload, "iat")?.ok_or(Reason::ClaimMissing)?;
-    let not_before = seconds(&payload, "nbf")?;
+    let expires_at = seconds(&payload, "exp", Round::Down)?.ok_or(Cause::ClaimMissing("exp"))?;
+    let issued_at = seconds(&payload, "iat", Round::Up)?.ok_or(Cause::ClaimMissing("iat"))?;
+    let not_before = seconds(&payload, "nbf", Round::Up)?;
     check_times(expires_at, issued_at, not_before, rules.leeway_s, now)?;
 
     let subject = identifier(&payload, "sub")?;
@@ -37,8 +39,8 @@ pub fn claims_of(
         None => Scopes::default(),
         Some(Value::String(scope)) => Scopes::parse(scope)
             .filter_valid()
-            .ok_or(Reason::ClaimMalformed)?,
-        Some(_) => return Err(Reason::ClaimMalformed),
+            .ok_or(Cause::ClaimMalformed("scope"))?,
+        Some(_) => return Err(Cause::ClaimMalformed("scope").into()),
     };
     let confirmation = Confirmation::of(&payload)?;
     Ok(AccessToken {
@@ -78,27 +80,30 @@ pub(crate) fn check_times(
     Ok(())
 }
 
-fn required_string<'a>(payload: &'a Map<String, Value>, name: &str) -> Result<&'a str, Reason> {
+fn required_string<'a>(
+    payload: &'a Map<String, Value>,
+    name: &'static str,
+) -> Result<&'a str, Cause> {
     match payload.get(name) {
-        None => Err(Reason::ClaimMissing),
+        None => Err(Cause::ClaimMissing(name)),
         Some(Value::String(value)) => Ok(value),
-        Some(_) => Err(Reason::ClaimMalformed),
+        Some(_) => Err(Cause::ClaimMalformed(name)),
     }
 }
 
 /// A non-empty string of bounded length without control characters.
-fn identifier(payload: &Map<String, Value>, name: &str) -> Result<String, Reason> {
+fn identifier(payload: &Map<String, Value>, name: &'static str) -> Result<String, Cause> {
     let value = required_string(payload, name)?;
     if value.is_empty() || value.len() > MAX_IDENTIFIER || value.chars().any(char::is_control) {
-        return Err(Reason::ClaimMalformed);
+        return Err(Cause::ClaimMalformed(name));
     }
     Ok(value.to_owned())
 }
 
 /// `aud`: one string or a non-empty list of strings (RFC 7519 §4.1.3).
-fn audiences(payload: &Map<String, Value>) -> Result<Vec<String>, Reason> {
+fn audiences(payload: &Map<String, Value>) -> Result<Vec<String>, Cause> {
     match payload.get("aud") {
-        None => Err(Reason::ClaimMissing),
+        None => Err(Cause::ClaimMissing("aud")),
         Some(Value::String(one)) if !one.is_empty() => Ok(vec![one.clone()]),
         Some(Value::Array(list)) if !list.is_empty() => list
             .iter()
@@ -108,19 +113,20 @@ fn audiences(payload: &Map<String, Value>) -> Result<Vec<String>, Reason> {
                     .map(str::to_owned)
             })
             .collect::<Option<Vec<_>>>()
-            .ok_or(Reason::ClaimMalformed),
-        Some(_) => Err(Reason::ClaimMalformed),
+            .ok_or(Cause::ClaimMalformed("aud")),
+        Some(_) => Err(Cause::ClaimMalformed("aud")),
     }
 }
 
-/// Unix seconds: a JSON integer, not negative. Floats, strings and `null` are refused.
-fn seconds(payload: &Map<String, Value>, name: &str) -> Result<Option<i64>, Reason> {
-    match payload.get(name) {
-        None => Ok(None),
-        Some(value) => value
-            .as_i64()
-            .filter(|s| *s >= 0)
-            .map(Some)
-            .ok_or(Reason::ClaimMalformed),
-    }
+/// A time as any number that JSON can write (RFC 7519 §2), not before 1970. Strings and `null` are refused.
+fn seconds(
+    payload: &Map<String, Value>,
+    name: &'static str,
+    round: Round,
+) -> Result<Option<i64>, Cause> {
+    let Some(value) = payload.get(name) else {
+        return Ok(None);
+    };
+    let seconds = numeric_date(value, round).ok_or(Cause::ClaimMalformed(name))?;
+    Ok(Some(seconds))
 }

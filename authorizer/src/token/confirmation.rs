@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::reason::Reason;
+use crate::cause::Cause;
+
+const CNF_MALFORMED: Cause = Cause::ClaimMalformed("cnf");
 
 /// What the sender of a bound token must prove to have. At least one of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,14 +26,14 @@ impl Confirmation {
     }
 
     /// The binding that `cnf` states. One that isn't understood can't be checked, so it's refused.
-    pub(super) fn of(payload: &Map<String, Value>) -> Result<Option<Self>, Reason> {
+    pub(super) fn of(payload: &Map<String, Value>) -> Result<Option<Self>, Cause> {
         let Some(cnf) = payload.get("cnf") else {
             return Ok(None);
         };
-        let members = cnf.as_object().ok_or(Reason::ClaimMalformed)?;
+        let members = cnf.as_object().ok_or(CNF_MALFORMED)?;
         let known = |name: &String| name == "jkt" || name == "x5t#S256";
         if members.is_empty() || !members.keys().all(known) {
-            return Err(Reason::SenderConstrained);
+            return Err(Cause::BindingUnknown);
         }
         Ok(Some(Self {
             jkt: thumbprint(members, "jkt")?,
@@ -41,7 +43,7 @@ impl Confirmation {
 }
 
 /// 256 bits as base64url.
-fn thumbprint(members: &Map<String, Value>, name: &str) -> Result<Option<String>, Reason> {
+fn thumbprint(members: &Map<String, Value>, name: &str) -> Result<Option<String>, Cause> {
     let sound = |text: &&str| {
         let word = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
         text.len() == 43 && text.bytes().all(word)
@@ -52,6 +54,6 @@ fn thumbprint(members: &Map<String, Value>, name: &str) -> Result<Option<String>
             .as_str()
             .filter(sound)
             .map(|text| Some(text.to_owned()))
-            .ok_or(Reason::ClaimMalformed),
+            .ok_or(CNF_MALFORMED),
     }
 }

@@ -9,7 +9,8 @@ mod scopes;
 
 use serde_json::{Map, Value};
 
-use crate::jose::{Algorithm, JoseError, JwkSet, Jws};
+use crate::cause::{Cause, Refused};
+use crate::jose::{Algorithm, JwkSet, Jws};
 use crate::reason::Reason;
 
 pub(crate) use claims::check_times;
@@ -103,7 +104,7 @@ pub fn verify(
     let jws = parse(token, rules.max_bytes)?;
     let kid = check_header(&jws, rules)?;
     check_signature(&jws, kid, keys)?;
-    let payload = jws.payload().map_err(Reason::from)?;
+    let payload = jws.payload().map_err(Refused::from)?;
     let token = signed_claims(&jws, payload, rules, now)?;
     if token.confirmation.is_some() {
         return Err(Reason::SenderConstrained);
@@ -112,29 +113,44 @@ pub fn verify(
 }
 
 /// Size, shape and header.
-pub(crate) fn parse(token: &str, max_bytes: usize) -> Result<Jws<'_>, Reason> {
+pub(crate) fn parse(token: &str, max_bytes: usize) -> Result<Jws<'_>, Refused> {
     if token.is_empty() {
-        return Err(Reason::TokenMissing);
+        return Err(Reason::TokenMissing.into());
     }
-    Jws::parse(token, max_bytes).map_err(Reason::from)
+    Jws::parse(token, max_bytes).map_err(Refused::from)
 }
 
 /// The algorithm and media type that the issuer uses; gives the `kid`, which an access token must have.
-pub(crate) fn check_header<'a>(jws: &'a Jws<'_>, rules: &TokenRules) -> Result<&'a str, Reason> {
+pub(crate) fn check_header<'a>(jws: &'a Jws<'_>, rules: &TokenRules) -> Result<&'a str, Refused> {
     if !rules.algorithms.contains(&jws.alg()) {
-        return Err(Reason::AlgorithmRefused);
+        return Err(Reason::AlgorithmRefused.into());
     }
-    let expected = |typ| rules.typ.iter().any(|own| same_media_type(typ, own));
-    if !jws.typ().is_some_and(expected) {
-        return Err(Reason::TypeRefused);
+    let typ = jws.typ().ok_or(Cause::TypeMissing)?;
+    if !rules.typ.iter().any(|own| same_media_type(typ, own)) {
+        return Err(Reason::TypeRefused.into());
     }
-    jws.kid().ok_or(Reason::KeyIdMissing)
+    jws.kid().ok_or_else(|| Reason::KeyIdMissing.into())
 }
 
 /// Picks the key and verifies.
-pub(crate) fn check_signature(jws: &Jws<'_>, kid: &str, keys: &JwkSet) -> Result<(), Reason> {
-    let key = keys.find(Some(kid), jws.alg()).ok_or(Reason::KeyUnknown)?;
-    jws.verify(key).map_err(Reason::from)
+pub(crate) fn check_signature(jws: &Jws<'_>, kid: &str, keys: &JwkSet) -> Result<(), Refused> {
+    let key = keys.find(Some(kid), jws.alg());
+    let key = key.ok_or_else(|| why_there_is_no_key(kid, keys))?;
+    jws.verify(key).map_err(Refused::from)
+}
+
+fn why_there_is_no_key(kid: &str, keys: &JwkSet) -> Cause {
+    let passed_over = keys.passed_over().iter();
+    let namesake = passed_over
+        .rev()
+        .find(|member| member.kid.as_deref() == Some(kid));
+    if keys.has_kid(kid) {
+        Cause::KeyForOtherAlgorithm
+    } else {
+        namesake.map_or(Cause::KeyNotPublished, |member| {
+            Cause::KeyPassedOver(member.why)
+        })
+    }
 }
 
 /// The claims of a token whose signature has been verified.
@@ -143,7 +159,7 @@ pub(crate) fn signed_claims(
     payload: Map<String, Value>,
     rules: &TokenRules,
     now: i64,
-) -> Result<AccessToken, Reason> {
+) -> Result<AccessToken, Refused> {
     let mut token = claims_of(payload, rules, now)?;
     token.alg = Some(jws.alg());
     jws.kid().unwrap_or_default().clone_into(&mut token.kid);
@@ -160,17 +176,4 @@ fn same_media_type(typ: &str, expected: &str) -> bool {
         }
     }
     short(typ).eq_ignore_ascii_case(short(expected))
-}
-
-impl From<JoseError> for Reason {
-    fn from(error: JoseError) -> Self {
-        match error {
-            JoseError::TooLarge => Self::TokenTooLarge,
-            JoseError::Malformed => Self::TokenMalformed,
-            JoseError::Header => Self::HeaderRefused,
-            JoseError::Algorithm => Self::AlgorithmRefused,
-            JoseError::KeyMismatch => Self::KeyUnknown,
-            JoseError::Signature => Self::SignatureInvalid,
-        }
-    }
 }

@@ -1,5 +1,6 @@
 //! Credentials in, access token out: the issuers of the policy with their keys.
 
+mod keys_error;
 mod pinned;
 mod token_cache;
 
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::cause::{Cause, Refused};
 use crate::credentials::Credentials;
 use crate::jose::JwkSet;
 use crate::jwks::{CacheSettings, Clock, FetchKeys, FoundKeys, JwksState, KeyCache};
@@ -18,7 +20,7 @@ use crate::reason::Reason;
 use crate::token::{self, AccessToken, DEFAULT_MAX_BYTES, TokenRules};
 use token_cache::{TokenCache, TokenDigest, Verified};
 
-pub use pinned::PinnedKeysError;
+pub use keys_error::IssuerKeysError;
 pub use token_cache::MAX_TOKENS;
 
 /// Verifies the access tokens of one or several issuers. Clones share what they have learned.
@@ -58,6 +60,8 @@ impl Keys {
 pub struct Verification {
     /// The token, or the first reason for which it was refused.
     pub outcome: Result<Arc<AccessToken>, Reason>,
+    /// Which cause it was, where the reason has several.
+    pub cause: Option<Cause>,
     /// How the issuer's keys came to hand; `None` when the token was refused before they were needed.
     pub jwks: Option<JwksState>,
     /// Whether the token had been verified before.
@@ -66,12 +70,23 @@ pub struct Verification {
 
 impl Verification {
     /// Of credentials that were refused before anything was verified.
-    pub fn refused(reason: Reason) -> Self {
+    pub fn refused(why: impl Into<Refused>) -> Self {
+        let Refused { reason, cause } = why.into();
         Self {
             outcome: Err(reason),
+            cause,
             jwks: None,
             known: false,
         }
+    }
+
+    /// The token, or why it was refused.
+    pub fn verdict(&self) -> Result<&Arc<AccessToken>, Refused> {
+        let cause = self.cause;
+        self.outcome.as_ref().map_err(|reason| Refused {
+            reason: *reason,
+            cause,
+        })
     }
 }
 
@@ -93,7 +108,17 @@ impl Verifier {
         directory: &Path,
         fetch: impl Fn(&IssuerRules) -> Arc<dyn FetchKeys>,
         clock: &Arc<dyn Clock>,
-    ) -> Result<Self, PinnedKeysError> {
+    ) -> Result<Self, IssuerKeysError> {
+        Self::try_new(issuers, directory, |issuer| Ok(fetch(issuer)), clock)
+    }
+
+    /// The same, where the fetching itself may not be possible.
+    pub(crate) fn try_new(
+        issuers: &[IssuerRules],
+        directory: &Path,
+        fetch: impl Fn(&IssuerRules) -> Result<Arc<dyn FetchKeys>, IssuerKeysError>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, IssuerKeysError> {
         let issuer = |issuer: &IssuerRules| {
             Ok(Issuer {
                 rules: issuer.token_rules(),
@@ -139,7 +164,8 @@ impl Verifier {
         let mut trail = Trail::default();
         let outcome = self.established(credentials, now, &mut trail).await;
         Verification {
-            outcome,
+            cause: outcome.as_ref().err().and_then(|why| why.cause),
+            outcome: outcome.map_err(Reason::from),
             jwks: trail.jwks,
             known: trail.known,
         }
@@ -164,7 +190,7 @@ impl Verifier {
         credentials: &Credentials<'_>,
         now: i64,
         trail: &mut Trail,
-    ) -> Result<Arc<AccessToken>, Reason> {
+    ) -> Result<Arc<AccessToken>, Refused> {
         let verified = self.verified(credentials.token, now, trail).await?;
         let moment = Moment {
             now,
@@ -174,9 +200,14 @@ impl Verifier {
         Ok(verified.token)
     }
 
-    async fn verified(&self, token: &str, now: i64, trail: &mut Trail) -> Result<Verified, Reason> {
+    async fn verified(
+        &self,
+        token: &str,
+        now: i64,
+        trail: &mut Trail,
+    ) -> Result<Verified, Refused> {
         if token.len() > self.max_bytes() {
-            return Err(Reason::TokenTooLarge);
+            return Err(Reason::TokenTooLarge.into());
         }
         let digest = TokenDigest::of(token);
         if let Some(verified) = self.tokens.get(&digest) {
@@ -187,7 +218,7 @@ impl Verifier {
                     if !reason.is_fault() {
                         self.tokens.forget(&digest);
                     }
-                    return Err(reason);
+                    return Err(reason.into());
                 }
             }
         }
@@ -225,12 +256,12 @@ impl Verifier {
         token: &str,
         now: i64,
         trail: &mut Trail,
-    ) -> Result<Verified, Reason> {
+    ) -> Result<Verified, Refused> {
         let jws = token::parse(token, self.max_bytes())?;
-        let payload = jws.payload().map_err(Reason::from)?;
+        let payload = jws.payload().map_err(Refused::from)?;
         let (issuer, Issuer { rules, keys }) = self.claimed_issuer(&payload)?;
         if token.len() > rules.max_bytes {
-            return Err(Reason::TokenTooLarge);
+            return Err(Reason::TokenTooLarge.into());
         }
         let kid = token::check_header(&jws, rules)?;
         let keys = trail.note(keys.for_kid(kid).await)?;
@@ -239,17 +270,17 @@ impl Verifier {
         Ok(Verified::new(token, issuer, &keys))
     }
 
-    fn claimed_issuer(&self, payload: &Map<String, Value>) -> Result<(usize, &Issuer), Reason> {
+    fn claimed_issuer(&self, payload: &Map<String, Value>) -> Result<(usize, &Issuer), Refused> {
         let claimed = match payload.get("iss") {
-            None => return Err(Reason::ClaimMissing),
+            None => return Err(Cause::ClaimMissing("iss").into()),
             Some(Value::String(issuer)) => issuer,
-            Some(_) => return Err(Reason::ClaimMalformed),
+            Some(_) => return Err(Cause::ClaimMalformed("iss").into()),
         };
         self.issuers
             .iter()
             .enumerate()
             .find(|(_, issuer)| issuer.rules.issuer == *claimed)
-            .ok_or(Reason::IssuerUnknown)
+            .ok_or_else(|| Reason::IssuerUnknown.into())
     }
 
     fn issuer(&self, at: usize) -> Result<&Issuer, Reason> {
@@ -273,19 +304,25 @@ impl Trail {
 fn keys_of(
     issuer: &IssuerRules,
     directory: &Path,
-    fetch: impl Fn(&IssuerRules) -> Arc<dyn FetchKeys>,
+    fetch: impl Fn(&IssuerRules) -> Result<Arc<dyn FetchKeys>, IssuerKeysError>,
     clock: &Arc<dyn Clock>,
-) -> Result<Keys, PinnedKeysError> {
+) -> Result<Keys, IssuerKeysError> {
     let settings = CacheSettings::of(&issuer.jwks);
     let pinned = pinned::read(issuer, directory)?;
     Ok(match (pinned, &issuer.jwks.uri) {
         (Some(keys), None) => Keys::Fixed(Arc::new(keys)),
         (Some(keys), Some(_)) => Keys::Cached(KeyCache::pinned(
+            &issuer.url,
             keys,
-            fetch(issuer),
+            fetch(issuer)?,
             Arc::clone(clock),
             settings,
         )),
-        (None, _) => Keys::Cached(KeyCache::new(fetch(issuer), Arc::clone(clock), settings)),
+        (None, _) => Keys::Cached(KeyCache::new(
+            &issuer.url,
+            fetch(issuer)?,
+            Arc::clone(clock),
+            settings,
+        )),
     })
 }

@@ -105,6 +105,13 @@ fn every_call_is_one_log_line_that_holds_no_token_and_no_subject() {
     assert!(unrecognised.get("kind").is_none());
     assert_eq!(handshake["fields"]["connection"], "L0SM9cOFvHcCIhw=");
     assert!(hit["fields"].get("connection").is_none());
+    let malformed = lines
+        .iter()
+        .find(|line| line["fields"]["reason"] == "claim_malformed");
+    assert_eq!(
+        malformed.unwrap()["fields"]["cause"],
+        "The claim client_id of the token has the wrong type or an impossible value."
+    );
     for line in &lines {
         let fields = &line["fields"];
         let is_answer = fields["kind"] == "http_2.0" && fields["decision"] != "fault";

@@ -117,6 +117,29 @@ fn discovery_of_another_issuer_is_refused() {
 }
 
 #[test]
+fn what_is_odd_elsewhere_in_a_discovery_document_does_no_harm() {
+    let odd = serve(|origin, request| {
+        if request.path == "/jwks" {
+            return Response::json(json!({"keys": [shared().jwk()]}).to_string());
+        }
+        Response::json(format!(
+            "\u{feff}{{\"x\":1,\"x\":[{{\"y\":1,\"y\":2}}],\"issuer\":\"{origin}\",\"jwks_uri\":\"{origin}/jwks\"}}"
+        ))
+    });
+    assert!(block_on(HttpKeys::new(odd).fetch()).is_ok());
+    let twice = serve(|origin, _| {
+        Response::json(format!(
+            "{{\"issuer\":\"{origin}\",\"jwks_uri\":\"{origin}/jwks\",\"jwks_uri\":\"{origin}/evil\"}}"
+        ))
+    });
+    let error = block_on(HttpKeys::new(twice).fetch()).unwrap_err();
+    assert!(
+        error.to_string().contains("is not a discovery document"),
+        "{error}"
+    );
+}
+
+#[test]
 fn redirects_are_not_followed_and_errors_are_errors() {
     for status in [301, 302, 307, 404, 500, 204] {
         let origin = serve(move |origin, _| Response {

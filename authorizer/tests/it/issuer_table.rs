@@ -37,6 +37,8 @@ fn what_is_left_out_is_as_it_was() {
 
 #[test]
 fn every_setting_is_read() {
+    let private = issuer("ca_file = \"company.pem\"\n");
+    assert_eq!(private.ca_file.as_deref(), Some(Path::new("company.pem")));
     let rules = issuer(
         "typ = [\"at+jwt\", \"JWT\"]\nleeway_s = 0\n\
          jwks = { uri = \"https://i.example/keys?v=1\", pinned = \"keys/jwks.json\", fresh_s = 7200, \
@@ -116,6 +118,11 @@ fn values_that_make_no_sense_are_refused_with_what_to_do() {
             "without user and fragment",
         ),
         ("jwks = { uri = \"https:///jwks\" }", "not a URL"),
+        ("ca_file = \"\"", "`ca_file` names no file; write the path"),
+        (
+            "ca_file = \"ca.pem\"\njwks = { pinned = \"jwks.json\" }",
+            "`ca_file` is of no use: the keys are pinned",
+        ),
         ("jwks = { uri = \"file:///etc/passwd\" }", "not a URL"),
         (
             "jwks = { pinned = \"\" }",

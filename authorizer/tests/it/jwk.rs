@@ -1,10 +1,14 @@
-//! Keys that nobody should verify with are refused; keys that just aren't for us are skipped.
+//! Keys that nobody should verify with are refused; in a set they are passed over, as are keys that just aren't for us.
 
-use gatewright_authorizer::jose::{Algorithm, JwkError, JwkSet, PublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gatewright_authorizer::jose::{Algorithm, JwkError, JwkSet, PublicKey, SetError};
+use gatewright_authorizer::token::verify;
+use gatewright_authorizer::{Credentials, Reason, Verifier};
 use serde_json::{Value, json};
 
 use crate::support::signer::{shared, shared_rsa};
-use crate::support::{Signer, b64, set};
+use crate::support::{NOW, Signer, b64, block_on, claims, rules, set};
 
 fn with(jwk: &Value, name: &str, value: Value) -> Value {
     let mut jwk = jwk.clone();
@@ -16,7 +20,7 @@ fn refused(jwk: &Value) -> JwkError {
     PublicKey::from_jwk(jwk).unwrap_err()
 }
 
-fn parse(keys: &[Value]) -> Result<JwkSet, JwkError> {
+fn parse(keys: &[Value]) -> Result<JwkSet, SetError> {
     JwkSet::parse(json!({ "keys": keys }).to_string().as_bytes())
 }
 
@@ -30,10 +34,6 @@ fn private_and_symmetric_keys_are_refused() {
         );
     }
     assert!(PublicKey::from_jwk(&json!({"kty": "oct", "k": "AAAA"})).is_err());
-    assert_eq!(
-        parse(&[with(&shared().jwk(), "d", json!("AA"))]).unwrap_err(),
-        JwkError::Private
-    );
 }
 
 #[test]
@@ -48,14 +48,14 @@ fn keys_for_other_uses_are_unsupported() {
     ] {
         assert_eq!(
             refused(&with(&ec, name, value)),
-            JwkError::Unsupported,
+            JwkError::Unsupported(name),
             "{name}"
         );
     }
     assert!(PublicKey::from_jwk(&with(&ec, "key_ops", json!(["verify"]))).is_ok());
     assert_eq!(
         refused(&with(&Signer::ed25519("e").jwk(), "crv", json!("X25519"))),
-        JwkError::Unsupported
+        JwkError::Unsupported("crv")
     );
 }
 
@@ -65,7 +65,6 @@ fn malformed_keys_are_refused() {
     for (name, value) in [
         ("x", json!("AAAA")),
         ("x", json!(7)),
-        ("y", json!(b64([0; 32]))),
         ("alg", json!("RS256")),
         ("alg", json!(7)),
         ("kid", json!(7)),
@@ -75,7 +74,7 @@ fn malformed_keys_are_refused() {
     ] {
         assert_eq!(
             refused(&with(&ec, name, value.clone())),
-            JwkError::Malformed,
+            JwkError::Malformed(name),
             "{name} = {value}"
         );
     }
@@ -91,12 +90,17 @@ fn malformed_keys_are_refused() {
     ] {
         assert_eq!(
             refused(&with(&rsa, name, value.clone())),
-            JwkError::Malformed,
+            JwkError::Malformed(name),
             "{name} = {value}"
         );
     }
-    assert_eq!(refused(&json!("x")), JwkError::Malformed);
-    assert_eq!(refused(&json!({})), JwkError::Malformed);
+    assert_eq!(refused(&json!("x")), JwkError::NotAnObject);
+    assert_eq!(refused(&json!({})), JwkError::Malformed("kty"));
+    assert_eq!(
+        refused(&with(&ec, "y", json!(b64([0; 32])))),
+        JwkError::Malformed("point"),
+        "not on the curve"
+    );
 }
 
 #[test]
@@ -115,7 +119,11 @@ fn rsa_keys_have_2048_to_8192_bits() {
     ] {
         assert_eq!(PublicKey::from_jwk(&jwk).is_ok(), sound);
     }
-    assert_eq!(refused(&rsa(257, 0)), JwkError::Malformed, "a leading zero");
+    assert_eq!(
+        refused(&rsa(257, 0)),
+        JwkError::Malformed("n"),
+        "a leading zero"
+    );
 }
 
 #[test]
@@ -136,52 +144,208 @@ fn a_key_fits_its_own_algorithm_and_no_other() {
     );
 }
 
+/// Every oddity that was seen in a set of somebody's: one member of it, and what is said of that.
+fn oddities() -> Vec<(&'static str, String, &'static str)> {
+    let (ec, rsa) = (shared().jwk(), shared_rsa().jwk());
+    let mut zero = vec![0];
+    zero.extend(URL_SAFE_NO_PAD.decode(rsa["n"].as_str().unwrap()).unwrap());
+    let padded = format!("{}=", ec["x"].as_str().unwrap());
+    let without = |name: &str| {
+        let mut jwk = ec.clone();
+        jwk.as_object_mut().unwrap().remove(name);
+        jwk
+    };
+    let odd = |name: &str, value: Value| with(&with(&ec, "kid", json!("odd")), name, value);
+    let mut twice = odd("use", json!("sig")).to_string();
+    twice.insert_str(1, "\"kty\":\"RSA\",");
+    let deep = format!(
+        "{{\"kid\":\"odd\",\"x\":{}1{}}}",
+        "[".repeat(90),
+        "]".repeat(90)
+    );
+    let members = [
+        (
+            "a leading zero",
+            with(&rsa, "n", json!(b64(zero))),
+            "its n is",
+        ),
+        ("padding", odd("x", json!(padded)), "its x is"),
+        ("alg null", odd("alg", Value::Null), "its alg is"),
+        ("kid a number", with(&ec, "kid", json!(7)), "its kid is"),
+        ("kid null", with(&ec, "kid", Value::Null), "its kid is"),
+        ("no y", with(&without("y"), "kid", json!("odd")), "its y is"),
+        (
+            "key_ops null",
+            odd("key_ops", Value::Null),
+            "its key_ops is",
+        ),
+        ("use a list", odd("use", json!(["sig"])), "its use is"),
+        (
+            "no kty",
+            with(&without("kty"), "kid", json!("odd")),
+            "its kty is",
+        ),
+        ("an empty object", json!({}), "its kty is"),
+        ("private", odd("d", json!("AA")), "private members"),
+        (
+            "for encryption",
+            odd("use", json!("enc")),
+            "its use is none",
+        ),
+        (
+            "another curve",
+            odd("crv", json!("P-384")),
+            "its crv is none",
+        ),
+        ("another kind", odd("kty", json!("AKP")), "its kty is none"),
+        (
+            "symmetric",
+            json!({"kty": "oct", "k": "AAAA"}),
+            "its kty is none",
+        ),
+        ("a text", json!("key"), "no JSON object"),
+        ("null", Value::Null, "no JSON object"),
+    ];
+    let mut all: Vec<_> = members
+        .into_iter()
+        .map(|(name, jwk, why)| (name, jwk.to_string(), why))
+        .collect();
+    all.push(("a repeated member", twice, "repeats"));
+    all.push(("nested deeply", deep, "nests too deeply"));
+    all
+}
+
 #[test]
-fn sets_skip_what_is_not_for_us_and_refuse_what_is_wrong() {
-    let (ec, other) = (shared().jwk(), Signer::ed25519("ed").jwk());
-    let foreign = json!({"kty": "XYZ", "kid": "x"});
+fn an_odd_member_is_passed_over_and_takes_no_other_with_it() {
+    let good = Signer::es256("good");
+    for (name, odd, why) in oddities() {
+        for members in [
+            format!("{odd},{}", good.jwk()),
+            format!("{},{odd}", good.jwk()),
+        ] {
+            let document = format!("{{\"keys\":[{members}]}}");
+            let set = JwkSet::parse(document.as_bytes()).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let kids: Vec<_> = set.iter().map(PublicKey::kid).collect();
+            assert_eq!(kids, [Some("good")], "{name}");
+            let [passed_over] = set.passed_over() else {
+                panic!("{name}: {:?}", set.passed_over())
+            };
+            let told = passed_over.to_string();
+            assert!(told.contains(why), "{name}: {told}");
+            assert!(set.find(Some("odd"), Algorithm::Es256).is_none(), "{name}");
+            let only = set.find(None, Algorithm::Es256).unwrap();
+            assert_eq!(only.kid(), Some("good"), "{name}");
+            let token = good.sign(&claims("a"));
+            assert!(verify(&token, &set, &rules(), NOW).is_ok(), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_token_of_a_key_that_was_passed_over_is_refused_and_told_why() {
+    let odd = Signer::es256("odd");
+    let jwks = json!({"keys": [with(&odd.jwk(), "alg", Value::Null), shared().jwk()]});
+    let keys = JwkSet::parse(jwks.to_string().as_bytes()).unwrap();
+    let verifier = Verifier::with_fixed_keys([(rules(), keys)]);
+    let token = odd.sign(&claims("a"));
+    let looked = block_on(verifier.examine(&Credentials::bearer(&token), NOW));
+    let refused = looked.verdict().unwrap_err();
+    assert_eq!(refused.reason, Reason::KeyUnknown);
     assert_eq!(
-        parse(&[
-            foreign.clone(),
-            with(&other, "use", json!("enc")),
-            ec.clone()
-        ])
-        .unwrap()
-        .iter()
-        .count(),
-        1
+        refused.words(),
+        "The token names a key that its issuer publishes, but that can't be used: its alg is missing or malformed."
     );
-    assert_eq!(parse(&[]).unwrap_err(), JwkError::Empty);
-    assert_eq!(parse(&[foreign]).unwrap_err(), JwkError::Empty);
-    assert_eq!(
-        parse(&[ec.clone(), with(&other, "kid", json!("key-1"))]).unwrap_err(),
-        JwkError::DuplicateKid
-    );
-    assert_eq!(
-        parse(&[ec.clone(), with(&other, "x", json!("!"))]).unwrap_err(),
-        JwkError::Malformed
-    );
-    let many: Vec<Value> = (0..33)
+}
+
+#[test]
+fn a_set_is_refused_when_it_is_none_or_too_large() {
+    let ec = shared().jwk();
+    let many: Vec<Value> = (0..101)
         .map(|at| with(&ec, "kid", json!(format!("k{at}"))))
         .collect();
-    assert_eq!(parse(&many).unwrap_err(), JwkError::TooLarge);
-    assert_eq!(parse(&many[..32]).unwrap().iter().count(), 32);
-    let padded = format!("{}{}", json!({"keys": [ec]}), " ".repeat(64 * 1024));
+    assert_eq!(parse(&many).unwrap_err(), SetError::TooMany);
+    assert_eq!(parse(&many[..100]).unwrap().iter().count(), 100);
+    let chain = json!([b64(vec![7; 2000]), b64(vec![8; 2000])]);
+    let chains: Vec<Value> = many[..40]
+        .iter()
+        .map(|jwk| with(jwk, "x5c", chain.clone()))
+        .collect();
+    assert_eq!(parse(&chains).unwrap().iter().count(), 40, "over 200 KB");
+    let padded = format!("{}{}", json!({"keys": [ec]}), " ".repeat(256 * 1024));
     assert_eq!(
         JwkSet::parse(padded.as_bytes()).unwrap_err(),
-        JwkError::TooLarge
+        SetError::TooLarge
     );
     for bad in [
         "",
         "{}",
         "[]",
+        "[[]]",
+        "null",
         "{\"keys\":{}}",
+        "{\"keys\":null}",
         "{\"keys\":[],\"keys\":[]}",
+        "{\"keys\":[]} x",
+        "{\"Keys\":[]}",
         "<html>",
-        "{\"keys\":[7]}",
+        "{\"keys\":[",
     ] {
-        assert!(JwkSet::parse(bad.as_bytes()).is_err(), "{bad}");
+        assert_eq!(
+            JwkSet::parse(bad.as_bytes()).unwrap_err(),
+            SetError::NotASet,
+            "{bad}"
+        );
     }
+    let marked = format!(
+        "\u{feff}{}",
+        json!({"keys": [ec], "other": {"a": 1, "b": [{}]}})
+    );
+    assert_eq!(JwkSet::parse(marked.as_bytes()).unwrap().iter().count(), 1);
+}
+
+#[test]
+fn one_kid_for_two_different_usable_keys_refuses_the_set() {
+    let (ec, other) = (shared().jwk(), Signer::ed25519("key-1").jwk());
+    assert_eq!(
+        parse(&[ec.clone(), other.clone()]).unwrap_err(),
+        SetError::DuplicateKid("key-1".to_owned())
+    );
+    assert_eq!(
+        parse(&[ec.clone(), Signer::es256("key-1").jwk()]).unwrap_err(),
+        SetError::DuplicateKid("key-1".to_owned())
+    );
+    for (name, namesake) in [
+        ("the same key", ec.clone()),
+        ("one for encryption", with(&other, "use", json!("enc"))),
+        ("an odd one", with(&other, "x", json!("!"))),
+    ] {
+        for members in [
+            [ec.clone(), namesake.clone()],
+            [namesake.clone(), ec.clone()],
+        ] {
+            let set = parse(&members).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let token = shared().sign(&claims("a"));
+            assert!(verify(&token, &set, &rules(), NOW).is_ok(), "{name}");
+        }
+    }
+    let mut open = shared_rsa().jwk();
+    open.as_object_mut().unwrap().remove("kid");
+    let mut another = Signer::ed25519("x").jwk();
+    another.as_object_mut().unwrap().remove("kid");
+    assert!(parse(&[open, another]).is_ok(), "no kid is nobody's");
+}
+
+#[test]
+fn what_somebody_chose_to_rely_on_has_a_usable_key() {
+    let odd = with(&shared().jwk(), "alg", Value::Null);
+    let document = json!({"keys": [odd]}).to_string();
+    assert!(JwkSet::parse(document.as_bytes()).is_ok());
+    let refused = JwkSet::parse_usable(document.as_bytes()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the key set holds no usable key: the key \"key-1\": its alg is missing or malformed"
+    );
+    assert!(JwkSet::parse_usable(b"{\"keys\":[]}").is_err());
 }
 
 #[test]

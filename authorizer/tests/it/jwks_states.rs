@@ -23,7 +23,7 @@ async fn state(cache: &KeyCache, kid: &str) -> JwksState {
 fn pinned(issuer: &Arc<Issuer>, signers: &[&Signer]) -> KeyCache {
     let fetch: Arc<dyn FetchKeys> = Arc::<Issuer>::clone(issuer);
     let clock = Arc::new(Paused(Instant::now()));
-    KeyCache::pinned(set(signers), fetch, clock, CacheSettings::default())
+    KeyCache::pinned(ISSUER, set(signers), fetch, clock, CacheSettings::default())
 }
 
 #[tokio::test(start_paused = true)]

@@ -20,6 +20,7 @@ mod aws_types;
 mod bootstrap;
 mod bound_calls;
 mod cached_policies;
+mod causes;
 mod conditions;
 mod credentials;
 #[cfg(feature = "lambda")]

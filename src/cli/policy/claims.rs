@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use gatewright_authorizer::policy::Policy;
 use gatewright_authorizer::token::{TokenRules, claims_of};
-use gatewright_authorizer::{AccessToken, Reason};
+use gatewright_authorizer::{AccessToken, Reason, Refused};
 use serde_json::{Map, Value, json};
 
 /// Unix seconds of an RFC 3339 time.
@@ -16,7 +16,7 @@ pub(super) fn token(
     policy: &Policy,
     mut claims: Map<String, Value>,
     now: i64,
-) -> Result<AccessToken, Reason> {
+) -> Result<AccessToken, Refused> {
     let named = claims.get("iss").and_then(Value::as_str);
     let issuer = policy
         .issuers()

@@ -107,7 +107,8 @@ pub(super) async fn run(args: &ExplainArgs) -> Result<ExitCode, CliError> {
     };
     print(&told, args.output.json)?;
     if told.explanation.reason == Some(Reason::KeysUnavailable) {
-        return Err(why_no_keys(&policy).await);
+        let directory = file.parent().unwrap_or(Path::new(""));
+        return Err(why_no_keys(&policy, directory).await);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -133,7 +134,7 @@ async fn of_call(
         now,
     };
     let hint = match &token {
-        Err(reason) => args.presented.hint(*reason).map(str::to_owned),
+        Err(refused) => args.presented.hint(refused.reason).map(str::to_owned),
         Ok(token) if token.alg.is_none() => token.confirmation.as_ref().map(unproved),
         Ok(_) => None,
     };
@@ -202,7 +203,7 @@ fn verifier(args: &ExplainArgs, policy: &Policy, file: &Path) -> Result<Verifier
         return Verifier::over_http(policy.issuers(), directory, &clock)
             .map_err(|error| CliError::usage(error.to_string()));
     };
-    let keys = JwkSet::parse(read_file(path)?.as_bytes()).map_err(|error| {
+    let keys = JwkSet::parse_usable(read_file(path)?.as_bytes()).map_err(|error| {
         CliError::usage(format!(
             "{}: {error}: give a JWK set with public keys",
             path.display()
@@ -276,12 +277,13 @@ fn explain_reason(code: &str, json: bool) -> Result<ExitCode, CliError> {
 }
 
 /// Says which issuer could not be reached, and how that went.
-async fn why_no_keys(policy: &Policy) -> CliError {
+async fn why_no_keys(policy: &Policy, directory: &Path) -> CliError {
     let mut words = Vec::new();
     let fetched = |issuer: &&IssuerRules| issuer.jwks.uri.is_some();
     for issuer in policy.issuers().iter().filter(fetched) {
-        if let Err(error) = HttpKeys::of(issuer).fetch().await {
-            words.push(error.to_string());
+        match HttpKeys::of(issuer, directory) {
+            Ok(keys) => words.extend(keys.fetch().await.err().map(|error| error.to_string())),
+            Err(error) => words.push(error.to_string()),
         }
     }
     CliError::Failed(format!(

@@ -3,7 +3,7 @@
 use super::question::Question;
 use crate::cli::args::read_file;
 use crate::cli::error::CliError;
-use gatewright_authorizer::{AccessToken, Credentials, Reason, Verifier};
+use gatewright_authorizer::{AccessToken, Credentials, Reason, Refused, Verifier};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ impl PresentedArgs {
         verifier: &Verifier,
         question: &Question,
         now: i64,
-    ) -> Result<Result<AccessToken, Reason>, CliError> {
+    ) -> Result<Result<AccessToken, Refused>, CliError> {
         let (authorization, proofs) = self.headers()?;
         let certificate = self.certificate.as_deref().map(read_file).transpose()?;
         if question.is_graphql() && (!proofs.is_empty() || certificate.is_some()) {
@@ -78,9 +78,12 @@ impl PresentedArgs {
                 certificate: certificate.as_deref(),
                 ..credentials
             },
-            Err(reason) => return Ok(Err(reason)),
+            Err(reason) => return Ok(Err(reason.into())),
         };
-        Ok(verifier.verify(credentials, now).await)
+        let verification = verifier.examine(&credentials, now).await;
+        Ok(verification
+            .verdict()
+            .map(|token| AccessToken::clone(token)))
     }
 
     /// What would have the proof of a bound token judged too, where it was refused for want of one.

@@ -1,9 +1,9 @@
 //! What a call asks for, as options or a file of cases say it.
 
 use crate::cli::error::CliError;
-use gatewright_authorizer::appsync::graphql::root_fields;
+use gatewright_authorizer::appsync::graphql::{root_fields, target};
 use gatewright_authorizer::policy::{Explanation, Policy, Request, Target, explain};
-use gatewright_authorizer::{AccessToken, Reason};
+use gatewright_authorizer::{AccessToken, Refused};
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -85,7 +85,7 @@ impl Question {
     pub(super) fn explain(
         &self,
         policy: &Policy,
-        token: &Result<AccessToken, Reason>,
+        token: &Result<AccessToken, Refused>,
         circumstances: Circumstances<'_>,
     ) -> Explanation {
         let explained = |target: Target<'_>, request: Request<'_>| {
@@ -104,11 +104,11 @@ impl Question {
                     .iter()
                     .filter_map(|field| field.split_once('.'))
                     .collect();
-                explained(Target::Fields(Some(&fields)), Request::graphql())
+                explained(Target::Fields(&fields), Request::graphql())
             }
             Self::Document(document) => {
                 let fields = root_fields(document);
-                explained(Target::Fields(fields.as_ref()), Request::graphql())
+                explained(target(document, fields.as_ref()), Request::graphql())
             }
         }
     }

@@ -9,13 +9,11 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use gatewright_authorizer::outbound::{Environment, Outbound, Way};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use opentelemetry_http::{HttpClient, HttpError};
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -26,7 +24,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 pub(super) struct Collector {
     endpoint: String,
     patience: Duration,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: Client<HttpsConnector<Way>, Full<Bytes>>,
     runtime: Runtime,
     failing: AtomicBool,
 }
@@ -34,13 +32,8 @@ pub(super) struct Collector {
 impl Collector {
     /// One that answers within `patience`.
     pub fn new(endpoint: &str, patience: Duration) -> Result<Self, String> {
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(provider)
-            .map_err(|error| format!("TLS can't be set up: {error}"))?
-            .https_or_http()
-            .enable_http1()
-            .build();
+        let outbound = Outbound::of(&Environment::of_process());
+        let connector = outbound.map_err(|error| error.to_string())?.connector();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -2,10 +2,12 @@
 
 use super::servers::{MailSink, Pki, Wire};
 use super::support::{Watcher, refresh_replayed};
+use crate::support::database::TempDir;
 use crate::support::on_both_databases;
 use gatewright::flows::alerts::{AlertSettings, message};
 use gatewright::notify::Notifiers;
 use gatewright::notify::email::{Email, MailServer};
+use gatewright_authorizer::outbound::{Environment, Outbound};
 use zeroize::Zeroizing;
 
 fn email(server: MailServer) -> Email {
@@ -19,7 +21,7 @@ on_both_databases! {
         let url = format!("smtp://{}", sink.address);
         let notifiers = Notifiers {
             webhook: None,
-            email: Some(email(MailServer { url, login: None, ca: None })),
+            email: Some(email(MailServer { url, login: None, outbound: nobodys() })),
         };
         let settings = AlertSettings { notifiers: notifiers.names(), ..AlertSettings::default() };
         let watcher = Watcher::with(&app, settings);
@@ -50,10 +52,13 @@ async fn a_mail_server_with_tls_is_given_user_and_password_and_one_without_trust
     let sink = MailSink::start(Wire::Tls(&pki)).await;
     let server = |ca| with_login(&format!("smtps://127.0.0.1:{}", sink.address.port()), ca);
     let body = message::test("https://id.example.com", 0);
-    let refused = email(server(None)).send("m", &body, 0).await.unwrap_err();
+    let refused = email(server(nobodys()))
+        .send("m", &body, 0)
+        .await
+        .unwrap_err();
     assert!(refused.contains("certificate"), "{refused}");
     assert!(!refused.contains("a mail password"));
-    email(server(Some(pki.ca_pem.clone())))
+    email(server(pki.outbound()))
         .send("m", &body, 0)
         .await
         .unwrap();
@@ -69,15 +74,20 @@ async fn a_mail_server_with_tls_is_given_user_and_password_and_one_without_trust
     assert!(sink.mails.lock().unwrap().is_empty());
 }
 
+/// Only the public authorities are believed.
+fn nobodys() -> Outbound {
+    Outbound::of(&Environment::default()).unwrap()
+}
+
 /// The login of these tests, at a mail server at `host`.
-fn with_login(host: &str, ca: Option<String>) -> MailServer {
+fn with_login(host: &str, outbound: Outbound) -> MailServer {
     MailServer {
         url: host.to_owned(),
         login: Some((
             "gatewright".to_owned(),
             Zeroizing::new("a mail password".to_owned()),
         )),
-        ca,
+        outbound,
     }
 }
 
@@ -87,7 +97,7 @@ async fn a_mail_server_elsewhere_that_offers_no_tls_is_told_nothing() {
     // Not by one of its own names: to the program this could be any machine.
     let elsewhere = format!("smtp://127.1:{}", sink.address.port());
     let body = message::test("https://id.example.com", 0);
-    let refused = email(with_login(&elsewhere, None))
+    let refused = email(with_login(&elsewhere, nobodys()))
         .send("m", &body, 0)
         .await
         .unwrap_err();
@@ -111,14 +121,14 @@ async fn what_a_mail_server_offers_by_starttls_is_used_and_its_certificate_verif
     let sink = MailSink::start(Wire::StartTls(&pki)).await;
     let here = format!("smtp://127.0.0.1:{}", sink.address.port());
     let body = message::test("https://id.example.com", 0);
-    let refused = email(with_login(&here, None))
+    let refused = email(with_login(&here, nobodys()))
         .send("m", &body, 0)
         .await
         .unwrap_err();
     assert!(refused.contains("certificate"), "{refused}");
     let commands = sink.mail().await.commands;
     assert_eq!(commands.last().map(String::as_str), Some("STARTTLS"));
-    email(with_login(&here, Some(pki.ca_pem.clone())))
+    email(with_login(&here, pki.outbound()))
         .send("m", &body, 0)
         .await
         .unwrap();
@@ -140,7 +150,7 @@ async fn a_mail_server_that_is_not_there_is_told() {
     let server = MailServer {
         url,
         login: None,
-        ca: None,
+        outbound: nobodys(),
     };
     let failed = email(server)
         .send("m", &message::test("https://id.example.com", 0), 0)
@@ -157,10 +167,31 @@ fn addresses_that_are_none_are_refused() {
     let server = MailServer {
         url: "smtp://127.0.0.1".to_owned(),
         login: None,
-        ca: None,
+        outbound: nobodys(),
     };
     for (from, to) in [("alerts", "a@example.com"), ("a@example.com", "on call")] {
         let refused = Email::new(&server, from, &[to.to_owned()]).err().unwrap();
         assert!(refused.contains("is not a mail address"), "{refused}");
     }
+}
+
+#[tokio::test]
+async fn a_mail_server_is_believed_by_the_authorities_of_the_environment() {
+    let pki = Pki::new();
+    let folder = TempDir::new();
+    let file = folder.0.join("ca.pem");
+    std::fs::write(&file, &pki.ca_pem).unwrap();
+    let said = |name: &str| (name == "SSL_CERT_FILE").then(|| file.clone().into());
+    let outbound = Outbound::of(&Environment::read(said)).unwrap();
+    let sink = MailSink::start(Wire::Tls(&pki)).await;
+    let here = format!("smtps://127.0.0.1:{}", sink.address.port());
+    let body = message::test("https://id.example.com", 0);
+    email(with_login(&here, outbound))
+        .send("m", &body, 0)
+        .await
+        .unwrap();
+    let refused = email(with_login(&here, nobodys()))
+        .send("m", &body, 0)
+        .await;
+    assert!(refused.unwrap_err().contains("certificate"));
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 fn webhook(pki: &Pki, url: &str, allowed: &[&str], resolve: Resolve) -> Result<Webhook, String> {
     let allowed = allowed.iter().map(|net| network(net).unwrap()).collect();
     let secret = WebhookSecret::new(b"a secret of the test".to_vec());
-    Webhook::new(url, secret, allowed, pki.client(), resolve)
+    Webhook::new(url, secret, allowed, pki.outbound(), resolve)
 }
 
 /// Names lead where the test says; each look is counted.

@@ -1,7 +1,8 @@
 //! Receivers on loopback: an https server that answers by a script, and a mail server.
 
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use gatewright_authorizer::outbound::{Environment, Outbound};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -38,18 +39,14 @@ impl Pki {
     }
 
     /// What a client needs to believe the server.
-    pub fn client(&self) -> Arc<ClientConfig> {
-        use rustls::pki_types::pem::PemObject;
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(self.ca_pem.as_bytes()).unwrap())
-            .unwrap();
-        let config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Arc::new(config)
+    pub fn outbound(&self) -> Outbound {
+        self.outbound_in(&Environment::default())
+    }
+
+    /// The same in an environment.
+    pub fn outbound_in(&self, environment: &Environment) -> Outbound {
+        let outbound = Outbound::of(environment).unwrap();
+        outbound.with_authority(self.ca_pem.as_bytes()).unwrap()
     }
 }
 
@@ -145,8 +142,11 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Received {
         head,
         body: String::new(),
     };
-    let length: usize = received.header("content-length").parse().unwrap();
-    let mut body = vec![0; length];
+    let length = received.head.lines().find_map(|line| {
+        let line = line.to_ascii_lowercase();
+        line.strip_prefix("content-length: ")?.parse().ok()
+    });
+    let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.unwrap();
     received.body = String::from_utf8(body).unwrap();
     received

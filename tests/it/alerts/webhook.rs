@@ -23,7 +23,7 @@ fn notifiers(pki: &Pki, receiver: &Receiver) -> Notifiers {
         &receiver.url(),
         secret,
         allowed,
-        pki.client(),
+        pki.outbound(),
         system_resolver(),
     );
     Notifiers {

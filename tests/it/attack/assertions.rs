@@ -186,12 +186,14 @@ on_both_databases! {
         let refused = [
             ("no exp", json!({"exp": null})),
             ("exp is text", json!({"exp": (now + 60).to_string()})),
-            ("exp is a float", json!({"exp": now as f64 + 60.5})),
+            ("exp is out of range", json!({"exp": 1e300})),
+            ("exp was less than a second ago before it counts", json!({"exp": (now - 10) as f64 + 0.9})),
             ("expired", json!({"exp": now - 60})),
             ("over five minutes", json!({"exp": now + 301})),
             ("far out", json!({"exp": now + 86_400})),
             ("five minutes and more from its own iat", json!({"iat": now + 8, "exp": now + 309})),
             ("iat over a minute ahead", json!({"iat": now + 61})),
+            ("iat a fraction over a minute ahead", json!({"iat": (now + 60) as f64 + 0.001})),
             ("iat is text", json!({"iat": now.to_string()})),
             ("nbf over a minute ahead", json!({"nbf": now + 61})),
             ("no jti", json!({"jti": null})),
@@ -212,10 +214,26 @@ on_both_databases! {
             ("8 s ahead", json!({"iat": now + 8, "nbf": now + 8, "exp": now + 308})),
             ("a minute ahead", json!({"iat": now + 60})),
             ("no iat", json!({"iat": null})),
+            ("fractions", json!({"exp": now as f64 + 300.75, "iat": now as f64 + 0.5, "nbf": now as f64 - 0.5})),
         ] {
             let answer = present(&app, &key.assertion(&claims(&app, &changes))).await;
             assert_eq!(answer.status, 200, "{why}: {}", answer.body);
         }
+    }
+
+    async fn an_odd_key_of_a_stored_set_takes_no_other_with_it(app: TestApp) {
+        let key = Key::new("k1");
+        let odd = json!({"kty": "EC", "kid": 7, "alg": null});
+        app.register(&client(&[odd.clone(), key.jwk(), json!({})])).await;
+        let sound = key.assertion(&claims(&app, &json!({})));
+        assert_eq!(present(&app, &sound).await.status, 200);
+        // Whoever registers such a set is told of it.
+        let faults = client(&[odd, key.jwk()]).faults();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains("number 1 of the set"), "{faults:?}");
+        let mut private = key.jwk();
+        private["d"] = json!("AA");
+        assert!(client(&[private, key.jwk()]).faults()[0].contains("private"));
     }
 
     async fn the_registered_key_and_algorithm_are_the_only_ones(app: TestApp) {

@@ -67,8 +67,13 @@ on_both_databases! {
             .collect();
         assert_eq!(told[told.len() - 3..], ["unknown_client", "client_disabled", "grant_not_permitted"]);
 
-        app.get("/authorize").await.is_page();
-        app.get("/authorize?client_id=").await.is_page();
+        for nameless in ["/authorize", "/authorize?client_id="] {
+            let answer = app.get(nameless).await;
+            answer.is_page();
+            assert!(answer.body.contains("No application named"), "{}", answer.body);
+            let refused = app.recorded("authorization_refused").await;
+            assert_eq!(refused.last().unwrap().fields()["unverified"], "client_missing");
+        }
         app.get("/authorize?client_id=web%00").await.is_page();
         app.get("/authorize?client_id=%ff").await.is_page();
         app.get("/authorize?client_id=%zz").await.is_page();

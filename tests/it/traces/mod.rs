@@ -1,6 +1,6 @@
 //! Traces: what a collector gets, and what nobody has to wait for.
 
-mod collector;
+pub mod collector;
 mod issuer;
 mod outage;
 mod passed_on;
@@ -25,7 +25,7 @@ fn traceparent(flags: &str) -> String {
 }
 
 /// `gatewright serve` with the client `worker`, and its log.
-struct Issuer {
+pub struct Issuer {
     process: Process,
     address: SocketAddr,
     secret: String,
@@ -33,7 +33,7 @@ struct Issuer {
 }
 
 impl Issuer {
-    fn start(program: Program, collector: Option<&Collector>, more: &[(&str, &str)]) -> Self {
+    pub fn start(program: Program, collector: Option<&Collector>, more: &[(&str, &str)]) -> Self {
         let address = free_address();
         let mut program = program
             .with("GATEWRIGHT_ISSUER", &format!("http://{address}"))
@@ -97,7 +97,7 @@ impl Issuer {
         ask(self.address, "GET", path, &headers, "").ok()
     }
 
-    fn get(&self, path: &str, headers: &[(&str, String)]) -> Answer {
+    pub fn get(&self, path: &str, headers: &[(&str, String)]) -> Answer {
         self.try_get(path, headers).unwrap()
     }
 
@@ -132,7 +132,7 @@ impl Issuer {
     }
 
     /// SIGTERM; returns how it ended.
-    fn stop(&mut self) -> ExitStatus {
+    pub fn stop(&mut self) -> ExitStatus {
         let sent = Command::new("sh")
             .arg("-c")
             .arg(format!("kill -TERM {}", self.process.id()))

@@ -13,6 +13,7 @@ use percent_encoding::percent_decode_str;
 use toml::de::DeValue;
 
 use super::check::{IN_NETWORK, MAX_ITEMS};
+use crate::jose::exact_date;
 use crate::policy::{PathTemplate, Request};
 use crate::token::AccessToken;
 
@@ -63,7 +64,7 @@ impl<'f> Facts<'f> {
         context.add_variable_from_value("claims", claims.clone());
         context.add_variable_from_value("policy", map(self.data.clone()));
         if let Some(request) = self.request {
-            let time = request.time.and_then(timestamp);
+            let time = request.time.and_then(|now| timestamp((now, 0)));
             let mut members = HashMap::from([
                 ("method".to_owned(), text(request.method)),
                 ("path".to_owned(), map(parameters(template, self.segments))),
@@ -111,10 +112,8 @@ fn in_network(address: Arc<String>, network: Arc<String>) -> Result<bool, Execut
 fn claims_of(token: &AccessToken) -> (Value, usize) {
     let mut longest = 0;
     let claims = token.claims.iter().map(|(name, json)| {
-        let time = json
-            .as_i64()
-            .filter(|_| TIMES.contains(&name.as_str()))
-            .and_then(timestamp);
+        let is_time = TIMES.contains(&name.as_str());
+        let time = exact_date(json).filter(|_| is_time).and_then(timestamp);
         (
             name.clone(),
             time.unwrap_or_else(|| value_of(json, &mut longest)),
@@ -193,9 +192,9 @@ fn map(members: HashMap<String, Value>) -> Value {
     })
 }
 
-fn timestamp(seconds: i64) -> Option<Value> {
+fn timestamp((seconds, nanoseconds): (i64, u32)) -> Option<Value> {
     Some(Value::Timestamp(
-        DateTime::from_timestamp(seconds, 0)?.fixed_offset(),
+        DateTime::from_timestamp(seconds, nanoseconds)?.fixed_offset(),
     ))
 }
 

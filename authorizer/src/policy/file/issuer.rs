@@ -1,5 +1,7 @@
 //! `[[issuer]]`: whose tokens are accepted.
 
+use std::path::PathBuf;
+
 use super::jwks;
 use super::table::Table;
 use crate::jose::Algorithm;
@@ -17,7 +19,15 @@ const NEVER_ACCESS_TOKENS: [&str; 4] = [
 ];
 
 pub(super) fn read(table: &Table<'_, '_>) -> Result<IssuerRules, PolicyError> {
-    table.only(&["url", "audiences", "algorithms", "typ", "leeway_s", "jwks"])?;
+    table.only(&[
+        "url",
+        "audiences",
+        "algorithms",
+        "typ",
+        "leeway_s",
+        "ca_file",
+        "jwks",
+    ])?;
     let url = table.text("url")?;
     if let Err(message) = check_issuer_url(url) {
         return Err(table.wrong_value(
@@ -32,6 +42,7 @@ pub(super) fn read(table: &Table<'_, '_>) -> Result<IssuerRules, PolicyError> {
         rules.leeway_s = i64::try_from(leeway).unwrap_or(rules.leeway_s);
     }
     rules.jwks = jwks::read(table)?;
+    rules.ca_file = ca_file(table, &rules)?;
     Ok(rules)
 }
 
@@ -61,6 +72,26 @@ fn algorithms(table: &Table<'_, '_>) -> Result<Vec<Algorithm>, PolicyError> {
         return Err(table.wrong_value("algorithms", "the issuer has no algorithms", remedy));
     }
     Ok(algorithms)
+}
+
+fn ca_file(table: &Table<'_, '_>, rules: &IssuerRules) -> Result<Option<PathBuf>, PolicyError> {
+    let Some(file) = table.optional_text("ca_file")? else {
+        return Ok(None);
+    };
+    let (message, remedy) = if file.is_empty() {
+        (
+            "`ca_file` names no file",
+            "write the path of a PEM file, relative to the policy file, or remove the key",
+        )
+    } else if rules.jwks.uri.is_none() {
+        (
+            "`ca_file` is of no use: the keys are pinned, and nothing is fetched",
+            "remove it, or give jwks a uri beside pinned",
+        )
+    } else {
+        return Ok(Some(PathBuf::from(file)));
+    };
+    Err(table.wrong_value("ca_file", message, remedy))
 }
 
 /// One media type or a list of them.

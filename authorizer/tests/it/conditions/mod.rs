@@ -157,3 +157,16 @@ fn no_word_of_a_denial_holds_a_claim() {
         }
     }
 }
+
+#[test]
+fn a_time_with_a_fraction_is_a_time_and_no_older_than_it_says() {
+    let judged = |auth_time: f64| {
+        let token = token_having(&json!({"tenant": "acme", "auth_time": auth_time}));
+        let policy = when("now - claims.auth_time < duration('15m')");
+        policy.judge(&token, &request()).reason
+    };
+    let ago = |seconds: f64| NOW as f64 - seconds;
+    assert_eq!(judged(ago(899.5)), None);
+    assert_eq!(judged(ago(900.0)), Some(Reason::ConditionNotMet));
+    assert_eq!(judged(ago(900.5)), Some(Reason::ConditionNotMet));
+}

@@ -84,6 +84,7 @@ impl Clock for Paused {
 pub fn cache(issuer: &Arc<Issuer>) -> KeyCache {
     let fetch: Arc<dyn FetchKeys> = Arc::<Issuer>::clone(issuer);
     KeyCache::new(
+        ISSUER,
         fetch,
         Arc::new(Paused(Instant::now())),
         CacheSettings::default(),
