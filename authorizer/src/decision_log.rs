@@ -21,9 +21,13 @@ pub(crate) struct DecisionLine<'l> {
     pub reason: Option<Reason>,
     /// Which cause it was, where the reason has several.
     pub cause: Option<Cause>,
+    /// What is wrong with an event that isn't recognised: its cause.
+    pub wrong: Option<&'l str>,
     pub rule: Option<&'l str>,
     /// The scopes that the token lacks.
     pub missing: &'l [String],
+    /// What the token says and the API isn't told, because it doesn't fit.
+    pub left_out: &'l [String],
     pub request_id: Option<&'l str>,
     /// The WebSocket connection that was asked for.
     pub connection: Option<&'l str>,
@@ -59,9 +63,10 @@ impl DecisionLine<'_> {
             target: "gatewright::decision",
             decision = self.decision,
             reason = self.reason.map(Reason::as_str),
-            cause = self.cause.map(tracing::field::display),
+            cause = self.cause.map(|cause| cause.to_string()).as_deref().or(self.wrong),
             rule = self.rule,
             missing = (!self.missing.is_empty()).then(|| self.missing.join(" ")),
+            left_out = (!self.left_out.is_empty()).then(|| self.left_out.join(" ")),
             request_id = self.request_id,
             connection = self.connection,
             trace_id = self.trace_id.map(tracing::field::display),

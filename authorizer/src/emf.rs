@@ -127,6 +127,9 @@ pub fn of_decision(source: Source<'_>, decided: &Decided, at_ms: i64) -> String 
         #[allow(clippy::cast_precision_loss)]
         metrics.push(Metric::milliseconds("Latency", us as f64 / 1000.0));
     }
+    if decided.left_out > 0 {
+        metrics.push(Metric::count("ContextLeftOut", 1));
+    }
     metrics.push(Metric::count("ColdStart", u64::from(decided.cold)));
     let reason = decided
         .reason

@@ -40,7 +40,7 @@ impl Authorizer {
                 Asked::of(call.target(fields.as_ref()), &Request::graphql().at(now))
             })
         } else {
-            Call::parse_with(event, self.policy().web_socket())
+            Call::parse_for(event, self.policy())
                 .map(|call| Asked::of(call.target(), &call.request(now)))
         };
         asked.unwrap_or_else(unknown)

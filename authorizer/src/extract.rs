@@ -4,13 +4,13 @@
 //! is an error of ours, not a call by nobody.
 
 use axum_core::body::Body;
-use axum_core::extract::FromRequestParts;
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use axum_core::response::{IntoResponse, Response};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::layer::Authorized;
+use crate::layer::{Authorized, Public};
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 
@@ -23,6 +23,18 @@ impl<S: Sync> FromRequestParts<S> for Authorized {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refusal> {
         of_layer(parts).cloned()
+    }
+}
+
+/// `None` for a call of nobody's, which a public rule let pass.
+impl<S: Sync> OptionalFromRequestParts<S> for Authorized {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, Refusal> {
+        match parts.extensions.get::<Public>() {
+            Some(_) => Ok(None),
+            None => of_layer(parts).cloned().map(Some),
+        }
     }
 }
 
@@ -45,6 +57,13 @@ impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Claims<T> {
 
 fn of_layer(parts: &Parts) -> Result<&Authorized, Refusal> {
     parts.extensions.get().ok_or_else(|| {
+        if let Some(Public(rule)) = parts.extensions.get() {
+            tracing::warn!(
+                rule,
+                "the handler asks who calls, and its route is public: take an Option<Authorized>"
+            );
+            return Refusal::because_of(Reason::TokenMissing);
+        }
         tracing::error!("no caller is known: put an AuthorizerLayer around the router");
         Refusal::because_of(Reason::Internal)
     })

@@ -12,11 +12,11 @@ use crate::appsync::{self, GraphQlCall};
 use crate::cause::Refused;
 use crate::credentials::Credentials;
 use crate::decision_log::{DecisionLine, policy_bytes};
-use crate::event::{Call, Kind};
+use crate::event::{Call, Kind, what_is_wrong};
 use crate::jwks::{Clock, JwksState};
 use crate::observer::{Decided, Observer};
 use crate::panics::{catching, panic_message};
-use crate::policy::{Coverage, Decision, Policy, RestFailure};
+use crate::policy::{Coverage, Decision, Policy, RestFailure, Target};
 use crate::reason::Reason;
 use crate::seen::Seen;
 use crate::token::AccessToken;
@@ -165,6 +165,7 @@ impl Authorizer {
             observer.decided(&Decided {
                 decision: line.decision,
                 reason: line.reason,
+                left_out: line.left_out.len(),
                 took_us: line.took_us,
                 cold: line.cold,
             });
@@ -201,9 +202,8 @@ impl Authorizer {
         if appsync::is_one(event) {
             return self.decide_on_graphql(event, now, trace_id).await;
         }
-        let mut call = match Call::parse_with(event, self.policy.web_socket()) {
-            Ok(call) => call,
-            Err(reason) => return Outcome::failed(Seen::unrecognised(event), reason),
+        let Ok(mut call) = Call::parse_for(event, &self.policy) else {
+            return Outcome::unrecognised(event);
         };
         call.trace_id = trace_id.or(call.trace_id);
         let verification = self.verify(&call.credentials, now).await;
@@ -260,6 +260,16 @@ impl Authorizer {
         now: i64,
     ) -> Outcome<'e> {
         let seen = Seen::of(call);
+        let public = || {
+            let route = call.target() == Target::Route && verified.is_err();
+            self.policy
+                .judge_public(&call.request(now))
+                .filter(|_| route)
+        };
+        if let Some(decision) = public() {
+            let answer = answer::to_nobody(&self.policy, call, decision);
+            return Outcome::answered(answer, seen, None);
+        }
         match verified {
             Ok(token) => Outcome::answered(
                 answer::to_token(&self.policy, call, &token, now),
@@ -290,6 +300,7 @@ pub(crate) struct Outcome<'e> {
     verdict: &'static str,
     missing: Vec<String>,
     coverage: Option<Coverage>,
+    left_out: Vec<String>,
     call: Seen<'e>,
     jwks: Option<JwksState>,
     known: bool,
@@ -301,6 +312,7 @@ impl<'e> Outcome<'e> {
             body,
             decision,
             coverage,
+            left_out,
         } = answer;
         let verdict = if decision.is_allow() { "allow" } else { "deny" };
         let missing = decision.missing_scopes();
@@ -311,6 +323,7 @@ impl<'e> Outcome<'e> {
             verdict,
             missing,
             coverage,
+            left_out,
             call,
             jwks: None,
             known: false,
@@ -321,6 +334,13 @@ impl<'e> Outcome<'e> {
         Self {
             verdict: "unauthorized",
             ..Self::error(call, AuthorizerError::Unauthorized(why.reason), why)
+        }
+    }
+
+    fn unrecognised(event: &'e Value) -> Self {
+        Self {
+            decision: Decision::unrecognised(what_is_wrong(event)),
+            ..Self::failed(Seen::unrecognised(event), Reason::EventUnrecognised)
         }
     }
 
@@ -337,6 +357,7 @@ impl<'e> Outcome<'e> {
             verdict: "fault",
             missing: Vec::new(),
             coverage: None,
+            left_out: Vec::new(),
             call,
             jwks: None,
             known: false,
@@ -360,6 +381,9 @@ impl<'e> Outcome<'e> {
             cause: self.decision.cause,
             rule: self.decision.rule.as_deref(),
             missing: &self.missing,
+            wrong: Some(self.decision.words.as_str())
+                .filter(|_| self.decision.reason == Some(Reason::EventUnrecognised)),
+            left_out: &self.left_out,
             request_id: call.request_id,
             connection: call.connection,
             trace_id: call.trace_id,

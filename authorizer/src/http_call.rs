@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::credentials::{Credentials, Scheme};
 use crate::decision_log::DecisionLine;
 use crate::handler::Authorizer;
-use crate::policy::{Decision, Request, Target, Verdict};
+use crate::policy::{Decision, OnOverflow, Policy, Request, Target, Verdict};
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::token::AccessToken;
@@ -25,7 +25,7 @@ pub struct HttpCall<'r> {
     pub kind: &'static str,
     /// The HTTP method.
     pub method: &'r str,
-    /// The raw path, without the query, as the API reads it.
+    /// The raw path, without the query, as the API gets it; the policy file's `base_paths` may stand in front.
     pub path: &'r str,
     /// Every value of the `Authorization` header, as it came.
     pub authorization: Vec<&'r [u8]>,
@@ -44,11 +44,61 @@ pub struct HttpCall<'r> {
 
 /// A call that may go on.
 #[derive(Clone, Debug, PartialEq)]
+pub enum Admitted {
+    /// As somebody's.
+    Caller(Admission),
+    /// As nobody's: this public rule asks for no token, and none was looked at.
+    Public(String),
+}
+
+impl Admitted {
+    /// Whose call it is, if it's somebody's.
+    pub fn caller(&self) -> Option<&Admission> {
+        match self {
+            Self::Caller(admission) => Some(admission),
+            Self::Public(_) => None,
+        }
+    }
+
+    /// The rule that allowed it.
+    pub fn rule(&self) -> Option<&str> {
+        match self {
+            Self::Caller(admission) => admission.rule.as_deref(),
+            Self::Public(rule) => Some(rule),
+        }
+    }
+}
+
+/// A call that may go on as somebody's.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Admission {
     /// Whose call it is.
     pub token: Arc<AccessToken>,
     /// The rule that allowed it.
     pub rule: Option<String>,
+}
+
+/// Names of headers that some servers and frameworks take for another method or path than the request's own, so that
+/// what was judged would not be what is done. An underscore counts as a hyphen.
+const OF_ANOTHER_CALL: [&str; 10] = [
+    "x-http-method-override",
+    "x-http-method",
+    "x-method-override",
+    "x-original-method",
+    "x-original-url",
+    "x-original-uri",
+    "x-rewrite-url",
+    "x-rewrite-uri",
+    "x-forwarded-method",
+    "x-forwarded-uri",
+];
+
+/// Whether a header could make the API read another call than the one that was judged.
+pub fn tells_another_call(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    OF_ANOTHER_CALL
+        .iter()
+        .any(|own| own.eq_ignore_ascii_case(&name))
 }
 
 #[cfg(feature = "fetch")]
@@ -83,10 +133,10 @@ impl HttpCall<'_> {
             .map(|credentials| credentials.scheme)
     }
 
-    fn request(&self, now: i64) -> Request<'_> {
+    fn request(&self, policy: &Policy, now: i64) -> Request<'_> {
         Request {
             source_ip: self.source_ip,
-            ..Request::new(self.method, self.path).at(now)
+            ..Request::new(self.method, policy.path_inside(self.path)).at(now)
         }
     }
 
@@ -106,7 +156,35 @@ impl Authorizer {
     ///
     /// # Errors
     /// What to answer instead.
-    pub async fn admit(&self, call: &HttpCall<'_>, now: i64) -> Result<Admission, Refusal> {
+    pub async fn admit(&self, call: &HttpCall<'_>, now: i64) -> Result<Admitted, Refusal> {
+        self.admit_telling(call, now, |_| Vec::new()).await
+    }
+
+    /// The same for a server that tells the API who calls by other means than [`Admission`]: `left_out` names what of a
+    /// token wouldn't fit. Where the policy file wants that, such a call is denied.
+    ///
+    /// # Errors
+    /// What to answer instead.
+    pub async fn admit_telling(
+        &self,
+        call: &HttpCall<'_>,
+        now: i64,
+        left_out: impl Fn(&AccessToken) -> Vec<String>,
+    ) -> Result<Admitted, Refusal> {
+        let request = call.request(self.policy(), now);
+        let public = async { self.policy().judge_public(&request) };
+        let (public, took_us) = self.supervised(public).await;
+        // A panic is met again below, and is a fault there.
+        if let Ok(Some(decision)) = public {
+            self.record(&DecisionLine {
+                decision: "allow",
+                rule: decision.rule.as_deref(),
+                route: self.policy().path_of(&decision),
+                took_us,
+                ..call.line()
+            });
+            return Ok(Admitted::Public(decision.rule.unwrap_or_default()));
+        }
         let (outcome, took_us) = self.supervised(self.examine(call, now)).await;
         let (verification, decision) = outcome.unwrap_or_else(|reason| {
             (
@@ -114,7 +192,15 @@ impl Authorizer {
                 Decision::refused_before_judging(reason),
             )
         });
-        let (token, missing) = (verification.outcome.ok(), decision.missing_scopes());
+        let token = verification.outcome.ok();
+        let left_out = token.as_deref().map(left_out).unwrap_or_default();
+        let denied = self.policy().on_overflow() == OnOverflow::Error && !left_out.is_empty();
+        let decision = if denied && decision.is_allow() {
+            Decision::overflowing(&left_out)
+        } else {
+            decision
+        };
+        let missing = decision.missing_scopes();
         let route = self.policy().path_of(&decision);
         let admitted = token
             .clone()
@@ -126,6 +212,7 @@ impl Authorizer {
             cause: decision.cause,
             rule: decision.rule.as_deref(),
             missing: &missing,
+            left_out: &left_out,
             route,
             token: token.as_deref(),
             jwks: verification.jwks,
@@ -133,9 +220,11 @@ impl Authorizer {
             took_us,
             ..call.line()
         });
-        admitted.map(|token| Admission {
-            token,
-            rule: decision.rule,
+        admitted.map(|token| {
+            Admitted::Caller(Admission {
+                token,
+                rule: decision.rule,
+            })
         })
     }
 
@@ -156,9 +245,10 @@ impl Authorizer {
             Err(reason) => Verification::refused(reason),
         };
         let decision = match verification.verdict() {
-            Ok(token) => self
-                .policy()
-                .judge_target(token, Target::Route, &call.request(now)),
+            Ok(token) => {
+                self.policy()
+                    .judge_target(token, Target::Route, &call.request(self.policy(), now))
+            }
             Err(why) => Decision::refused_before_judging(why),
         };
         (verification, decision)

@@ -4,7 +4,8 @@
 //! It's used by the local front door, as the last check of every answer, and as the tests' oracle, so it must not
 //! import anything of this crate.
 
-use serde_json::Value;
+use chrono::{DateTime, SecondsFormat};
+use serde_json::{Value, json};
 
 /// What a document says of one resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,21 +37,45 @@ impl std::fmt::Display for InvalidDocument {
 
 impl std::error::Error for InvalidDocument {}
 
-/// Evaluates `execute-api:Invoke` on a resource.
+/// The condition that it's before this time, in Unix seconds; `None` for a time that no date can say.
+pub fn before(time: i64) -> Option<Value> {
+    let date = DateTime::from_timestamp(time, 0)?.to_rfc3339_opts(SecondsFormat::Secs, true);
+    Some(json!({"DateLessThan": {"aws:CurrentTime": date}}))
+}
+
+/// Evaluates `execute-api:Invoke` on a resource, whatever the time.
 ///
 /// # Errors
 /// When the document has another shape, or uses conditions, principals or negated elements.
 pub fn evaluate(document: &Value, resource: &str) -> Result<Outcome, InvalidDocument> {
+    evaluate_when(document, resource, None)
+}
+
+/// Evaluates `execute-api:Invoke` on a resource at a time, in Unix seconds.
+///
+/// # Errors
+/// When the document has another shape, or uses principals, negated elements, or other conditions than [`before`] makes.
+pub fn evaluate_at(document: &Value, resource: &str, now: i64) -> Result<Outcome, InvalidDocument> {
+    evaluate_when(document, resource, Some(now))
+}
+
+fn evaluate_when(
+    document: &Value,
+    resource: &str,
+    now: Option<i64>,
+) -> Result<Outcome, InvalidDocument> {
     let statements = one_or_many(document.get("Statement").ok_or(InvalidDocument)?);
     let mut outcome = Outcome::ImplicitDeny;
     for statement in statements {
         let members = statement.as_object().ok_or(InvalidDocument)?;
-        if members
-            .keys()
-            .any(|key| !matches!(key.as_str(), "Sid" | "Effect" | "Action" | "Resource"))
-        {
+        let known = ["Sid", "Effect", "Action", "Resource", "Condition"];
+        if members.keys().any(|key| !known.contains(&key.as_str())) {
             return Err(InvalidDocument);
         }
+        let holds = match members.get("Condition") {
+            None => true,
+            Some(condition) => now.ok_or(InvalidDocument)? < end_of(condition)?,
+        };
         let effect = members
             .get("Effect")
             .and_then(Value::as_str)
@@ -60,7 +85,7 @@ pub fn evaluate(document: &Value, resource: &str) -> Result<Outcome, InvalidDocu
         })? && any_matches(members.get("Resource"), |pattern| {
             matches(pattern, resource)
         })?;
-        match (effect, applies) {
+        match (effect, applies && holds) {
             ("Deny", true) => outcome = Outcome::ExplicitDeny,
             ("Allow", true) if outcome == Outcome::ImplicitDeny => outcome = Outcome::Allow,
             ("Allow" | "Deny", _) => {}
@@ -68,6 +93,18 @@ pub fn evaluate(document: &Value, resource: &str) -> Result<Outcome, InvalidDocu
         }
     }
     Ok(outcome)
+}
+
+/// The time that a condition of [`before`] names.
+fn end_of(condition: &Value) -> Result<i64, InvalidDocument> {
+    let only = |value: &Value, name: &str| {
+        let members = value.as_object().filter(|members| members.len() == 1);
+        members?.get(name).cloned()
+    };
+    let date = only(condition, "DateLessThan").and_then(|dates| only(&dates, "aws:CurrentTime"));
+    let date = date.ok_or(InvalidDocument)?;
+    let date = DateTime::parse_from_rfc3339(date.as_str().ok_or(InvalidDocument)?);
+    Ok(date.map_err(|_| InvalidDocument)?.timestamp())
 }
 
 fn one_or_many(value: &Value) -> &[Value] {

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::request::Parts;
-use http::{Extensions, Request, Response};
+use http::{Extensions, HeaderName, Request, Response};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::fetch::unix_now;
 use crate::handler::Authorizer;
-use crate::http_call::{Admission, HttpCall};
+use crate::http_call::{Admission, Admitted, HttpCall, tells_another_call};
 
 /// The name in the decision log.
 const KIND: &str = "tower";
@@ -26,8 +26,9 @@ type SourceIp = Arc<dyn Fn(&Extensions) -> Option<IpAddr> + Send + Sync>;
 
 /// Guards a service by an authorizer.
 ///
-/// A call that the policy allows goes on with an [`Authorized`] among its extensions. Any other is answered 401, 403 or,
-/// when nothing could be decided, 503.
+/// A call that the policy allows goes on with an [`Authorized`] among its extensions, or with [`Public`] where a rule asks
+/// for no token; headers that could tell the service another method or path are taken off. Any other call is answered
+/// 401, 403 or, when nothing could be decided, 503.
 #[derive(Clone)]
 pub struct AuthorizerLayer {
     authorizer: Arc<Authorizer>,
@@ -39,6 +40,10 @@ pub struct AuthorizerLayer {
 /// Whose call it is: an extension of every request that passed, and with the feature `axum` an extractor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Authorized(pub Admission);
+
+/// A call of nobody's, by the public rule of this id: an extension in place of [`Authorized`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Public(pub String);
 
 impl AuthorizerLayer {
     /// A layer that judges by this authorizer, by the system's clock.
@@ -96,6 +101,28 @@ impl AuthorizerLayer {
     }
 }
 
+/// Puts into a request whose it is, in place of whatever says that already.
+fn tell(admitted: Admitted, request: &mut Parts) {
+    request.extensions.remove::<Authorized>();
+    request.extensions.remove::<Public>();
+    match admitted {
+        Admitted::Caller(admission) => {
+            request.extensions.insert(Authorized(admission));
+        }
+        Admitted::Public(rule) => {
+            request.extensions.insert(Public(rule));
+        }
+    }
+    let names = request.headers.keys();
+    let misleading: Vec<HeaderName> = names
+        .filter(|name| tells_another_call(name.as_str()))
+        .cloned()
+        .collect();
+    for name in misleading {
+        request.headers.remove(name);
+    }
+}
+
 impl<S> Layer<S> for AuthorizerLayer {
     type Service = Guarded<S>;
 
@@ -141,8 +168,8 @@ where
                 .admit(&layer.call(&parts), (layer.now)())
                 .await;
             match judged {
-                Ok(admission) => {
-                    parts.extensions.insert(Authorized(admission));
+                Ok(admitted) => {
+                    tell(admitted, &mut parts);
                     service.call(Request::from_parts(parts, body)).await
                 }
                 Err(refusal) => Ok(refusal.response()),

@@ -53,7 +53,7 @@ pub use cause::{Cause, Refused};
 pub use credentials::Credentials;
 pub use explained::ExplainedEvent;
 pub use handler::{Authorizer, AuthorizerError};
-pub use http_call::{Admission, HttpCall};
+pub use http_call::{Admission, Admitted, HttpCall};
 #[cfg(feature = "tower")]
 pub use layer::AuthorizerLayer;
 pub use observer::{Decided, Observer};

@@ -9,6 +9,8 @@ pub struct Decided {
     pub decision: &'static str,
     /// Why it wasn't allowed.
     pub reason: Option<Reason>,
+    /// How many values of the token the API isn't told, because they don't fit.
+    pub left_out: usize,
     /// How long it took in microseconds, if the authorizer has a stopwatch.
     pub took_us: Option<u64>,
     /// Whether it's the first of this process.

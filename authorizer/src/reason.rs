@@ -155,8 +155,11 @@ reasons! {
         "No rule of the policy file covers this method and path.",
         "Add a rule for the route; what no rule covers is denied.";
     PathRefused, "path_refused", Rule,
-        "The path could be read in more than one way: empty or dot segments, encoded separators, or unusual characters.",
-        "Call the plain form of the path.";
+        "The path could be read in more than one way: empty or dot segments, `;`, `\\`, control characters, escapes of `/` or of escapes, or what isn't UTF-8.",
+        "Call the plain form of the path; escape each character once.";
+    ContextOverflow, "context_overflow", Rule,
+        "The token is valid, but a claim that is passed on to the API doesn't fit: it's over 1024 bytes, or has line breaks.",
+        "Have the issuer shorten the claim, which the decision log names, or write on_overflow = \"drop\" in [context].";
     DocumentRefused, "document_refused", Rule,
         "The GraphQL document can't be read, begins with no field, or is too large.",
         "Send one plain document of at most 64 KB; all its operations and fragments count.";

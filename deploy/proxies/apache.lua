@@ -9,10 +9,32 @@ http.TIMEOUT = 5
 -- For the caller: the reason and the challenge of a refusal.
 local TOLD = { "www-authenticate", "x-auth-reason", "x-auth-rule", "retry-after" }
 
-local function remove_identity(r)
+-- What a client must not say: who calls, and what could tell the API another method, path or caller than those that
+-- are judged. Some servers take underscores for hyphens.
+local STARTS = { "x-auth", "x-forwarded-", "x-original-", "x-rewrite-" }
+local NAMES = {
+    ["x-http-method-override"] = true,
+    ["x-http-method"] = true,
+    ["x-method-override"] = true,
+    ["x-method"] = true,
+    ["forwarded"] = true,
+    ["x-real-ip"] = true,
+}
+
+local function is_spoofed(name)
+    local plain = name:lower():gsub("_", "-")
+    for _, start in ipairs(STARTS) do
+        if plain:sub(1, #start) == start then
+            return true
+        end
+    end
+    return NAMES[plain]
+end
+
+local function remove_spoofed(r)
     local spoofed = {}
     for name in pairs(r:headers_in_table()) do
-        if name:lower():gsub("_", "-"):sub(1, 6) == "x-auth" then
+        if is_spoofed(name) then
             spoofed[#spoofed + 1] = name
         end
     end
@@ -47,7 +69,7 @@ function authorize(r)
         end
         return (status == 401 or status == 403) and status or 503
     end
-    remove_identity(r)
+    remove_spoofed(r)
     for name, value in pairs(headers) do
         if name:sub(1, 7) == "x-auth-" and value ~= "" then
             r.headers_in[name] = value

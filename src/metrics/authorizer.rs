@@ -9,8 +9,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::catalogue::{
-    DECISION_DURATION, DECISIONS, DECISIONS_LOST, DECISIONS_SHIPPED, DECISIONS_WAITING,
-    JWKS_FETCHES, Of,
+    DECISION_DURATION, DECISIONS, DECISIONS_LEFT_OUT, DECISIONS_LOST, DECISIONS_SHIPPED,
+    DECISIONS_WAITING, JWKS_FETCHES, Of,
 };
 use super::parts::{Counters, labels, of_decisions};
 
@@ -25,6 +25,7 @@ pub struct AuthorizerMetrics {
     fetched: Counter,
     not_fetched: Counter,
     passed_over: Counter,
+    left_out: Counter,
     shipped: Counter,
     lost: Counter,
     waiting: Gauge,
@@ -43,11 +44,13 @@ impl AuthorizerMetrics {
             fetched: fetch("ok"),
             not_fetched: fetch("failed"),
             passed_over: Counter::default(),
+            left_out: Counter::default(),
             shipped: Counter::default(),
             lost: Counter::default(),
             waiting: Gauge::default(),
         };
         JWKS_PASSED_OVER.register(registry, role, new.passed_over.clone());
+        DECISIONS_LEFT_OUT.register(registry, role, new.left_out.clone());
         DECISIONS_SHIPPED.register(registry, role, new.shipped.clone());
         DECISIONS_LOST.register(registry, role, new.lost.clone());
         DECISIONS_WAITING.register(registry, role, new.waiting.clone());
@@ -94,6 +97,9 @@ impl Observer for AuthorizerMetrics {
         let reason = decided.reason.map_or(NO_REASON, |reason| reason.as_str());
         let labels = labels(DECISIONS.labels, [decided.decision.into(), reason.into()]);
         self.decisions.get_or_create(&labels).inc();
+        if decided.left_out > 0 {
+            self.left_out.inc();
+        }
         if let Some(us) = decided.took_us {
             let took = std::time::Duration::from_micros(us);
             self.duration.observe(took.as_secs_f64());

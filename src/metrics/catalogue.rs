@@ -115,6 +115,8 @@ entries! {
         "Decisions: allow, deny, unauthorized or fault, and the reason's code (`none` for allow)";
     DECISION_DURATION: Histogram Authorizer "gatewright_authorizer_decision_duration_seconds" []
         "How long a decision took, fetches of keys included";
+    DECISIONS_LEFT_OUT: Counter Authorizer "gatewright_authorizer_context_left_out_total" []
+        "Decisions on tokens of which something didn't fit into what the API is told; the decision log names it";
     DECISIONS_SHIPPED: Counter Authorizer "gatewright_authorizer_decisions_shipped_total" []
         "Decisions that an issuer took, by `--ship-to`";
     DECISIONS_LOST: Counter Authorizer "gatewright_authorizer_decisions_lost_total" []

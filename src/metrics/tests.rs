@@ -45,6 +45,7 @@ fn decided(decision: &'static str, reason: Option<Reason>) -> Decided {
     Decided {
         decision,
         reason,
+        left_out: 0,
         took_us: Some(40),
         cold: false,
     }

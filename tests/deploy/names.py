@@ -91,8 +91,8 @@ VALUES = {
 SCRAPED = {"job", "instance"}
 
 # EMF metrics in the namespace Gatewright by the value of their dimension `service`.
-EMF = {"authorizer": {"AuthnFailed", "AuthzDenied", "Allowed", "Faults", "Latency", "ColdStart"}}
-EMF["issuer"] = EMF["authorizer"] | {
+EMF = {"authorizer": {"AuthnFailed", "AuthzDenied", "Allowed", "Faults", "Latency", "ColdStart", "ContextLeftOut"}}
+EMF["issuer"] = EMF["authorizer"] - {"ContextLeftOut"} | {
     "TokensIssued", "TokensRefused", "LoginSucceeded", "LoginFailed", "Throttled", "RefreshReplayed", "CodeReplayed",
     "EventsLost", "DbErrors", "HttpRequests", "Http5xx",
 }

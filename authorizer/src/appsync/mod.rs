@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::answer::{Answer, CallIds, context_of_token, refused_context};
+use crate::answer::{Answer, CallIds, TokenContext, refused_context};
 use crate::cause::Refused;
 use crate::credentials::Credentials;
 use crate::event::presented;
@@ -131,14 +131,19 @@ pub fn to_token(policy: &Policy, call: &GraphQlCall<'_>, token: &AccessToken, no
     let request = Request::graphql().at(now);
     let fields = call.fields();
     let decision = policy.judge_target(token, call.target(fields.as_ref()), &request);
-    let context = context_of_token(policy, ids(call), false, token, &decision);
+    let mut told = TokenContext::of(policy, false, token);
+    let decision = told.fitting(policy, decision);
+    let context = told.told(ids(call), &decision);
+    let left_out = told.left_out;
     if !decision.is_allow() {
-        return answer(decision, &context, &[], 0);
+        let answer = answer(decision, &context, &[], 0);
+        return Answer { left_out, ..answer };
     }
     let denied = policy.fields_denied_below(token, &request);
     let lasting = policy.grants_all_operations(token, &request) && token.confirmation.is_none();
     let left = token.expires_at.saturating_sub(now).clamp(0, MAX_TTL_S);
-    answer(decision, &context, &denied, if lasting { left } else { 0 })
+    let answer = answer(decision, &context, &denied, if lasting { left } else { 0 });
+    Answer { left_out, ..answer }
 }
 
 /// Denies a call without a valid token.
@@ -167,9 +172,5 @@ fn answer(
         "deniedFields": denied,
         "ttlOverride": ttl_s,
     });
-    Answer {
-        body,
-        decision,
-        coverage: None,
-    }
+    Answer::of(body, decision)
 }

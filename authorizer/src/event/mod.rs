@@ -7,8 +7,9 @@
 //!
 //! - WebSocket APIs: none; the route `$connect` is judged.
 //! - REST: the path of the method ARN, on which API Gateway evaluates the policy.
-//! - HTTP APIs: the path of the request context, without the stage where it stands in front. Whether it does is
-//!   settled by the route ARN and the route key; if they leave two readings, the path is refused.
+//! - HTTP APIs: the path of the request context, without the stage or the mapping key of a custom domain where it stands
+//!   in front. Whether it does is settled by the route ARN, the route key and the policy file's `base_paths`; if they leave
+//!   two readings, the path is refused. It comes decoded, so a `%` in it is read in both ways.
 //!
 //! Every other path that the event carries must be clean too.
 //!
@@ -19,6 +20,8 @@
 
 mod arn;
 pub(crate) mod presented;
+mod route;
+mod unrecognised;
 mod web_socket;
 
 use std::net::IpAddr;
@@ -26,12 +29,14 @@ use std::net::IpAddr;
 use serde_json::Value;
 
 use crate::credentials::Credentials;
-use crate::policy::{PathTemplate, Request, Target, TokenPlace, is_refused};
+use crate::policy::{PathTemplate, Policy, Request, Target, TokenPlace, is_refused, is_same};
 use crate::reason::Reason;
 use crate::trace::{TRACEPARENT, TraceId, TraceParent, X_AMZN_TRACE_ID};
+use route::{Known, inside};
 
 pub use arn::MethodArn;
 pub(crate) use presented::authorization;
+pub use unrecognised::what_is_wrong;
 
 /// The kinds of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,8 +82,10 @@ pub struct Call<'e> {
     pub resource: &'e str,
     /// The HTTP method; of a WebSocket handshake, GET.
     pub method: &'e str,
-    /// The raw path that the gateway routes, without the stage; `$connect` of a WebSocket API.
+    /// The path that the gateway routes, without the stage; `$connect` of a WebSocket API.
     pub path: String,
+    /// Whether the ARN names this very call, in whatever spelling.
+    pub is_in_arn: bool,
     /// The token with what proves whose it is, or why there is none.
     pub credentials: Result<Credentials<'e>, Reason>,
     /// The caller's address as the gateway saw it; TOKEN events have none.
@@ -99,6 +106,7 @@ impl<'e> Call<'e> {
         Request {
             method: self.method,
             path: &self.path,
+            decoded: matches!(self.kind, Kind::HttpV1 | Kind::HttpV2),
             source_ip: self.source_ip,
             stage: Some(&self.arn.stage),
             time: Some(now),
@@ -118,14 +126,22 @@ impl<'e> Call<'e> {
     /// # Errors
     /// [`Reason::EventUnrecognised`].
     pub fn parse(event: &'e Value) -> Result<Self, Reason> {
-        Self::parse_with(event, &TokenPlace::Header)
+        Self::read(event, &TokenPlace::Header, &[])
     }
 
-    /// Reads an event, with the place where a WebSocket API has its token.
+    /// Reads an event of an API that a policy is for.
     ///
     /// # Errors
     /// [`Reason::EventUnrecognised`].
-    pub fn parse_with(event: &'e Value, web_socket: &TokenPlace) -> Result<Self, Reason> {
+    pub fn parse_for(event: &'e Value, policy: &Policy) -> Result<Self, Reason> {
+        Self::read(event, policy.web_socket(), policy.base_paths())
+    }
+
+    fn read(
+        event: &'e Value,
+        web_socket: &TokenPlace,
+        base_paths: &[String],
+    ) -> Result<Self, Reason> {
         let text = |name: &str| event.get(name).and_then(Value::as_str);
         let call = match (
             text("type"),
@@ -139,8 +155,8 @@ impl<'e> Call<'e> {
                 web_socket::connect(event, web_socket)
             }
             (Some("REQUEST"), None) => rest_request(event),
-            (Some("REQUEST"), Some(Some("1.0"))) => http_v1(event),
-            (Some("REQUEST"), Some(Some("2.0"))) => http_v2(event),
+            (Some("REQUEST"), Some(Some("1.0"))) => http_v1(event, base_paths),
+            (Some("REQUEST"), Some(Some("2.0"))) => http_v2(event, base_paths),
             _ => None,
         };
         call.ok_or(Reason::EventUnrecognised)
@@ -172,6 +188,7 @@ fn rest_token(event: &Value) -> Option<Call<'_>> {
         resource,
         method,
         path,
+        is_in_arn: true,
         credentials,
         source_ip: None,
         request_id: None,
@@ -186,6 +203,14 @@ fn rest_request(event: &Value) -> Option<Call<'_>> {
     if text(event, &["httpMethod"]).is_some_and(|own| own != method) {
         return None;
     }
+    let known = Known {
+        stage: None,
+        base_paths: &[],
+        in_arn: None,
+        route: text(event, &["resource"]).filter(|route| has_length(route)),
+    };
+    // An emulator may have the mapping key of a custom domain in the ARN, which AWS has not.
+    let path = inside(&path, &known).unwrap_or(&path).to_owned();
     let path = all_clean(
         path,
         [
@@ -199,6 +224,7 @@ fn rest_request(event: &Value) -> Option<Call<'_>> {
         resource,
         method,
         path,
+        is_in_arn: true,
         credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: text(event, &["requestContext", "requestId"]),
@@ -208,18 +234,19 @@ fn rest_request(event: &Value) -> Option<Call<'_>> {
     })
 }
 
-fn http_v1(event: &Value) -> Option<Call<'_>> {
+fn http_v1<'e>(event: &'e Value, base_paths: &[String]) -> Option<Call<'e>> {
     let resource = text(event, &["methodArn"])?;
     let (arn, rest) = MethodArn::parse(resource)?;
     let method =
         text(event, &["httpMethod"]).or_else(|| text(event, &["requestContext", "httpMethod"]))?;
     let raw = text(event, &["path"]).or_else(|| text(event, &["requestContext", "path"]))?;
     let route = text(event, &["requestContext", "routeKey"]).or_else(|| text(event, &["resource"]));
-    let path = http_path(raw, &arn, rest, route);
+    let path = http_path(raw, &arn, rest, route, base_paths);
     Some(Call {
         kind: Kind::HttpV1,
         resource,
         method,
+        is_in_arn: is_in_arn(rest, &[&path, raw]),
         path: all_clean(path, [text(event, &["requestContext", "path"]), None]),
         arn,
         credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
@@ -231,18 +258,19 @@ fn http_v1(event: &Value) -> Option<Call<'_>> {
     })
 }
 
-fn http_v2(event: &Value) -> Option<Call<'_>> {
+fn http_v2<'e>(event: &'e Value, base_paths: &[String]) -> Option<Call<'e>> {
     let resource = text(event, &["routeArn"])?;
     let (arn, rest) = MethodArn::parse(resource)?;
     let method = text(event, &["requestContext", "http", "method"])?;
     let raw =
         text(event, &["requestContext", "http", "path"]).or_else(|| text(event, &["rawPath"]))?;
     let route = text(event, &["routeKey"]).or_else(|| text(event, &["requestContext", "routeKey"]));
-    let path = http_path(raw, &arn, rest, route);
+    let path = http_path(raw, &arn, rest, route, base_paths);
     Some(Call {
         kind: Kind::HttpV2,
         resource,
         method,
+        is_in_arn: is_in_arn(rest, &[&path, raw]),
         path: all_clean(path, [text(event, &["rawPath"]), None]),
         arn,
         credentials: presented::in_request(event, method, &HTTP_PATH, &CERTIFICATE_V2),
@@ -281,33 +309,36 @@ fn method_arn(event: &Value) -> Option<(MethodArn, &str, &str, String)> {
     named.then(|| (arn, resource, method, format!("/{path}")))
 }
 
-/// The path of an HTTP API's request without the stage; an empty path, which is always refused, when that's unclear.
-fn http_path(raw: &str, arn: &MethodArn, arn_rest: &str, route: Option<&str>) -> String {
-    let inside = match raw
-        .strip_prefix('/')
-        .and_then(|rest| rest.strip_prefix(arn.stage.as_str()))
-    {
-        _ if arn.stage == "$default" => return raw.to_owned(),
-        Some("") => "/",
-        Some(rest) if rest.starts_with('/') => rest,
-        None | Some(_) => return raw.to_owned(),
+/// The path of an HTTP API's request; an empty path, which is always refused, when it's unclear where it begins.
+fn http_path(
+    raw: &str,
+    arn: &MethodArn,
+    arn_rest: &str,
+    route: Option<&str>,
+    base_paths: &[String],
+) -> String {
+    let known = Known {
+        stage: Some(arn.stage.as_str()).filter(|stage| *stage != "$default"),
+        base_paths,
+        in_arn: path_in(arn_rest),
+        route: route.and_then(|route| Some(route.split_once(' ')?.1)),
     };
-    let in_arn = arn_rest.split_once('/').map(|(_, path)| format!("/{path}"));
-    let agrees = |path: &str| in_arn.as_deref() == Some(path);
-    let routed = |path: &str| {
-        let template = route.and_then(|route| PathTemplate::parse(route.split_once(' ')?.1).ok());
-        template.is_none_or(|template| {
-            let segments: Vec<&str> = path.split('/').skip(1).filter(|_| path != "/").collect();
-            template.matches(&segments)
-        })
-    };
-    let chosen = match (agrees(inside), agrees(raw)) {
-        (true, _) => Some(inside).filter(|path| routed(path)),
-        (_, true) => Some(raw).filter(|path| routed(path)),
-        _ => Some(if routed(inside) { inside } else { raw })
-            .filter(|_| routed(inside) != routed(raw)),
-    };
-    chosen.unwrap_or_default().to_owned()
+    inside(raw, &known).unwrap_or_default().to_owned()
+}
+
+/// The path in what follows the stage in an ARN: `GET/orders/1`.
+fn path_in(arn_rest: &str) -> Option<&str> {
+    arn_rest.find('/').and_then(|at| arn_rest.get(at..))
+}
+
+fn is_in_arn(arn_rest: &str, paths: &[&str]) -> bool {
+    let named = path_in(arn_rest);
+    named.is_some_and(|named| paths.iter().any(|path| is_same(named, path)))
+}
+
+/// Whether a resource says how many segments its paths have.
+fn has_length(resource: &str) -> bool {
+    PathTemplate::parse(resource).is_ok_and(|template| template.length().is_some())
 }
 
 /// The path, unless another form of it that the event carries is one that is refused.

@@ -42,6 +42,7 @@ pub(super) fn connect<'e>(event: &'e Value, place: &TokenPlace) -> Option<Call<'
         resource,
         method: METHOD,
         path: CONNECT.to_owned(),
+        is_in_arn: true,
         credentials: credentials(event, place),
         source_ip: address(event, &["requestContext", "identity", "sourceIp"]),
         request_id: context("requestId"),

@@ -1,5 +1,8 @@
 //! The events that API Gateway builds from a request.
+//!
+//! REST APIs tell the path as it came; HTTP APIs tell it decoded, and only their ARN as it came.
 
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
 /// A request as it arrived, with the API that it's for.
@@ -92,10 +95,11 @@ impl Request<'_> {
 
     /// The path as an HTTP API tells it.
     fn staged_path(&self) -> String {
+        let path = percent_decode_str(self.path).decode_utf8_lossy();
         if self.stage == "$default" {
-            self.path.to_owned()
+            path.into_owned()
         } else {
-            format!("/{}{}", self.stage, self.path)
+            format!("/{}{path}", self.stage)
         }
     }
 

@@ -3,7 +3,7 @@
 //! A front door builds the event, asks the authorizer, keeps the answer for its time to live under the identity
 //! sources, and evaluates the policy anew for every request, as API Gateway does. It's strict where AWS is: an answer
 //! of a wrong shape is a 500, and a request without an identity source is a 401 that costs no call. It has one route,
-//! which takes every method and path.
+//! which takes every method and path, and one without an authorizer for each public rule of a policy file.
 
 mod events;
 mod identity;
@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value, json};
 
 use crate::iam::Outcome;
+use crate::policy::{self, Policy};
 use crate::trace::TraceParent;
 use events::Request;
 
@@ -128,6 +129,7 @@ pub struct FrontDoor {
     stage: String,
     ttl_s: i64,
     sources: Vec<IdentitySource>,
+    policy: Option<Policy>,
     cached: Mutex<HashMap<Vec<String>, Cached>>,
     requests: AtomicU64,
 }
@@ -162,6 +164,7 @@ impl FrontDoor {
             stage,
             ttl_s,
             sources: vec![IdentitySource::authorization()],
+            policy: None,
             cached: Mutex::default(),
             requests: AtomicU64::new(0),
         }
@@ -174,6 +177,27 @@ impl FrontDoor {
         self
     }
 
+    /// With routes that have no authorizer: those that a rule of this policy makes public, under its base paths too.
+    #[must_use]
+    pub fn open_by(mut self, policy: Policy) -> Self {
+        self.policy = Some(policy);
+        self
+    }
+
+    /// Whether a request's route has no authorizer.
+    fn is_open(&self, incoming: &Incoming<'_>, now: i64) -> bool {
+        let open = |policy: &Policy| {
+            let path = policy.path_inside(incoming.path);
+            let request = policy::Request::new(incoming.method, path).at(now);
+            let request = policy::Request {
+                source_ip: incoming.source_ip.parse().ok(),
+                ..request.on(&self.stage)
+            };
+            policy.judge_public(&request).is_some()
+        };
+        self.policy.as_ref().is_some_and(open)
+    }
+
     /// The kind of API.
     pub fn kind(&self) -> FrontDoorKind {
         self.kind
@@ -181,6 +205,9 @@ impl FrontDoor {
 
     /// Decides on one request; `now` in Unix seconds.
     pub async fn rule(&self, incoming: &Incoming<'_>, now: i64) -> Ruling {
+        if self.is_open(incoming, now) {
+            return Ruling::of(RulingVerdict::Forward(Map::new()));
+        }
         let number = || self.requests.fetch_add(1, Ordering::Relaxed);
         let id = incoming.request_id.map_or_else(
             || Cow::Owned(format!("front-door-{}", number())),
@@ -211,7 +238,7 @@ impl FrontDoor {
         if let Some(kept) = self.recall(&identity, now) {
             return Ruling {
                 cached: true,
-                ..self.evaluate(&kept, &arn)
+                ..self.evaluate(&kept, &arn, now)
             };
         }
         let asked = self
@@ -224,7 +251,7 @@ impl FrontDoor {
                     until: now.saturating_add(self.ttl_s),
                     arn: arn.clone(),
                 };
-                let ruling = self.evaluate(&fresh, &arn);
+                let ruling = self.evaluate(&fresh, &arn, now);
                 if !matches!(ruling.verdict, RulingVerdict::Misconfigured(_)) {
                     self.keep(identity, fresh, now);
                 }
@@ -288,10 +315,10 @@ impl FrontDoor {
         cached.insert(identity, entry);
     }
 
-    fn evaluate(&self, cached: &Cached, arn: &str) -> Ruling {
+    fn evaluate(&self, cached: &Cached, arn: &str, now: i64) -> Ruling {
         let context = cached.answer.get("context").and_then(Value::as_object);
         let context = context.cloned().unwrap_or_default();
-        let outcome = match verdict::of_answer(self.kind, &cached.answer, arn) {
+        let outcome = match verdict::of_answer(self.kind, &cached.answer, arn, now) {
             Ok(outcome) => outcome,
             Err(why) => return Ruling::of(RulingVerdict::Misconfigured(why)),
         };

@@ -14,6 +14,7 @@ pub(super) fn of_answer(
     kind: FrontDoorKind,
     answer: &Value,
     resource: &str,
+    now: i64,
 ) -> Result<Outcome, &'static str> {
     if answer.to_string().len() > MAX_ANSWER {
         return Err("the answer is larger than 8 KB");
@@ -46,7 +47,7 @@ pub(super) fn of_answer(
     let document = answer
         .get("policyDocument")
         .ok_or("policyDocument is missing")?;
-    iam::evaluate(document, resource)
+    iam::evaluate_at(document, resource, now)
         .map_err(|_| "policyDocument is not one that is understood here")
 }
 
@@ -66,9 +67,9 @@ mod tests {
         let sound =
             json!({"principalId": "p", "policyDocument": document, "context": {"a": "b", "c": 1}});
         let kind = FrontDoorKind::RestToken;
-        assert_eq!(of_answer(kind, &sound, arn), Ok(Outcome::Allow));
+        assert_eq!(of_answer(kind, &sound, arn, 0), Ok(Outcome::Allow));
         assert_eq!(
-            of_answer(kind, &sound, "arn:other"),
+            of_answer(kind, &sound, "arn:other", 0),
             Ok(Outcome::ImplicitDeny)
         );
         let changes = [
@@ -84,21 +85,22 @@ mod tests {
         for (name, value) in changes {
             let mut answer = sound.clone();
             *answer.get_mut(name).unwrap() = value;
-            assert!(of_answer(kind, &answer, arn).is_err(), "{name}");
+            assert!(of_answer(kind, &answer, arn, 0).is_err(), "{name}");
         }
         let nested =
             json!({"principalId": "p", "policyDocument": document, "context": {"a": ["nested"]}});
         assert_eq!(
-            of_answer(FrontDoorKind::HttpV2Iam, &nested, arn),
+            of_answer(FrontDoorKind::HttpV2Iam, &nested, arn, 0),
             Ok(Outcome::Allow)
         );
-        assert!(of_answer(FrontDoorKind::HttpV1, &nested, arn).is_err());
-        assert!(of_answer(FrontDoorKind::HttpV2Simple, &sound, arn).is_err());
+        assert!(of_answer(FrontDoorKind::HttpV1, &nested, arn, 0).is_err());
+        assert!(of_answer(FrontDoorKind::HttpV2Simple, &sound, arn, 0).is_err());
         assert!(
             of_answer(
                 FrontDoorKind::HttpV2Iam,
                 &json!({"isAuthorized": true}),
-                arn
+                arn,
+                0
             )
             .is_err()
         );

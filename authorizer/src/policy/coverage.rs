@@ -34,7 +34,7 @@ impl Policy {
 
     fn coverage_of(&self, method: Method) -> Vec<CoverageNote> {
         let routes = &self.routes;
-        let Some(MethodRoutes { allow, deny }) = routes.of_method(method) else {
+        let Some(MethodRoutes { allow, deny, .. }) = routes.of_method(method) else {
             return Vec::new();
         };
         let mut notes = Vec::new();

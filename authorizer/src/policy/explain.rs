@@ -98,7 +98,11 @@ pub fn explain(
 ) -> Explanation {
     let decision = match token {
         Ok(token) => policy.judge_target(token, target, request),
-        Err(refused) => Decision::refused_before_judging(*refused),
+        Err(refused) => {
+            let public = policy.judge_public(request);
+            let public = public.filter(|_| target == Target::Route);
+            public.unwrap_or_else(|| Decision::refused_before_judging(*refused))
+        }
     };
     Explanation::of(Asked::of(target, request), decision)
 }

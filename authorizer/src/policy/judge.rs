@@ -61,6 +61,21 @@ impl Decision {
         }
     }
 
+    /// A denial because these don't fit into what the API is told.
+    pub(crate) fn overflowing(left_out: &[String]) -> Self {
+        let words = format!(
+            "The token is valid, but what is to be passed on to the API doesn't fit: {} (over 1024 bytes, or with line breaks).",
+            left_out.join(", ")
+        );
+        Self::deny(Reason::ContextOverflow, words)
+    }
+
+    /// Of an event that isn't recognised, with what about it is wrong.
+    pub(crate) fn unrecognised(wrong: Option<String>) -> Self {
+        let reason = Reason::EventUnrecognised;
+        Self::deny(reason, wrong.unwrap_or_else(|| reason.explain().to_owned()))
+    }
+
     fn deny(reason: Reason, words: String) -> Self {
         Self {
             verdict: Verdict::Deny,
@@ -74,6 +89,13 @@ impl Decision {
 }
 
 impl Policy {
+    /// The first second in which the token is no longer accepted, in Unix time.
+    pub(crate) fn end_of(&self, token: &AccessToken) -> i64 {
+        let issuer = self.issuers.iter().find(|own| own.url == token.issuer);
+        let leeway_s = issuer.map_or(0, |issuer| issuer.leeway_s);
+        token.expires_at.saturating_add(leeway_s)
+    }
+
     /// The path of the rule that decided, or of the one that lacks least: what was called, without what a caller wrote.
     pub(crate) fn path_of(&self, decision: &Decision) -> Option<&str> {
         let nearest = decision.missing.first().map(|missing| &missing.rule);
@@ -84,7 +106,34 @@ impl Policy {
 
     /// Judges one call.
     pub fn judge(&self, token: &AccessToken, request: &Request<'_>) -> Decision {
-        let segments = match path::segments(request.path) {
+        let read = match path::decoded(request.path) {
+            Ok(read) => read,
+            Err(reason) => return Decision::refused_before_judging(reason),
+        };
+        let decision = self.judge_path(&read, token, request);
+        // An escape in a path that was decoded before may be meant as it stands. Then both readings must say the same.
+        let unclear = request.decoded && read != request.path;
+        if unclear
+            && decision.is_allow()
+            && self.judge_path(request.path, token, request) != decision
+        {
+            return Decision::refused_before_judging(Reason::PathRefused);
+        }
+        decision
+    }
+
+    /// Judges a call without a token: `None` unless a public rule allows it. Denials count as for a token without claims.
+    pub fn judge_public(&self, request: &Request<'_>) -> Option<Decision> {
+        let asked = self.routes.has_public(Method::parse(request.method)?);
+        let decision = asked.then(|| self.judge(&AccessToken::of_nobody(), request))?;
+        let id = decision.rule.as_ref().filter(|_| decision.is_allow())?;
+        let by = self.rules.iter().find(|rule| rule.id == *id)?;
+        (by.effect == Effect::Public).then_some(decision)
+    }
+
+    /// Judges a call by a path without escapes.
+    fn judge_path(&self, path: &str, token: &AccessToken, request: &Request<'_>) -> Decision {
+        let segments = match path::segments(path) {
             Ok(segments) => segments,
             Err(Reason::NoRule) => return no_rule(Method::parse(request.method), &[]),
             Err(_) => {
@@ -157,7 +206,14 @@ fn allowed(method: Method, rule: &Rule) -> Decision {
         reason: None,
         missing: Vec::new(),
         cause: None,
-        words: format!("The rule \"{}\" allows {}.", rule.id, covered(method, rule)),
+        words: match rule.effect {
+            Effect::Public => format!(
+                "The rule \"{}\" is public: {} asks for no token.",
+                rule.id,
+                covered(method, rule)
+            ),
+            _ => format!("The rule \"{}\" allows {}.", rule.id, covered(method, rule)),
+        },
     }
 }
 

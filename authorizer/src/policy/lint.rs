@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use super::path::under;
 use super::satisfy::Standing;
 use super::{Effect, Method, Needs, PathTemplate, Policy, Rule};
 
@@ -15,8 +16,8 @@ const BASE: &str = "arn:aws-us-gov:execute-api:us-gov-west-1:123456789012:abcdef
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What kind of thing: `unreachable`, `redundant`, `path_by_path`, `by_call`, `too_large`, `ungranted_scope`,
-    /// `uncovered_operation` or `no_operation`.
+    /// What kind of thing: `unreachable`, `redundant`, `public`, `under_base_path`, `path_by_path`, `by_call`, `too_large`,
+    /// `ungranted_scope`, `uncovered_operation` or `no_operation`.
     pub code: &'static str,
     /// The rule that it is about, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +34,12 @@ impl Policy {
         let mut findings: Vec<Finding> = Vec::new();
         findings.extend(self.rules.iter().filter_map(|rule| self.unreachable(rule)));
         findings.extend((0..self.rules.len()).filter_map(|at| self.redundant(at)));
+        findings.extend(self.rules.iter().filter_map(|rule| self.public(rule)));
+        findings.extend(
+            self.rules
+                .iter()
+                .filter_map(|rule| self.under_base_path(rule)),
+        );
         findings.extend(self.rules.iter().filter_map(by_call));
         findings.extend(self.path_by_path());
         findings.extend(self.too_large());
@@ -66,7 +73,7 @@ impl Policy {
     pub fn lint_operations(&self, operations: &[(Method, PathTemplate)]) -> Vec<Finding> {
         let uncovered = operations.iter().filter(|(method, path)| {
             !self.rules.iter().any(|rule| {
-                rule.effect == Effect::Allow
+                rule.effect.is_allow()
                     && rule.methods.contains(*method)
                     && rule.template.overlaps(path)
             })
@@ -137,6 +144,58 @@ impl Policy {
                 rule.id, wider.id
             ),
             remedy: "remove it, or make it ask for something else".to_owned(),
+        })
+    }
+
+    /// A public rule, which API Gateway knows nothing of, with the rules that ask for a token on part of its routes.
+    fn public(&self, rule: &Rule) -> Option<Finding> {
+        if rule.effect != Effect::Public {
+            return None;
+        }
+        let above = self.rules.iter().filter(|other| {
+            other.effect == Effect::Allow
+                && other.template.specificity() < rule.template.specificity()
+                && other.template.overlaps(&rule.template)
+                && rule
+                    .methods
+                    .iter()
+                    .any(|method| other.methods.contains(method))
+        });
+        let above: Vec<String> = above.map(|other| format!("\"{}\"", other.id)).collect();
+        let but = if above.is_empty() {
+            String::new()
+        } else {
+            format!(", but where {} is more specific", above.join(" or "))
+        };
+        Some(Finding {
+            code: "public",
+            rule: Some(rule.id.clone()),
+            words: format!(
+                "the rule \"{}\" is public: proxies, the tower layer and the dev gateway ask for no token on {}{but}",
+                rule.id, rule.template
+            ),
+            remedy: "on API Gateway attach no authorizer to these routes: with one, it answers 401 to a call without a token \
+                     before the policy is asked"
+                .to_owned(),
+        })
+    }
+
+    /// A rule for a path that base paths are taken off before it's judged.
+    fn under_base_path(&self, rule: &Rule) -> Option<Finding> {
+        let base = self
+            .base_paths
+            .iter()
+            .find(|base| rule.is_http() && under(rule.template.as_str(), base).is_some())?;
+        Some(Finding {
+            code: "under_base_path",
+            rule: Some(rule.id.clone()),
+            words: format!(
+                "the rule \"{}\" covers {}, and the base path {base} is taken off before a path is judged",
+                rule.id, rule.template
+            ),
+            remedy: format!(
+                "write its path without {base}, or remove {base} from [api] base_paths"
+            ),
         })
     }
 

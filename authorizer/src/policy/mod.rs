@@ -29,7 +29,8 @@
 //!
 //! # How a call is judged
 //!
-//! 1. A path that could be read in more than one way is refused (`path_refused`). A trailing slash is another path.
+//! 1. A path is judged by its segments, decoded once: `%40` is `@`. One that two readers could take for two paths is
+//!    refused (`path_refused`). A trailing slash is another path.
 //! 2. A rule is *satisfied* when the token has all its `scopes`, one of its `any_scope`, one of its `groups`, is one of
 //!    its `clients` and one of its `subjects`, as far as the rule has them, and its condition `when` holds. A rule with
 //!    none of these is satisfied by every valid token. A condition that can't be evaluated never allows: an allow rule
@@ -38,7 +39,8 @@
 //! 4. Of the allow rules for the method, the most specific matching path template decides, as API Gateway routes:
 //!    segment by segment, literal before parameter before greedy. If any rule with that template and method is
 //!    satisfied the call is allowed, else it's denied (`insufficient_scope`, `not_permitted`, `condition_not_met` or
-//!    `condition_failed`, whichever lacks least), whatever a wider template would say.
+//!    `condition_failed`, whichever lacks least), whatever a wider template would say. A public rule
+//!    (`effect = "public"`) is satisfied without a token, too.
 //! 5. What no rule covers is denied (`no_rule`).
 //!
 //! [`Policy::judge`] does that for one request, [`Policy::rights`] for all requests at once. This module knows no
@@ -80,7 +82,7 @@ pub use judge::{Decision, Verdict};
 pub use lint::Finding;
 pub use method::{Method, Methods};
 pub use path::MAX_PATH;
-pub(crate) use path::is_refused;
+pub(crate) use path::{is_refused, is_same, segments_of, under};
 pub use request::Request;
 pub use rights::{Coverage, MAX_RESOURCE, Rights};
 pub use satisfy::Missing;
@@ -108,6 +110,16 @@ pub enum RestFailure {
     Deny,
 }
 
+/// How a gateway is told when the token of an answer that it keeps ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expiry {
+    /// Not at all: a kept answer may outlive its token.
+    #[default]
+    Untold,
+    /// By a condition on `aws:CurrentTime` in the IAM policy.
+    Condition,
+}
+
 /// The `[response]` table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Response {
@@ -115,6 +127,25 @@ pub struct Response {
     pub http_v2: HttpV2Answer,
     /// For REST APIs.
     pub rest_failure: RestFailure,
+    /// For IAM policies of either kind.
+    pub expiry: Expiry,
+}
+
+/// What becomes of a call whose context can't be passed on whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOverflow {
+    /// The value is left out, and the decision log names it.
+    #[default]
+    Drop,
+    /// The call is denied.
+    Error,
+}
+
+/// The `[context]` table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct PassedOn {
+    claims: Vec<String>,
+    on_overflow: OnOverflow,
 }
 
 /// Where the `$connect` of a WebSocket API has its token; anywhere else it's refused.
@@ -137,6 +168,15 @@ pub enum Effect {
     Allow,
     /// Denies whatever else allows.
     Deny,
+    /// Allows without a token, if its template is the most specific that matches.
+    Public,
+}
+
+impl Effect {
+    /// Whether it allows, to whomever.
+    pub fn is_allow(self) -> bool {
+        self != Self::Deny
+    }
 }
 
 /// One `[[rule]]` of the file.
@@ -228,7 +268,8 @@ pub struct Policy {
     web_socket: TokenPlace,
     rules: Vec<Rule>,
     data: Data,
-    passed_on: Vec<String>,
+    passed_on: PassedOn,
+    base_paths: Vec<String>,
     routes: routes::Routes,
     digest: String,
 }
@@ -246,6 +287,7 @@ impl Policy {
             rules,
             data,
             passed_on,
+            base_paths,
         } = file::read(toml)?;
         let routes = routes::Routes::compile(&rules);
         Ok(Self {
@@ -255,6 +297,7 @@ impl Policy {
             rules,
             data,
             passed_on,
+            base_paths,
             routes,
             digest: short_digest(toml),
         })
@@ -287,7 +330,23 @@ impl Policy {
 
     /// The claims that are passed on to the API: `[context] claims`.
     pub fn passed_on(&self) -> &[String] {
-        &self.passed_on
+        &self.passed_on.claims
+    }
+
+    /// What becomes of a call whose context can't be passed on whole: `[context] on_overflow`.
+    pub fn on_overflow(&self) -> OnOverflow {
+        self.passed_on.on_overflow
+    }
+
+    /// What may stand in front of every path: `[api] base_paths`.
+    pub fn base_paths(&self) -> &[String] {
+        &self.base_paths
+    }
+
+    /// The path inside the API: without the longest base path that stands in front of it.
+    pub fn path_inside<'p>(&self, path: &'p str) -> &'p str {
+        let inside = self.base_paths.iter().filter_map(|base| under(path, base));
+        inside.min_by_key(|path| path.len()).unwrap_or(path)
     }
 
     /// Every scope that any rule names.

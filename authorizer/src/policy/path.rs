@@ -1,4 +1,11 @@
-//! Request paths: only forms that every reader between the gateway and the API reads alike.
+//! Request paths: judged by their segments, each decoded once.
+//!
+//! `%40` and `@` are the same path, and so are `%C3%A9` and `é`. Refused is what two readers between the gateway and the
+//! API could take for two paths: escapes of `/`, `\` and control characters, dot segments and empty ones, parameters
+//! after `;`, escapes that decode to escapes, and what isn't UTF-8.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use crate::reason::Reason;
 
@@ -7,26 +14,37 @@ pub const MAX_PATH: usize = 2048;
 /// Most segments of a request path.
 const MAX_SEGMENTS: usize = 64;
 
-/// Shapes that [`segments`] refuses, as IAM patterns on the part after the API's id: a cached answer with wildcards
-/// must refuse them too. `*` and `?` themselves, and escapes that are not two hex digits, can't be expressed in IAM.
+/// Shapes that [`decoded`] and [`segments`] refuse, as IAM patterns on the part after the API's id: a cached answer with
+/// wildcards must refuse them too. Escapes that are not two hex digits, or not UTF-8, can't all be expressed in IAM.
 pub(super) const REFUSED_SHAPES: [&str; 33] = [
-    "*//*", "*/./*", "*/../*", "*/.", "*/..", "*;*", "*\\*", "*%0*", "*%1*", "*%25*", "*%2A*",
-    "*%2a*", "*%2D*", "*%2d*", "*%2E*", "*%2e*", "*%2F*", "*%2f*", "*%3*", "*%4*", "*%5*", "*%6*",
-    "*%7*", "*%C0*", "*%c0*", "*%C1*", "*%c1*", "*%E0%8*", "*%e0%8*", "*%E0%9*", "*%e0%9*",
-    "*%F0%8*", "*%f0%8*",
+    "*//*", "*/./*", "*/../*", "*/.", "*/..", "*/%2E*", "*/%2e*", "*/.%2E*", "*/.%2e*", "*;*",
+    "*%3B*", "*%3b*", "*\\*", "*%5C*", "*%5c*", "*%2F*", "*%2f*", "*%0*", "*%1*", "*%7F*", "*%7f*",
+    "*%25*", "*%C0*", "*%c0*", "*%C1*", "*%c1*", "*%C2%8*", "*%c2%8*", "*%C2%9*", "*%c2%9*",
+    "*%E0%8*", "*%E0%9*", "*%F0%8*",
 ];
 
-/// The segments of a raw request path, undecoded; `/` has none.
+/// The path as it's read, with every escape decoded once.
 ///
 /// # Errors
-/// [`Reason::PathRefused`] for anything ambiguous; [`Reason::NoRule`] for a trailing slash, which is simply another
+/// [`Reason::PathRefused`] for what could be two paths.
+pub(super) fn decoded(path: &str) -> Result<Cow<'_, str>, Reason> {
+    let plain = path.starts_with('/') && path.len() <= MAX_PATH && !path.contains(['?', '#']);
+    let text = match path.contains('%') {
+        _ if !plain => None,
+        false => Some(Cow::Borrowed(path)),
+        true => unescaped(path).map(Cow::Owned),
+    };
+    text.filter(|text| !text.contains(is_unclear))
+        .ok_or(Reason::PathRefused)
+}
+
+/// The segments of a decoded path; `/` has none.
+///
+/// # Errors
+/// [`Reason::PathRefused`] for empty and dot segments; [`Reason::NoRule`] for a trailing slash, which is simply another
 /// path than the one without.
 pub(super) fn segments(path: &str) -> Result<Vec<&str>, Reason> {
-    let rest = path
-        .strip_prefix('/')
-        .filter(|_| path.len() <= MAX_PATH)
-        .ok_or(Reason::PathRefused)?;
-    check_characters(rest)?;
+    let rest = path.strip_prefix('/').ok_or(Reason::PathRefused)?;
     if rest.is_empty() {
         return Ok(Vec::new());
     }
@@ -68,44 +86,76 @@ pub(super) fn why_refused(path: &str) -> &'static str {
 
 /// Whether the path has any form that is refused; a trailing slash is none.
 pub(crate) fn is_refused(path: &str) -> bool {
-    segments(path) == Err(Reason::PathRefused)
+    let read = decoded(path).and_then(|path| segments(&path).map(drop));
+    read == Err(Reason::PathRefused)
 }
 
-fn check_characters(rest: &str) -> Result<(), Reason> {
-    let mut decoded = Vec::new();
-    let mut bytes = rest.bytes();
+/// The decoded segments of a path, or else those that it has as it stands; a trailing slash adds none. `None` for a path
+/// that is refused.
+pub(crate) fn segments_of(path: &str) -> Option<Vec<String>> {
+    let read = decoded(path).ok()?;
+    let read = read
+        .strip_suffix('/')
+        .filter(|read| !read.is_empty())
+        .unwrap_or(&read);
+    let segments = segments(read).ok()?;
+    Some(segments.into_iter().map(str::to_owned).collect())
+}
+
+/// The path under a base path; `None` if it isn't.
+pub(crate) fn under<'r>(raw: &'r str, base: &str) -> Option<&'r str> {
+    match raw.strip_prefix(base)? {
+        "" => Some("/"),
+        rest => Some(rest).filter(|rest| rest.starts_with('/')),
+    }
+}
+
+/// Whether two texts can be spellings of one path, either of them decoded already or not yet.
+pub(crate) fn is_same(a: &str, b: &str) -> bool {
+    let read = |path| decoded(path).ok();
+    a == b
+        || read(a).is_some_and(|a| a == b || read(b).is_some_and(|b| a == b))
+        || read(b).is_some_and(|b| a == b)
+}
+
+/// The shapes of a path in which any of these characters is spelled by its escape.
+pub(super) fn spelled_with_escapes(characters: &BTreeSet<u8>) -> BTreeSet<String> {
+    let shapes = characters.iter().flat_map(|byte| match byte {
+        // Nobody escapes letters in good faith: one shape for many.
+        b'a'..=b'o' => vec!["*%6*".to_owned()],
+        byte => vec![format!("*%{byte:02X}*"), format!("*%{byte:02x}*")],
+    });
+    shapes.collect()
+}
+
+fn is_unclear(c: char) -> bool {
+    c.is_control() || matches!(c, ';' | '\\' | char::REPLACEMENT_CHARACTER)
+}
+
+fn unescaped(path: &str) -> Option<String> {
+    let mut text = Vec::with_capacity(path.len());
+    let mut bytes = path.bytes();
     while let Some(byte) = bytes.next() {
-        match byte {
-            b';' | b'\\' | b'*' | b'?' | b'#' | 0..=0x20 | 0x7f.. => {
-                return Err(Reason::PathRefused);
-            }
-            b'%' => decoded.push(escape(bytes.next(), bytes.next()).ok_or(Reason::PathRefused)?),
-            _ if decoded.is_empty() => {}
-            other => decoded.push(other),
-        }
+        let byte = match byte {
+            b'%' => escape(bytes.next(), bytes.next()).filter(|byte| *byte != b'/')?,
+            byte => byte,
+        };
+        text.push(byte);
     }
-    // Overlong and broken UTF-8 is how `.` and `/` were hidden in the past.
-    if std::str::from_utf8(&decoded).is_err() {
-        Err(Reason::PathRefused)
-    } else {
-        Ok(())
-    }
+    let text = String::from_utf8(text).ok()?;
+    let again =
+        |at: &[u8]| matches!(at, [b'%', high, low] if escape(Some(*high), Some(*low)).is_some());
+    (!text.as_bytes().windows(3).any(again)).then_some(text)
 }
 
-/// The byte behind `%xy`, when it's one that needs its escape and means nothing special.
+/// The byte behind `%xy`.
 fn escape(high: Option<u8>, low: Option<u8>) -> Option<u8> {
     let digit = |d: Option<u8>| {
         char::from(d?)
             .to_digit(16)
             .and_then(|d| u8::try_from(d).ok())
     };
-    let byte = digit(high)? << 4 | digit(low)?;
-    let plain = match byte {
-        0x25 | 0x2a | 0x2d | 0x2e | 0x2f => false,
-        0x20..=0x2f | 0x80.. => true,
-        _ => false,
-    };
-    plain.then_some(byte)
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
 #[cfg(test)]
@@ -113,18 +163,36 @@ fn escape(high: Option<u8>, low: Option<u8>) -> Option<u8> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn plain_paths_are_split_and_not_decoded() {
-        assert_eq!(segments("/").unwrap(), Vec::<&str>::new());
-        assert_eq!(
-            segments("/orders/4%202/caf%C3%A9").unwrap(),
-            ["orders", "4%202", "caf%C3%A9"]
-        );
-        assert_eq!(segments("/a:b/@c/d.e/~f/g=h&i+j,k").unwrap().len(), 5);
+    fn read(path: &str) -> Result<Vec<String>, Reason> {
+        let decoded = decoded(path)?;
+        Ok(segments(&decoded)?.into_iter().map(str::to_owned).collect())
     }
 
     #[test]
-    fn ambiguous_paths_are_refused() {
+    fn every_character_has_a_spelling_that_passes_and_both_are_one_path() {
+        assert_eq!(read("/").unwrap(), Vec::<String>::new());
+        for (spelled, plain) in [
+            ("/people/ada%40example.com", "/people/ada@example.com"),
+            ("/a%3Ab/c%3Dd/%5B1%5D/%7Ef", "/a:b/c=d/[1]/~f"),
+            ("/%7b%3c%5e%7D%3E%7c%60%22", "/{<^}>|`\""),
+            ("/pets/Chester%20Mall", "/pets/Chester Mall"),
+            ("/pets/caf%C3%A9", "/pets/café"),
+            ("/%61dm%69n", "/admin"),
+            ("/a%2Eb/c%2dd/100%25", "/a.b/c-d/100%25"),
+            ("/%2a", "/*"),
+            ("/%21%24%26%27%28%29%2B%2C", "/!$&'()+,"),
+        ] {
+            assert_eq!(read(spelled), read(plain), "{spelled}");
+            assert!(is_same(spelled, plain), "{spelled}");
+        }
+        assert_eq!(read("/a%3Fb/%23").unwrap(), ["a?b", "#"]);
+        assert!(!is_same("/people/ada", "/people/bob"));
+        // One of the two was decoded before it came.
+        assert!(is_same("/100%25", "/100%"));
+    }
+
+    #[test]
+    fn what_could_be_two_paths_is_refused() {
         for path in [
             "",
             "admin",
@@ -136,50 +204,53 @@ mod tests {
             "/..",
             "/x/..;/admin",
             "/admin;v=1",
-            "/%61dmin",
+            "/a%3Bb",
             "/a%2Fdmin",
             "/a%2fdmin",
             "/%2e%2e/admin",
+            "/.%2e/admin",
             "/%2E/admin",
             "/a%00",
+            "/a%0d%0a",
             "/a%5cb",
             "/a%5Cb",
             "/a\\b",
-            "/a%3Bb",
-            "/a%3fb",
             "/a%252Fb",
-            "/a%2Ab",
-            "/*",
+            "/a%2540",
+            "/a%25%34%30",
             "/a?b",
             "/a#b",
-            "/a b",
             "/a\tb",
             "/a\nb",
             "/a\u{7f}",
-            "/é",
+            "/a%7F",
+            "/a\u{85}",
+            "/a%C2%85",
             "/a%",
             "/a%2",
             "/a%zz",
+            "/a%+1",
             "/a%c0%ae",
             "/a%C0%AF",
             "/a%e0%80%af",
             "/a%ff",
             "/a%C3",
-            "/a%7e",
-            "/a%41",
+            "/a%C3/%A9",
+            "/a\u{fffd}",
+            "/a%EF%BF%BD",
         ] {
-            assert_eq!(segments(path), Err(Reason::PathRefused), "{path:?}");
+            assert_eq!(read(path), Err(Reason::PathRefused), "{path:?}");
         }
         assert_eq!(
-            segments(&format!("/{}", "a".repeat(MAX_PATH))),
+            read(&format!("/{}", "a".repeat(MAX_PATH))),
             Err(Reason::PathRefused)
         );
-        assert_eq!(segments(&"/a".repeat(65)), Err(Reason::PathRefused));
+        assert_eq!(read(&"/a".repeat(65)), Err(Reason::PathRefused));
     }
 
     #[test]
     fn a_trailing_slash_is_another_path() {
-        assert_eq!(segments("/admin/"), Err(Reason::NoRule));
+        assert_eq!(read("/admin/"), Err(Reason::NoRule));
         assert!(!is_refused("/admin/"));
     }
 }

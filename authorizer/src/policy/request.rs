@@ -8,8 +8,10 @@ use std::net::IpAddr;
 pub struct Request<'r> {
     /// The HTTP method.
     pub method: &'r str,
-    /// The raw path as the gateway routes it, without the stage.
+    /// The path as the gateway routes it, without the stage.
     pub path: &'r str,
+    /// Whether the path may have been decoded before it came, as HTTP APIs do: a `%` in it may then be a character.
+    pub decoded: bool,
     /// The caller's address.
     pub source_ip: Option<IpAddr>,
     /// The API's stage.
@@ -24,6 +26,7 @@ impl<'r> Request<'r> {
         Self {
             method,
             path,
+            decoded: false,
             source_ip: None,
             stage: None,
             time: None,

@@ -6,7 +6,8 @@
 //! 1. the deeper paths that the pattern matches only because `*` crosses `/`;
 //! 2. more specific templates that the token doesn't satisfy, where they overlap;
 //! 3. satisfied deny rules, where they overlap;
-//! 4. once for the whole document, the ambiguous shapes that no request path may have.
+//! 4. once for the whole document, the ambiguous shapes that no request path may have, and the escapes of characters by
+//!    which a path could be spelled that 2 or 3 deny: `/people/%6De` is `/people/me`, and IAM compares texts.
 //!
 //! Every path that the pattern wrongly matches is in one of these. A deny of kind 1, 2 or 3 overreaches in turn; where
 //! it may meet the token's rights (`/orders/{id}` and `/orders/{id}/items`, both satisfied), IAM can't say what the
@@ -18,7 +19,9 @@
 
 use serde_json::{Value, json};
 
-use super::path::REFUSED_SHAPES;
+use std::collections::BTreeSet;
+
+use super::path::{REFUSED_SHAPES, spelled_with_escapes};
 use super::satisfy::Standing;
 use super::{Effect, Method, Policy, Rule};
 use crate::iam;
@@ -45,6 +48,7 @@ pub struct Rights {
     allow: Vec<String>,
     deny: Vec<String>,
     coverage: Coverage,
+    until: Option<i64>,
 }
 
 impl Rights {
@@ -54,21 +58,24 @@ impl Rights {
             allow: Vec::new(),
             deny: vec![format!("{base}/*")],
             coverage: Coverage::Whole,
+            until: None,
         }
     }
 
-    /// Exactly one resource, allowed; or nothing, when it doesn't fit into an ARN.
-    fn only(base: &str, resource: Option<String>, rules: Vec<String>) -> Self {
-        match resource.filter(|resource| resource.len() <= MAX_RESOURCE) {
-            Some(resource) => Self {
-                allow: vec![resource],
-                deny: Vec::new(),
-                coverage: Coverage::Exact { rules },
-            },
-            None => Self {
-                coverage: Coverage::Exact { rules },
-                ..Self::none(base)
-            },
+    /// Exactly one resource, allowed in these spellings; or nothing, when no ARN can name it alone.
+    fn only(base: &str, spellings: impl IntoIterator<Item = String>, rules: Vec<String>) -> Self {
+        let mut allow: Vec<String> = spellings.into_iter().filter(|one| is_exact(one)).collect();
+        allow.dedup();
+        let deny = if allow.is_empty() {
+            Self::none(base).deny
+        } else {
+            Vec::new()
+        };
+        Self {
+            allow,
+            deny,
+            coverage: Coverage::Exact { rules },
+            until: None,
         }
     }
 
@@ -97,9 +104,25 @@ impl Rights {
         any(&self.allow) && !any(&self.deny)
     }
 
+    /// The same, allowed only before this time, in Unix seconds.
+    #[must_use]
+    pub fn until(mut self, time: i64) -> Self {
+        self.until = Some(time);
+        self
+    }
+
     /// The IAM policy document.
     pub fn document(&self) -> Value {
-        let statement = |effect: &str, resources: &[String]| json!({"Effect": effect, "Action": "execute-api:Invoke", "Resource": resources});
+        let until = self.until.and_then(iam::before);
+        let statement = |effect: &str, resources: &[String]| {
+            let mut statement =
+                json!({"Effect": effect, "Action": "execute-api:Invoke", "Resource": resources});
+            if let (Some(until), "Allow", Value::Object(members)) = (&until, effect, &mut statement)
+            {
+                members.insert("Condition".to_owned(), until.clone());
+            }
+            statement
+        };
         let effects = [("Allow", &self.allow), ("Deny", &self.deny)];
         let statements: Vec<Value> = effects
             .into_iter()
@@ -107,6 +130,15 @@ impl Rights {
             .map(|(effect, resources)| statement(effect, resources))
             .collect();
         json!({"Version": "2012-10-17", "Statement": statements})
+    }
+
+    /// The same, with this resource allowed as well: another spelling of one that is.
+    #[must_use]
+    pub(crate) fn with(mut self, resource: &str) -> Self {
+        if !self.permits(resource) && is_exact(resource) {
+            self.allow.push(resource.to_owned());
+        }
+        self
     }
 
     /// At least the document's length as JSON, in bytes.
@@ -117,7 +149,7 @@ impl Rights {
                 .map(|r| r.len() + r.matches('\\').count() + 3)
                 .sum::<usize>()
         };
-        quoted(&self.allow) + quoted(&self.deny) + 200
+        quoted(&self.allow) + quoted(&self.deny) + 300
     }
 }
 
@@ -138,7 +170,7 @@ impl Policy {
         if let Some(resource) = present
             .as_ref()
             .filter(|resource| !rights.permits(resource))
-            && resource.len() <= MAX_RESOURCE
+            && is_exact(resource)
         {
             rights.allow.push(resource.clone());
         }
@@ -177,6 +209,7 @@ impl Policy {
             allow: Vec::new(),
             deny: Vec::new(),
             coverage: Coverage::Whole,
+            until: None,
         };
         let by_call =
             |(at, standing): (usize, &Standing)| (*standing == Standing::ByCall).then_some(at);
@@ -184,6 +217,7 @@ impl Policy {
         let by_call = standing.iter().enumerate().filter_map(by_call);
         let mut inexact: Vec<usize> = by_call.filter(http).collect();
         let mut wildcards = false;
+        let mut escaped = BTreeSet::new();
         for method in Method::ALL {
             let grant = self.routes.grant(method, &granted);
             let resource = |pattern: String| format!("{base}/{method}{pattern}");
@@ -195,20 +229,18 @@ impl Policy {
                 .extend(allow.map(|template| resource(template.pattern())));
             rights.deny.extend(grant.deny.into_iter().map(resource));
             inexact.extend(grant.inexact);
+            escaped.extend(grant.escaped);
         }
         if wildcards {
-            rights.deny.extend(refused_shapes(base));
+            rights.deny.extend(refused_shapes(base, &escaped));
         }
         (rights, inexact)
     }
 
-    /// Only the present request, allowed or denied: for when nothing wider is safe.
-    pub fn rights_for_one(&self, base: &str, allowed: Option<(&str, &str)>) -> Rights {
-        Rights::only(
-            base,
-            allowed.map(|(method, path)| format!("{base}/{method}{path}")),
-            Vec::new(),
-        )
+    /// Only the present request, allowed in the spellings of its resource or, without any, denied: for when nothing wider
+    /// is safe.
+    pub fn rights_for_one(&self, base: &str, spellings: &[String]) -> Rights {
+        Rights::only(base, spellings.to_vec(), Vec::new())
     }
 
     fn ids(&self, rules: impl Iterator<Item = usize>) -> Vec<String> {
@@ -223,20 +255,27 @@ impl Policy {
     }
 }
 
+/// Whether an ARN names one resource, and fits: IAM has no escape for its wildcards.
+fn is_exact(resource: &str) -> bool {
+    resource.chars().count() <= MAX_RESOURCE && !resource.contains(['*', '?'])
+}
+
 /// What a rule gives for sure: it allows only if it always does, and denies if it ever does.
 fn is_granted(effect: Effect, standing: Standing) -> bool {
     match effect {
-        Effect::Allow => standing == Standing::Always,
+        Effect::Allow | Effect::Public => standing == Standing::Always,
         Effect::Deny => standing != Standing::Never,
     }
 }
 
-/// The shapes of `path.rs`, and a trailing slash after at least one segment.
-fn refused_shapes(base: &str) -> impl Iterator<Item = String> {
+/// The shapes of `path.rs`, with these characters as escapes, and a trailing slash after at least one segment.
+fn refused_shapes(base: &str, escaped: &BTreeSet<u8>) -> impl Iterator<Item = String> {
     let service: Vec<&str> = base.splitn(6, ':').take(3).collect();
     let anywhere = format!("{}:*:*:", service.join(":"));
-    let shapes = REFUSED_SHAPES
-        .iter()
+    let mut shapes = spelled_with_escapes(escaped);
+    shapes.extend(REFUSED_SHAPES.map(str::to_owned));
+    let shapes = shapes
+        .into_iter()
         .map(move |shape| format!("{anywhere}{shape}"));
     shapes.chain(std::iter::once(format!("{base}/*/?*/")))
 }

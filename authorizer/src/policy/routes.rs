@@ -7,6 +7,8 @@ pub(super) struct Grant<'r> {
     pub allow: Vec<&'r PathTemplate>,
     pub deny: Vec<String>,
     pub inexact: Vec<usize>,
+    /// Characters by whose escapes a path could be spelled that `deny` is meant for.
+    pub escaped: Vec<u8>,
 }
 
 /// The rules by method and template, with how the templates relate.
@@ -27,6 +29,8 @@ pub(super) struct MethodRoutes {
     pub allow: Vec<(usize, Vec<usize>)>,
     /// Deny rules with their templates.
     pub deny: Vec<(usize, usize)>,
+    /// Whether any of the rules is public.
+    public: bool,
 }
 
 impl Routes {
@@ -79,6 +83,7 @@ impl Routes {
             allow: Vec::new(),
             deny: Vec::new(),
             inexact: Vec::new(),
+            escaped: Vec::new(),
         };
         let Some(routes) = self.methods.get(method as usize) else {
             return grant;
@@ -126,13 +131,13 @@ impl Routes {
             }
             grant.allow.push(template);
             grant.deny.extend(template.deeper());
-            grant.deny.extend(
-                shadowing
-                    .iter()
-                    .chain(&denied)
-                    .filter_map(|at| self.templates.get(*at))
-                    .map(PathTemplate::pattern),
-            );
+            let above = shadowing.iter().chain(&denied);
+            for template in above.filter_map(|at| self.templates.get(*at)) {
+                grant.deny.push(template.pattern());
+                grant
+                    .escaped
+                    .extend(template.literals().flat_map(str::bytes));
+            }
         }
         grant.deny.sort_unstable();
         grant.deny.dedup();
@@ -181,6 +186,11 @@ impl Routes {
             .is_some_and(|(a, b)| a.subsumes(b))
     }
 
+    /// Whether a method has public routes.
+    pub(super) fn has_public(&self, method: Method) -> bool {
+        self.of_method(method).is_some_and(|routes| routes.public)
+    }
+
     /// What there is for a method.
     pub(super) fn of_method(&self, method: Method) -> Option<&MethodRoutes> {
         self.methods.get(method as usize)
@@ -201,9 +211,12 @@ impl MethodRoutes {
                 routes.allow.iter_mut().find(|(own, _)| own == template),
             ) {
                 (Effect::Deny, _) => routes.deny.push((*template, at)),
+                // Of the rules of one route, a public one decides.
+                (Effect::Public, Some((_, same))) => same.insert(0, at),
                 (Effect::Allow, Some((_, same))) => same.push(at),
-                (Effect::Allow, None) => routes.allow.push((*template, vec![at])),
+                (_, None) => routes.allow.push((*template, vec![at])),
             }
+            routes.public |= rule.effect == Effect::Public;
         }
         routes.allow.sort_unstable();
         routes

@@ -157,7 +157,7 @@ impl Rule {
         match (condition.evaluate(facts, &self.template), self.effect) {
             (Outcome::True, _) | (Outcome::Failed(_), Effect::Deny) => return Ok(()),
             (Outcome::False, _) => {}
-            (Outcome::Failed(why), Effect::Allow) => missing.failed = Some(why),
+            (Outcome::Failed(why), Effect::Allow | Effect::Public) => missing.failed = Some(why),
         }
         missing.condition = Some(condition.as_str().to_owned());
         Err(missing)

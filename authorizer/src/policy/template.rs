@@ -116,12 +116,20 @@ impl PathTemplate {
         self.names.iter().flatten().map(String::as_str)
     }
 
-    /// Its parameters in the segments of a path that it matches, raw; a greedy one takes the rest.
+    /// The texts of its literal segments.
+    pub(super) fn literals(&self) -> impl Iterator<Item = &str> {
+        self.segments.iter().filter_map(|segment| match segment {
+            Segment::Literal(text) => Some(text.as_str()),
+            Segment::Param | Segment::Greedy => None,
+        })
+    }
+
+    /// Its parameters in the segments of a path that it matches; a greedy one takes the rest.
     pub(super) fn capture<'s>(
         &'s self,
         path: &'s [&'s str],
     ) -> impl Iterator<Item = (&'s str, String)> {
-        let raw = |at: usize| {
+        let value = |at: usize| {
             let rest = path.get(at..).unwrap_or_default();
             match self.segments.get(at) {
                 Some(Segment::Greedy) => rest.join("/"),
@@ -131,7 +139,7 @@ impl PathTemplate {
         self.names
             .iter()
             .enumerate()
-            .filter_map(move |(at, name)| Some((name.as_deref()?, raw(at))))
+            .filter_map(move |(at, name)| Some((name.as_deref()?, value(at))))
     }
 
     /// The template as written.
@@ -142,6 +150,11 @@ impl PathTemplate {
     /// Its segments; parameter names don't matter for what it matches.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
+    }
+
+    /// How many segments a path has that it matches; `None` if that's open.
+    pub(crate) fn length(&self) -> Option<usize> {
+        (!self.is_greedy()).then_some(self.segments.len())
     }
 
     /// Whether the segments of a request path match.

@@ -91,6 +91,27 @@ pub struct AccessToken {
     pub claims: Map<String, Value>,
 }
 
+impl AccessToken {
+    /// What there is of a caller without a token: no claim at all.
+    pub(crate) fn of_nobody() -> Self {
+        Self {
+            issuer: String::new(),
+            subject: String::new(),
+            audiences: Vec::new(),
+            client_id: String::new(),
+            scope: Scopes::default(),
+            expires_at: 0,
+            issued_at: 0,
+            not_before: None,
+            jti: String::new(),
+            confirmation: None,
+            kid: String::new(),
+            alg: None,
+            claims: Map::new(),
+        }
+    }
+}
+
 /// Verifies a bearer token with the keys of its issuer. `now` is in Unix seconds.
 ///
 /// # Errors

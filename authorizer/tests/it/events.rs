@@ -198,6 +198,65 @@ fn the_stage_in_front_of_an_http_path_is_taken_off_only_when_it_is_the_stage() {
     );
 }
 
+/// What is wrong with an event is said of the part that is wrong.
+#[test]
+fn an_unrecognised_event_is_told_what_about_it_is_wrong() {
+    let [token, _, _, v2] = events::all(&bearer(), "GET", "/orders/1");
+    let change = |event: &Value, name: &str, value: Value| {
+        let mut event = event.clone();
+        event[name] = value;
+        event
+    };
+    let arn = |text: &str| change(&token, "methodArn", json!(text));
+    let said = |event: &Value| {
+        let authorizer = authorizer(policy(), &[shared()]);
+        block_on(authorizer.explain(event, NOW)).explanation.words
+    };
+    for (event, part) in [
+        (json!({}), "no JSON object with members"),
+        (json!({"a": 1}), "no `type`"),
+        (
+            change(&token, "type", json!("token")),
+            "\"token\", neither TOKEN nor REQUEST",
+        ),
+        (
+            change(&v2, "version", json!("3.0")),
+            "payload version is \"3.0\"",
+        ),
+        (change(&v2, "routeArn", json!(null)), "no `routeArn`"),
+        (
+            arn("arn:aws:execute-api:us-east-1:random-account-id:random-api-id/dev/GET/orders/1"),
+            "the account \"random-account-id\" is not twelve digits; set one in the emulator",
+        ),
+        (
+            arn("arn:aws:lambda:us-east-1:123456789012:x/dev/GET/"),
+            "not one of execute-api",
+        ),
+        (
+            arn("arn:aws:execute-api:*:123456789012:x/dev/GET/"),
+            "the region \"*\" is none",
+        ),
+        (
+            arn("arn:aws:execute-api:eu-west-1:123456789012:/dev/GET/"),
+            "the API \"\" is none",
+        ),
+        (
+            arn("arn:aws:execute-api:eu-west-1:123456789012:x/dev"),
+            "no stage and method",
+        ),
+        (
+            arn("arn:aws:execute-api:eu-west-1:123456789012:x/dev/GET"),
+            "no method with a path",
+        ),
+        (arn("x"), "fewer than six parts"),
+    ] {
+        let words = said(&event);
+        assert!(words.contains(part), "{words}");
+    }
+    let long = said(&change(&token, "type", json!("x".repeat(500))));
+    assert!(long.len() < 200, "{long}");
+}
+
 #[test]
 fn a_path_that_any_part_of_the_event_shows_to_be_unclean_is_refused() {
     let mut request = events::rest_request(&bearer(), "GET", "/orders/1");

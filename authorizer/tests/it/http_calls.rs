@@ -9,7 +9,8 @@ use crate::support::{NOW, block_on, claims, policy, policy_of, verifier};
 
 fn judged(call: &HttpCall<'_>) -> Result<Admission, Refusal> {
     let authorizer = Authorizer::new(policy(), verifier(&[shared()]));
-    block_on(authorizer.admit(call, NOW))
+    let admitted = block_on(authorizer.admit(call, NOW))?;
+    Ok(admitted.caller().expect("no rule here is public").clone())
 }
 
 fn call<'r>(authorization: &'r str, method: &'r str, path: &'r str) -> HttpCall<'r> {

@@ -233,3 +233,82 @@ async fn a_fault_is_a_503_and_never_lets_a_call_pass() {
     );
     assert_eq!(headers["retry-after"], "1");
 }
+
+fn open_layer() -> AuthorizerLayer {
+    let rules = "[[rule]]\nid = \"open\"\nmethods = [\"GET\"]\npath = \"/open/{what}\"\neffect = \"public\"\n\
+                 [[rule]]\nid = \"me\"\nmethods = [\"GET\"]\npath = \"/me\"\n";
+    AuthorizerLayer::new(authorizer(policy_of(rules), &[shared()])).with_clock(|| NOW)
+}
+
+#[tokio::test]
+async fn a_public_route_reaches_its_handler_as_nobodys_call() {
+    let whose = |caller: Option<Authorized>| async move {
+        axum::Json(json!(
+            caller.map(|Authorized(admission)| admission.token.subject.clone())
+        ))
+    };
+    let strict = |Authorized(_): Authorized| async { "somebody" };
+    let service = || {
+        Router::new()
+            .route("/open/whose", get(whose))
+            .route("/open/strict", get(strict))
+            .route("/me", get(whose))
+            .layer(open_layer())
+            // Somebody whom an outer layer let in is nobody here.
+            .layer(layer_that_says_root())
+    };
+    let good = bearer(&claims("orders:read"));
+    for token in ["Bearer x.y.z", &good] {
+        let headers = [("authorization", token)];
+        let (status, _, body) = call(service(), "GET", "/open/whose", &headers).await;
+        assert_eq!((status.as_u16(), body), (200, Value::Null));
+    }
+    let (status, _, body) = call(service(), "GET", "/open/strict", &[]).await;
+    assert_eq!(
+        (status.as_u16(), &body["reason"]),
+        (401, &json!("token_missing"))
+    );
+    assert_eq!(call(service(), "GET", "/me", &[]).await.0, 401);
+    assert_eq!(call(service(), "POST", "/open/whose", &[]).await.0, 401);
+    let (status, _, body) = call(service(), "GET", "/me", &[("authorization", &good)]).await;
+    assert_eq!((status.as_u16(), body), (200, json!("user-1")));
+}
+
+/// An extension as a layer further out would leave it.
+fn layer_that_says_root() -> axum::Extension<Authorized> {
+    let claims = claims("admin");
+    let policy = policy();
+    let token = gatewright_authorizer::token::claims_of(
+        claims.as_object().unwrap().clone(),
+        &policy.issuers()[0].token_rules(),
+        NOW,
+    );
+    axum::Extension(Authorized(gatewright_authorizer::Admission {
+        token: Arc::new(token.unwrap()),
+        rule: None,
+    }))
+}
+
+#[tokio::test]
+async fn headers_that_could_tell_the_service_another_call_are_taken_off() {
+    let told = |headers: HeaderMap| async move {
+        let names: Vec<String> = headers.keys().map(ToString::to_string).collect();
+        axum::Json(json!(names))
+    };
+    let service = Router::new().route("/me", get(told)).layer(open_layer());
+    let bearer = bearer(&claims("orders:read"));
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("x-http-method-override", "DELETE"),
+        ("x_http_method_override", "DELETE"),
+        ("x-http-method", "DELETE"),
+        ("x-method-override", "DELETE"),
+        ("x-original-url", "/admin"),
+        ("x-rewrite-url", "/admin"),
+        ("x-forwarded-uri", "/admin"),
+        ("x-forwarded-for", "203.0.113.9"),
+    ];
+    let (status, _, names) = call(service, "GET", "/me", &headers).await;
+    assert_eq!(status, 200);
+    assert_eq!(names, json!(["authorization", "x-forwarded-for"]));
+}

@@ -22,11 +22,14 @@ mod bound_calls;
 mod cached_policies;
 mod causes;
 mod conditions;
+mod context_overflow;
 mod credentials;
+mod custom_domains;
 #[cfg(feature = "lambda")]
 mod decision_log;
 mod dpop;
 mod events;
+mod expiry;
 mod explained;
 #[cfg(feature = "fetch")]
 mod fetching;
@@ -48,6 +51,7 @@ mod metrics;
 mod paths;
 mod policy_file;
 mod policy_properties;
+mod public_rules;
 mod readme;
 mod trace;
 mod vectors;

@@ -49,6 +49,7 @@ fn line_of(
     cold: bool,
 ) -> Map<String, Value> {
     let decided = Decided {
+        left_out: 0,
         decision,
         reason,
         took_us: Some(1500),
@@ -93,6 +94,28 @@ fn whatever_is_decided_is_one_line_by_the_specification() {
             }
         }
     }
+}
+
+#[test]
+fn what_the_api_is_not_told_is_counted_when_it_happens() {
+    let decided = |left_out| Decided {
+        left_out,
+        decision: "allow",
+        reason: None,
+        took_us: None,
+        cold: false,
+    };
+    let source = emf::Source {
+        service: "authorizer",
+        function: None,
+    };
+    let root = |left_out| read(&emf::of_decision(source, &decided(left_out), NOW * 1000));
+    assert_eq!(
+        root(2)["ContextLeftOut"],
+        1,
+        "calls are counted, not claims"
+    );
+    assert!(!root(0).contains_key("ContextLeftOut"));
 }
 
 #[test]

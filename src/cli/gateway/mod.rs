@@ -147,9 +147,18 @@ pub fn run(args: &GatewayArgs, config: &ConfigArgs) -> Result<ExitCode, CliError
     let counts = Arc::new(Metrics::new(Of::Authorizer));
     metrics::watch_spans(&telemetry, &counts);
     runtime::threads()?.block_on(async {
-        let function = args.function(kind, &counts)?;
+        let policy = args
+            .policy
+            .as_deref()
+            .map(|path| read_policy(path, kind))
+            .transpose()?;
+        let function = args.function(kind, policy.as_ref(), &counts)?;
         let door =
             FrontDoor::new(function, kind, "local", stage, i64::from(ttl)).identified_by(sources);
+        let door = match policy {
+            Some(policy) => door.open_by(policy),
+            None => door,
+        };
         let gateway = Gateway::new(door, args.upstream.clone(), runtime::system_clock());
         let _exposed = metrics::expose_at(args.metrics, &counts).await?;
         serve(config, gateway, (ttl, kind), &args.host, &counts).await
@@ -248,12 +257,12 @@ impl GatewayArgs {
         }
     }
 
-    fn function(&self, kind: FrontDoorKind, counts: &Metrics) -> Result<Arc<dyn Invoke>, CliError> {
-        let policy = self
-            .policy
-            .as_deref()
-            .map(|path| read_policy(path, kind))
-            .transpose()?;
+    fn function(
+        &self,
+        kind: FrontDoorKind,
+        policy: Option<&Policy>,
+        counts: &Metrics,
+    ) -> Result<Arc<dyn Invoke>, CliError> {
         if let Some(program) = &self.bootstrap {
             let absolute = |path: &Path| {
                 path.canonicalize().map_err(|error| {
@@ -278,7 +287,7 @@ impl GatewayArgs {
         let folder = path.parent().unwrap_or(Path::new(""));
         let verifier = Verifier::over_http(policy.issuers(), folder, &clock)
             .map_err(|error| CliError::usage(error.to_string()))?;
-        let authorizer = Authorizer::new(policy, verifier)
+        let authorizer = Authorizer::new(policy.clone(), verifier)
             .timed_by(clock)
             .observed_by(Arc::new(counts.authorizer.clone()));
         Ok(Arc::new(authorizer))

@@ -4,7 +4,8 @@ use super::{openapi, unusable};
 use crate::cli::args::{OutputArgs, read_file};
 use crate::cli::error::CliError;
 use crate::cli::out;
-use gatewright_authorizer::policy::{Finding, Method, Policy, PolicyError, Rule};
+use gatewright_authorizer::answer::MAX_CONTEXT_VALUE;
+use gatewright_authorizer::policy::{Finding, Method, OnOverflow, Policy, PolicyError, Rule};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -96,6 +97,13 @@ fn print(args: &CheckArgs, policy: &Policy, findings: &[Finding]) -> Result<(), 
             "scopes": policy.scopes(),
             "rules": policy.rules().iter().map(Rule::id).collect::<Vec<_>>(),
             "coverage": policy.coverage(),
+            "context": {
+                "claims": policy.passed_on(),
+                "on_overflow": match policy.on_overflow() {
+                    OnOverflow::Drop => "drop",
+                    OnOverflow::Error => "error",
+                },
+            },
             "findings": findings,
         }));
     }
@@ -117,6 +125,20 @@ fn print(args: &CheckArgs, policy: &Policy, findings: &[Finding]) -> Result<(), 
             text,
             "{}: {}\n    → {}",
             finding.code, finding.words, finding.remedy
+        );
+    }
+    if !policy.passed_on().is_empty() {
+        let becomes = match policy.on_overflow() {
+            OnOverflow::Drop => {
+                "is left out, and the decision log's left_out names it (on_overflow = \"error\" denies such calls)"
+            }
+            OnOverflow::Error => "is not left out: such calls are denied (context_overflow)",
+        };
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(
+            text,
+            "Passed on to the API: {}. A value over {MAX_CONTEXT_VALUE} bytes, or for API Gateway with line breaks, {becomes}.",
+            policy.passed_on().join(" ")
         );
     }
     let is_http = |rule: &Rule| {

@@ -10,9 +10,9 @@ use crate::cli::out;
 use gatewright_authorizer::fetch::{HttpKeys, SystemClock};
 use gatewright_authorizer::jose::JwkSet;
 use gatewright_authorizer::jwks::{Clock, FetchKeys};
-use gatewright_authorizer::policy::{Explanation, IssuerRules, Policy};
+use gatewright_authorizer::policy::{Explanation, IssuerRules, OnOverflow, Policy};
 use gatewright_authorizer::token::Confirmation;
-use gatewright_authorizer::{AccessToken, Authorizer, ExplainedEvent, Reason, Verifier};
+use gatewright_authorizer::{AccessToken, Authorizer, ExplainedEvent, Reason, Verifier, answer};
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const QUESTIONS: &str =
 /// Arguments of `policy explain`.
 #[derive(Debug, clap::Args)]
 #[command(group(
-    clap::ArgGroup::new("presented").required(true).args(["token", "token_file", "claims", "header", "event", "reason"])
+    clap::ArgGroup::new("presented").required(true).args(["token", "token_file", "claims", "header", "event", "reason", "no_token"])
 ))]
 pub struct ExplainArgs {
     /// The policy file
@@ -41,6 +41,9 @@ pub struct ExplainArgs {
     /// The $connect of a WebSocket API
     #[arg(long)]
     connect: bool,
+    /// Nothing is presented: whether a public rule lets the call pass
+    #[arg(long, requires = "path", conflicts_with_all = ["connect", "field", "document", "jwks", "proof", "url", "certificate"])]
+    no_token: bool,
     /// A field of GraphQL, such as Query.orders; may be repeated
     #[arg(long, value_name = "TYPE.NAME")]
     field: Vec<String>,
@@ -122,7 +125,9 @@ async fn of_call(
     let document = args.document.as_deref().map(read_file).transpose()?;
     let route = (args.method.as_ref(), args.path.as_ref());
     let question = Question::only(route, args.connect, &args.field, document, QUESTIONS)?;
-    let token = if let Some(text) = &args.presented.claims {
+    let token = if args.no_token {
+        Err(Reason::TokenMissing)
+    } else if let Some(text) = &args.presented.claims {
         claims::token(policy, of_text(text)?, now)
     } else {
         let verifier = verifier(args, policy, file)?;
@@ -135,8 +140,11 @@ async fn of_call(
     };
     let hint = match &token {
         Err(refused) => args.presented.hint(refused.reason).map(str::to_owned),
-        Ok(token) if token.alg.is_none() => token.confirmation.as_ref().map(unproved),
-        Ok(_) => None,
+        Ok(token) => {
+            let unsigned = token.alg.is_none();
+            let binding = token.confirmation.as_ref().filter(|_| unsigned);
+            binding.map(unproved).or_else(|| left_out(policy, token))
+        }
     };
     Ok(Told {
         explanation: question.explain(policy, &token, circumstances),
@@ -182,6 +190,20 @@ fn of_text(text: &str) -> Result<Map<String, Value>, CliError> {
             "--claims is no JSON object ({error}): write it like --claims '{{\"scope\": \"orders:read\"}}'"
         ))
     })
+}
+
+/// What the API isn't told of a token.
+fn left_out(policy: &Policy, token: &AccessToken) -> Option<String> {
+    let left_out = answer::left_out(policy, false, token);
+    let names = (!left_out.is_empty()).then(|| left_out.join(", "))?;
+    let becomes = match policy.on_overflow() {
+        OnOverflow::Drop => "so API Gateway's context goes without",
+        OnOverflow::Error => "so API Gateway is answered with a denial (context_overflow)",
+    };
+    Some(format!(
+        "{names} of the token is over {} bytes or has line breaks, {becomes}",
+        answer::MAX_CONTEXT_VALUE
+    ))
 }
 
 /// What claims can't show of a bound token.

@@ -97,7 +97,10 @@ impl Question {
             explain(policy, token, target, &request)
         };
         match self {
-            Self::Route { method, path } => explained(Target::Route, Request::new(method, path)),
+            Self::Route { method, path } => explained(
+                Target::Route,
+                Request::new(method, policy.path_inside(path)),
+            ),
             Self::Connect => explained(Target::Connect, Request::connect()),
             Self::Fields(fields) => {
                 let fields: BTreeSet<_> = fields

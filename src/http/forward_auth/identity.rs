@@ -4,7 +4,8 @@
 //! start another, or mean something else after a proxy has trimmed it. Scopes have one space between them.
 //!
 //! The header of a claim that the token doesn't have is empty and not left out: it takes the place of whatever a client
-//! sent, and a proxy that is to copy it has something to copy (Caddy 2.6 would send the name of its variable).
+//! sent, and a proxy that is to copy it has something to copy (Caddy 2.6 would send the name of its variable). A call of
+//! nobody's, which a public rule lets pass, has all of them empty.
 
 use gatewright_authorizer::AccessToken;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -49,27 +50,52 @@ impl ClaimHeaders {
         Ok(Self(headers))
     }
 
-    /// Writes who calls into the headers of an answer.
-    pub(super) fn tell(&self, token: &AccessToken, headers: &mut HeaderMap) {
-        let scopes: Vec<String> = token.scope.iter().map(encoded).collect();
+    /// Writes who calls into the headers of an answer; of nobody's call, that it is nobody's.
+    pub(super) fn tell(&self, token: Option<&AccessToken>, headers: &mut HeaderMap) {
         let mut put = |name: &HeaderName, value: &str| {
             if let Ok(value) = HeaderValue::from_str(value) {
                 headers.insert(name.clone(), value);
             }
         };
-        put(&X_AUTH_SUBJECT, &encoded(&token.subject));
-        put(&X_AUTH_CLIENT_ID, &encoded(&token.client_id));
-        put(&X_AUTH_ISSUER, &encoded(&token.issuer));
-        put(&X_AUTH_SCOPE, &scopes.join(" "));
+        let own = [
+            (X_AUTH_SUBJECT, token.map(|token| encoded(&token.subject))),
+            (
+                X_AUTH_CLIENT_ID,
+                token.map(|token| encoded(&token.client_id)),
+            ),
+            (X_AUTH_ISSUER, token.map(|token| encoded(&token.issuer))),
+            (X_AUTH_SCOPE, token.map(scope)),
+        ];
+        for (name, value) in own {
+            put(&name, &value.unwrap_or_default());
+        }
         for (claim, name) in &self.0 {
-            let text = match token.claims.get(claim) {
-                None | Some(Value::Null) => String::new(),
-                Some(Value::String(text)) => encoded(text),
-                Some(other) => encoded(&other.to_string()),
-            };
+            let text = token.map(|token| value(token, claim)).unwrap_or_default();
             let fits = text.len() <= MAX_CLAIM;
             put(name, if fits { &text } else { "" });
         }
+    }
+
+    /// The claims of a token that are too long to be passed on.
+    pub(super) fn left_out(&self, token: &AccessToken) -> Vec<String> {
+        let claims = self.0.iter().map(|(claim, _)| claim);
+        let long = claims.filter(|claim| value(token, claim).len() > MAX_CLAIM);
+        long.cloned().collect()
+    }
+}
+
+/// With one space between scopes.
+fn scope(token: &AccessToken) -> String {
+    let scopes: Vec<String> = token.scope.iter().map(encoded).collect();
+    scopes.join(" ")
+}
+
+/// A claim as a header has it; empty if the token doesn't have it.
+fn value(token: &AccessToken, claim: &str) -> String {
+    match token.claims.get(claim) {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => encoded(text),
+        Some(other) => encoded(&other.to_string()),
     }
 }
 

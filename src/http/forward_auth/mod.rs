@@ -18,7 +18,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::get;
-use gatewright_authorizer::{Admission, Authorizer, HttpCall, Reason, Refusal};
+use gatewright_authorizer::{AccessToken, Admitted, Authorizer, HttpCall, Reason, Refusal};
 use http::header::CACHE_CONTROL;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use ipnet::IpNet;
@@ -163,7 +163,8 @@ async fn judge(
         trace_id: trace.map(TraceContext::trace_id),
         ..call.with_headers(request.headers())
     };
-    let outcome = authorizer.admit(&call, now).await;
+    let left_out = |token: &AccessToken| settings.claims.left_out(token);
+    let outcome = authorizer.admit_telling(&call, now, left_out).await;
     if let Some(trace) = trace {
         let verdict = match outcome.as_ref().map_err(Refusal::status) {
             Ok(_) => "allow",
@@ -178,7 +179,7 @@ async fn judge(
         trace.decided(verdict, reason);
     }
     match outcome {
-        Ok(admission) => admitted(&admission, &settings.claims),
+        Ok(call) => admitted(&call, &settings.claims),
         Err(refusal) => refused(&refusal),
     }
 }
@@ -204,11 +205,11 @@ fn peer(request: &Request) -> Option<IpAddr> {
     Some(peer.0.ip().to_canonical())
 }
 
-fn admitted(admission: &Admission, claims: &ClaimHeaders) -> Response {
+fn admitted(call: &Admitted, claims: &ClaimHeaders) -> Response {
     let mut response = Response::default();
     let headers = response.headers_mut();
-    claims.tell(&admission.token, headers);
-    put(headers, X_AUTH_RULE, admission.rule.as_deref());
+    claims.tell(call.caller().map(|admission| &*admission.token), headers);
+    put(headers, X_AUTH_RULE, call.rule());
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

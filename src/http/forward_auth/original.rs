@@ -58,7 +58,7 @@ impl Original {
     }
 }
 
-/// The only value of a header. Bytes that aren't text become something that no path or method may hold.
+/// The only value of a header. Bytes that aren't text become the replacement character, which no path or method may hold.
 fn only<'r>(headers: &'r HeaderMap, name: &str) -> Option<Cow<'r, str>> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().filter(|_| values.next().is_none())?;

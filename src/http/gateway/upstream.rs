@@ -1,7 +1,8 @@
 //! The API behind the gateway: an HTTP proxy integration.
 //!
 //! What belongs to one connection stays there (RFC 9110 §7.6.1), and what names the caller comes from the authorizer
-//! alone: whatever a client sends under those names is removed first.
+//! alone: whatever a client sends under those names is removed first. So is what could make the upstream read another
+//! method or path than the one that was decided on.
 
 use super::MAX_BODY;
 use crate::http::guard::TraceContext;
@@ -9,6 +10,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use gatewright_authorizer::gateway::FrontDoorKind;
+use gatewright_authorizer::http_call::tells_another_call;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Uri, Version};
 use http_body_util::{LengthLimitError, Limited};
@@ -131,6 +133,7 @@ impl Upstream {
             .map_err(|_| UpstreamError::Unreachable("the path can't be passed on".to_owned()))?;
         let host = parts.headers.remove(header::HOST);
         strip(&mut parts.headers);
+        remove_where(&mut parts.headers, could_mislead);
         introduce(&mut parts.headers, context);
         say_who_called(&mut parts.headers, kind, client, host.as_ref());
         let span = trace.map_or_else(Span::none, |trace| {
@@ -194,18 +197,25 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a header could make an API read another call, or say of a caller what the gateway says by itself.
+fn could_mislead(name: &str) -> bool {
+    let name = name.replace('_', "-");
+    let of_a_proxy = ["forwarded", "x-real-ip"];
+    tells_another_call(&name) || name.starts_with("x-forwarded-") || of_a_proxy.contains(&&*name)
+}
+
+fn remove_where(headers: &mut HeaderMap, test: impl Fn(&str) -> bool) {
+    let names = headers.keys().filter(|name| test(name.as_str()));
+    let names: Vec<HeaderName> = names.cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}
+
 /// Tells the upstream who calls: `client_id` is `x-authorizer-client-id`. What isn't plain ASCII is percent-encoded.
 fn introduce(headers: &mut HeaderMap, context: &Map<String, Value>) {
     // Some servers take an underscore for a hyphen.
-    let is_ours = |name: &HeaderName| name.as_str().replace('_', "-").starts_with(CONTEXT);
-    let claimed: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| is_ours(name))
-        .cloned()
-        .collect();
-    for name in claimed {
-        headers.remove(name);
-    }
+    remove_where(headers, |name| name.replace('_', "-").starts_with(CONTEXT));
     let own = [
         "sub",
         "client_id",

@@ -2,6 +2,7 @@
 
 mod answers;
 mod limits;
+mod paths;
 mod program;
 mod proxying;
 mod support;

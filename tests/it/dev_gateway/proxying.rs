@@ -50,7 +50,9 @@ async fn the_caller_is_named_by_the_authorizer_alone() {
     for kind in KINDS {
         let gateway = TestGateway::start(kind, allowing(kind), Options::default()).await;
         let spoofed = "X-Authorizer-Sub: root\r\nx_authorizer_sub: root\r\nX-Authorizer-Tenant: root\r\nX-Forwarded-For: 6.6.6.6\r\n\
-                       Forwarded: for=6.6.6.6\r\nX-Original-URL: /admin\r\nConnection: close, x-authorizer-client-id\r\n";
+                       Forwarded: for=6.6.6.6\r\nX-Original-URL: /admin\r\nX-Rewrite-URL: /admin\r\nX_Original_URL: /admin\r\n\
+                       X-HTTP-Method-Override: root\r\nX_HTTP_Method: root\r\nX-Forwarded-Prefix: /admin\r\nX_Forwarded_For: 6.6.6.6\r\n\
+                       X-Real-IP: 6.6.6.6\r\nConnection: close, x-authorizer-client-id\r\n";
         let got = got(&gateway.get("/", &format!("{TOKEN}{spoofed}")).await);
         assert_eq!(values(&got, "x-authorizer-sub"), ["ada"]);
         assert_eq!(values(&got, "x-authorizer-client-id"), ["app"]);

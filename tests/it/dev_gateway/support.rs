@@ -5,6 +5,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::routing::any;
 use gatewright::http::gateway::{Gateway, Upstream, router};
+use gatewright_authorizer::Policy;
 use gatewright_authorizer::gateway::{
     FrontDoor, FrontDoorKind, IdentitySource, Invoke, InvokeError,
 };
@@ -131,6 +132,8 @@ pub struct Options {
     pub upstream: Option<Router>,
     pub prefix: &'static str,
     pub authorizer_timeout: Option<std::time::Duration>,
+    /// The policy whose public routes have no authorizer.
+    pub open_by: Option<Policy>,
 }
 
 /// Tells what it got, as JSON.
@@ -164,6 +167,9 @@ impl TestGateway {
         let mut door = FrontDoor::new(function, kind, "local", stage, options.ttl_s);
         if !sources.is_empty() {
             door = door.identified_by(sources);
+        }
+        if let Some(policy) = options.open_by {
+            door = door.open_by(policy);
         }
         let now = Arc::new(AtomicI64::new(1_800_000_000));
         let clock = Arc::clone(&now);

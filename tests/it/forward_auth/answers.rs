@@ -29,8 +29,12 @@ struct Answer {
 
 impl Endpoint {
     fn new(proxy: ProxyKind) -> Self {
+        Self::with_policy(proxy, POLICY)
+    }
+
+    fn with_policy(proxy: ProxyKind, policy: &str) -> Self {
         let issuer = Issuer::new();
-        let policy = Policy::parse(POLICY).unwrap();
+        let policy = Policy::parse(policy).unwrap();
         let keys = JwkSet::parse(issuer.jwks().to_string().as_bytes()).unwrap();
         let rules = policy.issuers()[0].token_rules();
         let settings = Settings {
@@ -281,6 +285,80 @@ async fn answers_are_not_kept_and_say_who_and_why() {
         (&body["reason"], &body["missing"]),
         (&"insufficient_scope".into(), &"admin".into())
     );
+}
+
+#[tokio::test]
+async fn a_public_route_is_answered_with_empty_headers_of_identity() {
+    let endpoint = Endpoint::new(ProxyKind::Nginx);
+    let question = |method, uri| [("x-original-method", method), ("x-original-uri", uri)];
+    let bearer = endpoint.bearer();
+    for token in [None, Some("Bearer x.y.z"), Some(&*bearer)] {
+        let mut headers = question("GET", "/open/1").to_vec();
+        headers.extend(token.map(|token| ("authorization", token)));
+        let answer = endpoint.ask(PROXY, "GET", "/auth", &headers).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.headers["x-auth-rule"], "open");
+        for name in ["subject", "client-id", "issuer", "scope", "claim-tenant"] {
+            assert_eq!(answer.headers[format!("x-auth-{name}")], "", "{name}");
+        }
+    }
+    for (method, uri) in [("POST", "/open/1"), ("GET", "/open"), ("GET", "/orders/7")] {
+        let answer = endpoint
+            .ask(PROXY, "GET", "/auth", &question(method, uri))
+            .await;
+        assert_eq!(answer.status, 401, "{method} {uri}");
+    }
+}
+
+#[tokio::test]
+async fn a_base_path_of_the_policy_file_may_stand_in_front() {
+    let endpoint = Endpoint::with_policy(
+        ProxyKind::Nginx,
+        &format!("[api]\nbase_paths = [\"/v1\"]\n{POLICY}"),
+    );
+    for (uri, status) in [
+        ("/v1/orders/7", 200),
+        ("/orders/7", 200),
+        ("/v1/v1/orders/7", 403),
+        ("/v1", 403),
+        ("/v12/orders/7", 403),
+        ("/v2/orders/7", 403),
+        ("/v1/../orders/7", 403),
+        ("/v1//orders/7", 403),
+        ("/v1/admin/1", 403),
+    ] {
+        let question = [("x-original-method", "GET"), ("x-original-uri", uri)];
+        assert_eq!(
+            endpoint.status("GET", "/auth", &question).await,
+            status,
+            "{uri}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_claim_that_does_not_fit_into_a_header_denies_the_call_where_that_is_wanted() {
+    let good = [
+        ("x-original-method", "GET"),
+        ("x-original-uri", "/orders/7"),
+    ];
+    for (on_overflow, status) in [("drop", 200), ("error", 403)] {
+        let context = format!("claims = [\"tenant\"]\non_overflow = \"{on_overflow}\"");
+        let policy = POLICY.replace("claims = [\"tenant\"]", &context);
+        let endpoint = Endpoint::with_policy(ProxyKind::Nginx, &policy);
+        let long = serde_json::json!({"tenant": "é".repeat(200)});
+        let token = endpoint.issuer.token_with("orders:read", long);
+        let bearer = format!("Bearer {token}");
+        let headers = [&good[..], &[("authorization", bearer.as_str())]].concat();
+        let answer = endpoint.ask(PROXY, "GET", "/auth", &headers).await;
+        assert_eq!(answer.status.as_u16(), status);
+        if status == 403 {
+            assert_eq!(answer.headers["x-auth-reason"], "context_overflow");
+        } else {
+            assert_eq!(answer.headers["x-auth-claim-tenant"], "");
+        }
+        assert_eq!(endpoint.status("GET", "/auth", &good).await, 200);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! What must be true of a guarded API, whatever the proxy.
 
+use super::spellings::{self, DOUBTFUL, PASSING};
 use super::stage::{Api, Issuer, Server, field, installed};
 use crate::cli::program::Program;
 use crate::journey::process::{ask, until};
@@ -137,8 +138,8 @@ impl<P> Guarded<P> {
         }
     }
 
-    /// The names of `more` too, as far as the proxy promises it.
-    pub fn identity_headers_of_a_client_are_removed(&self, more: &[&str]) {
+    /// Whatever a client says of who it is, under names that nobody has heard of too.
+    pub fn identity_headers_of_a_client_are_removed(&self) {
         let bearer = self.bearer("orders:read");
         let names = [
             "X-Auth-Subject",
@@ -152,9 +153,14 @@ impl<P> Guarded<P> {
             "X_Auth_Subject",
             "X-Auth_Subject",
             "X-Auth-Reason",
+            "X-Auth-Roles",
+            "X_Auth_Roles",
+            "X_Auth-Roles",
+            "X-Auth-User",
+            "X_Auth_User",
         ];
         let mut headers = vec![("authorization", bearer.as_str())];
-        headers.extend(names.iter().chain(more).map(|name| (*name, "spoofed")));
+        headers.extend(names.iter().map(|name| (*name, "spoofed")));
         let answer = self.call("GET", "/orders/7", &headers);
         assert_eq!(answer.status, 200, "{}", answer.body);
         let got = self.api.got().pop().unwrap();
@@ -171,6 +177,103 @@ impl<P> Guarded<P> {
             claims.iter().all(|(_, value)| value.is_empty()),
             "{claims:?}"
         );
+    }
+
+    /// What could make the API do another call than the one that was judged, or take it for another's.
+    pub fn headers_that_could_mislead_the_api_are_removed(&self) {
+        let bearer = self.bearer("orders:read");
+        let names = [
+            "X-HTTP-Method-Override",
+            "X_HTTP_Method_Override",
+            "X-HTTP-Method",
+            "X-Method-Override",
+            "X-Original-Method",
+            "X-Original-URL",
+            "X_Original_URL",
+            "X-Original-URI",
+            "X-Rewrite-URL",
+            "X_Rewrite_URL",
+            "X-Forwarded-Uri",
+            "X-Forwarded-Method",
+            "X-Forwarded-Path",
+            "X-Forwarded-Prefix",
+            "X-Forwarded-User",
+            "X-Forwarded-For",
+            "X_Forwarded_For",
+            "X-Forwarded-Host",
+            "X-Forwarded-Proto",
+            "X-Real-IP",
+            "Forwarded",
+        ];
+        let mut headers = vec![
+            ("authorization", bearer.as_str()),
+            ("cookie", "a=b; c=d"),
+            ("x-requested-with", "fetch"),
+            ("accept", "application/json"),
+        ];
+        headers.extend(names.iter().map(|name| (*name, "spoofed")));
+        let answer = self.call("GET", "/orders/7", &headers);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let got = self.api.got().pop().unwrap();
+        let spoofed = got.headers.iter();
+        let spoofed: Vec<_> = spoofed
+            .filter(|(_, value)| value.contains("spoofed"))
+            .collect();
+        assert!(spoofed.is_empty(), "{spoofed:?}");
+        for (name, value) in &headers[..4] {
+            assert!(
+                got.headers
+                    .contains(&((*name).to_owned(), (*value).to_owned())),
+                "{name} is lost"
+            );
+        }
+    }
+
+    /// Each spelling of a path that is allowed reaches the API as what was allowed.
+    pub fn what_is_allowed_is_what_the_api_gets(&self) {
+        let bearer = self.bearer("orders:read");
+        let passing = PASSING.map(|segment| (format!("/orders/{segment}"), true));
+        let doubtful = DOUBTFUL.map(|path| (path.to_owned(), false));
+        for (path, must_pass) in passing.into_iter().chain(doubtful) {
+            let status = spellings::status(self.address, &path, &bearer);
+            let got = self.api.got();
+            assert!(!must_pass || status == Some(200), "{path}: {status:?}");
+            for got in &got {
+                let target = got.line.split(' ').nth(1).unwrap();
+                let rule = got.named("x-auth-rule").pop().unwrap().1;
+                spellings::is_covered(&path, target, &rule);
+            }
+            let passed = status == Some(200);
+            assert_eq!(got.len(), usize::from(passed), "{path}: {status:?}");
+        }
+    }
+
+    /// No token is asked for, and nobody is told of.
+    pub fn a_public_route_is_open_and_tells_of_nobody(&self) {
+        let good = self.bearer("orders:read");
+        let spoofed = [("X-Auth-Subject", "root"), ("X-Auth-Scope", "admin")];
+        for token in ["", "Bearer x.y.z", &good] {
+            let mut headers = spoofed.to_vec();
+            headers.extend((!token.is_empty()).then_some(("authorization", token)));
+            for method in ["GET", "OPTIONS"] {
+                let answer = self.call(method, "/open/1", &headers);
+                assert_eq!(answer.status, 200, "{method}: {}", answer.body);
+                let got = self.api.got().pop().unwrap();
+                let told = got.named("x-auth-");
+                let of_the_call = ["x-auth-rule", "x-auth-request-id", "x-auth-trace-id"];
+                for (name, value) in &told {
+                    assert!(
+                        value.is_empty() || of_the_call.contains(&&**name),
+                        "{name}: {value}"
+                    );
+                }
+                assert!(told.contains(&("x-auth-rule".to_owned(), "open".to_owned())));
+            }
+        }
+        self.refuses("POST", "/open/1", &[], 401);
+        self.refuses("GET", "/open/1/2", &[], 401);
+        self.refuses("GET", "/open/..%2forders%2f7", &[], 401);
+        self.refuses("OPTIONS", "/orders/7", &[], 401);
     }
 
     pub fn headers_of_a_client_do_not_say_what_is_called(&self) {
@@ -204,7 +307,7 @@ impl<P> Guarded<P> {
                 "/orders/../admin/1",
                 "/orders/%2e%2e/admin/1",
                 "/orders/7/../../admin/1",
-                "/%61dmin/1",
+                "/%2561dmin/1",
                 "/orders/7;/../admin/1",
                 "/orders/7%00",
                 "/orders/7%5c..",

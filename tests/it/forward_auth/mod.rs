@@ -6,4 +6,5 @@ mod program;
 mod proxies;
 mod shipper;
 mod shipping;
+pub mod spellings;
 pub mod stage;

@@ -44,6 +44,12 @@ path = "/admin/{rest+}"
 scopes = ["admin"]
 
 [[rule]]
+id = "open"
+methods = ["GET", "OPTIONS"]
+path = "/open/{page}"
+effect = "public"
+
+[[rule]]
 id = "inside"
 methods = ["GET"]
 path = "/inside"

@@ -9,7 +9,6 @@ use cel::objects::{Key, Map};
 use cel::{Context, Env, ExecutionError, Value};
 use chrono::DateTime;
 use ipnet::IpNet;
-use percent_encoding::percent_decode_str;
 use toml::de::DeValue;
 
 use super::check::{IN_NETWORK, MAX_ITEMS};
@@ -88,12 +87,11 @@ impl<'f> Facts<'f> {
     }
 }
 
-/// The parameters of the rule's path, decoded: each was found to be unambiguous before.
+/// The parameters of the rule's path, decoded as the path was.
 fn parameters(template: &PathTemplate, segments: &[&str]) -> HashMap<String, Value> {
-    let decoded = |raw: &str| percent_decode_str(raw).decode_utf8_lossy().into_owned();
     template
         .capture(segments)
-        .map(|(name, raw)| (name.to_owned(), text(&decoded(&raw))))
+        .map(|(name, value)| (name.to_owned(), text(&value)))
         .collect()
 }
 

@@ -1,7 +1,7 @@
-//! `[context]`: which claims are passed on to the API.
+//! `[context]`: which claims are passed on to the API, and what if one doesn't fit.
 
 use super::table::Table;
-use crate::policy::PolicyError;
+use crate::policy::{OnOverflow, PassedOn, PolicyError};
 
 /// What the answer's context holds anyway, and what API Gateway puts beside it.
 const RESERVED: [&str; 14] = [
@@ -23,8 +23,17 @@ const RESERVED: [&str; 14] = [
 /// Most claims that are passed on.
 const MAX_CLAIMS: usize = 32;
 
-pub(super) fn read(table: &Table<'_, '_>) -> Result<Vec<String>, PolicyError> {
-    table.only(&["claims"])?;
+pub(super) fn read(table: &Table<'_, '_>) -> Result<PassedOn, PolicyError> {
+    table.only(&["claims", "on_overflow"])?;
+    let on_overflow = match table.optional_text("on_overflow")? {
+        None | Some("drop") => OnOverflow::Drop,
+        Some("error") => OnOverflow::Error,
+        Some(_) => {
+            let remedy = "write \"drop\" (the value is left out) or \"error\" (the call is denied)";
+            let message = "unknown way to treat what doesn't fit";
+            return Err(table.wrong_value("on_overflow", message, remedy));
+        }
+    };
     let names = table.words("claims")?.unwrap_or_default();
     let refuse = |message: String, remedy: &str| Err(table.wrong_value("claims", &message, remedy));
     if names.len() > MAX_CLAIMS {
@@ -47,5 +56,8 @@ pub(super) fn read(table: &Table<'_, '_>) -> Result<Vec<String>, PolicyError> {
             );
         }
     }
-    Ok(names)
+    Ok(PassedOn {
+        claims: names,
+        on_overflow,
+    })
 }

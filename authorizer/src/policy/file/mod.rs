@@ -1,5 +1,6 @@
 //! Reads the policy file. Every table, key and value is checked here, with its place in the file.
 
+mod api;
 mod context;
 mod issuer;
 mod jwks;
@@ -15,7 +16,7 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::condition::{Data, value_of_toml};
 use super::error::PolicyError;
-use super::{HttpV2Answer, IssuerRules, Response, RestFailure, Rule, TokenPlace};
+use super::{Expiry, HttpV2Answer, IssuerRules, PassedOn, Response, RestFailure, Rule, TokenPlace};
 use table::Table;
 
 #[cfg(feature = "fetch")]
@@ -28,7 +29,8 @@ pub(super) struct Parts {
     pub web_socket: TokenPlace,
     pub rules: Vec<Rule>,
     pub data: Data,
-    pub passed_on: Vec<String>,
+    pub passed_on: PassedOn,
+    pub base_paths: Vec<String>,
 }
 
 /// Most rules of a file.
@@ -50,7 +52,15 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
         span: 0..0,
         entries: document.get_ref(),
     };
-    top.only(&["issuer", "response", "websocket", "context", "data", "rule"])?;
+    top.only(&[
+        "issuer",
+        "response",
+        "websocket",
+        "api",
+        "context",
+        "data",
+        "rule",
+    ])?;
 
     let issuers = top
         .tables("issuer", "[[issuer]]")?
@@ -78,8 +88,12 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
         Some(item) => token_place::read(&top.table(item, "[websocket]")?)?,
     };
     let passed_on = match top.get("context") {
-        None => Vec::new(),
+        None => PassedOn::default(),
         Some(item) => context::read(&top.table(item, "[context]")?)?,
+    };
+    let base_paths = match top.get("api") {
+        None => Vec::new(),
+        Some(item) => api::read(&top.table(item, "[api]")?)?,
     };
     let data = match top.get("data") {
         None => Data::default(),
@@ -109,6 +123,7 @@ pub(super) fn read(source: &str) -> Result<Parts, PolicyError> {
         rules,
         data,
         passed_on,
+        base_paths,
     })
 }
 
@@ -127,7 +142,7 @@ fn data(table: &Table<'_, '_>) -> Result<Data, PolicyError> {
 }
 
 fn response(table: &Table<'_, '_>) -> Result<Response, PolicyError> {
-    table.only(&["http_v2", "rest_failure"])?;
+    table.only(&["http_v2", "rest_failure", "expiry"])?;
     let http_v2 = match table.optional_text("http_v2")? {
         None | Some("iam") => HttpV2Answer::Iam,
         Some("simple") => HttpV2Answer::Simple,
@@ -147,9 +162,22 @@ fn response(table: &Table<'_, '_>) -> Result<Response, PolicyError> {
             return Err(table.wrong_value("rest_failure", "unknown kind of failure", remedy));
         }
     };
+    let expiry = match table.optional_text("expiry")? {
+        None | Some("untold") => Expiry::Untold,
+        Some("condition") => Expiry::Condition,
+        Some(_) => {
+            let remedy = "write \"untold\" or \"condition\" (the IAM policy ends with its token)";
+            return Err(table.wrong_value(
+                "expiry",
+                "unknown way to tell when a token ends",
+                remedy,
+            ));
+        }
+    };
     Ok(Response {
         http_v2,
         rest_failure,
+        expiry,
     })
 }
 

@@ -36,11 +36,12 @@ pub(super) fn read(table: &Table<'_, '_>, data: &[String]) -> Result<Rule, Polic
     let effect = match table.optional_text("effect")? {
         None | Some("allow") => Effect::Allow,
         Some("deny") => Effect::Deny,
+        Some("public") => public(table)?,
         Some(_) => {
             return Err(table.wrong_value(
                 "effect",
                 "unknown effect",
-                "write \"allow\" or \"deny\"",
+                "write \"allow\", \"deny\" or \"public\"",
             ));
         }
     };
@@ -59,6 +60,31 @@ pub(super) fn read(table: &Table<'_, '_>, data: &[String]) -> Result<Rule, Polic
         subjects: one_of(table, "subjects")?,
         condition,
     })
+}
+
+/// Without a token there is nobody to ask anything of.
+fn public(table: &Table<'_, '_>) -> Result<Effect, PolicyError> {
+    let asked = [
+        "scopes",
+        "any_scope",
+        "groups",
+        "clients",
+        "subjects",
+        "when",
+    ];
+    if let Some(key) = asked.into_iter().find(|key| table.get(key).is_some()) {
+        let message = format!("a public rule has no `{key}`: it asks for no token");
+        return Err(table.wrong_value(key, &message, "remove it, or the effect"));
+    }
+    if let Some(key) = ["route", "field"]
+        .into_iter()
+        .find(|key| table.get(key).is_some())
+    {
+        let message = format!("a rule with `{key}` can't be public");
+        let remedy = "only HTTP methods and paths can; attach no authorizer to that API instead";
+        return Err(table.wrong_value(key, &message, remedy));
+    }
+    Ok(Effect::Public)
 }
 
 fn condition(

@@ -64,6 +64,10 @@ fn the_document_covers_the_tokens_whole_rights_and_nothing_else() {
         ("GET", "/reports/./a", false),
         ("GET", "/reports/..", false),
         ("GET", "/orders/a%20b", true),
+        ("GET", "/orders/a%40b", true),
+        ("GET", "/reports/s%65cret/x", false),
+        ("GET", "/orders/%3B", false),
+        ("GET", "/orders/.%2e", false),
     ] {
         assert_eq!(
             outcome(&rights, method, path).is_allow(),

@@ -169,3 +169,35 @@ fn check_compares_with_an_openapi_description_and_with_the_clients() {
         .succeeds();
     assert!(!program.shell(line).succeeds().contains("ungranted_scope"));
 }
+
+#[test]
+fn check_says_who_decides_on_public_routes_and_what_becomes_of_claims_that_do_not_fit() {
+    let program = Program::sqlite();
+    let public =
+        "[[rule]]\nid = \"health\"\nmethods = [\"GET\"]\npath = \"/health\"\neffect = \"public\"\n";
+    for (on_overflow, said) in [("drop", "is left out"), ("error", "such calls are denied")] {
+        let head = format!(
+            "[api]\nbase_paths = [\"/orders\"]\n[context]\nclaims = [\"tenant\"]\non_overflow = \"{on_overflow}\"\n"
+        );
+        program.file("policy.toml", &format!("{head}{POLICY}{public}"));
+        let check = ["policy", "check", "--policy", "policy.toml"];
+        let ran = program.run(&check);
+        let text = ran.succeeds();
+        assert!(
+            text.contains("public: the rule \"health\" is public"),
+            "{text}"
+        );
+        assert!(
+            text.contains("on API Gateway attach no authorizer to these routes"),
+            "{text}"
+        );
+        assert!(text.contains("under_base_path: "), "{text}");
+        let passed_on = text
+            .lines()
+            .find(|line| line.starts_with("Passed on to the API: tenant."));
+        assert!(passed_on.unwrap().contains(said), "{text}");
+        let json = program.run(&[&check[..], &["--json"]].concat()).json();
+        assert_eq!(json["context"]["claims"][0], "tenant");
+        assert_eq!(json["context"]["on_overflow"], on_overflow);
+    }
+}

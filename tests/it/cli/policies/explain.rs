@@ -234,3 +234,39 @@ fn explain_takes_claims_and_what_conditions_ask_for() {
         ])
         .fails(2, &["--claims", "JSON object"]);
 }
+
+#[test]
+fn a_call_without_a_token_is_explained_and_what_a_token_is_too_large_for() {
+    let program = Program::sqlite();
+    let open =
+        "[[rule]]\nid = \"open\"\nmethods = [\"GET\"]\npath = \"/open/{x}\"\neffect = \"public\"\n";
+    let head = "[api]\nbase_paths = [\"/v1\"]\n[context]\nclaims = [\"roles\"]\n";
+    program.file("policy.toml", &format!("{head}{POLICY}{open}"));
+    let explained = |more: &[&str]| {
+        let args = ["policy", "explain", "--policy", "policy.toml"];
+        program
+            .run(&[&args[..], more].concat())
+            .succeeds()
+            .to_owned()
+    };
+    let called = |path: &str| explained(&["--no-token", "--method", "GET", "--path", path]);
+    assert!(called("/open/a%40b").contains("is public: GET /open/{x} asks for no token"));
+    assert!(called("/v1/open/1").contains("is allowed"));
+    assert!(called("/orders/7").contains("reason: token_missing"));
+    let claims = format!(
+        "{{\"scope\": \"orders:read\", \"roles\": \"{}\"}}",
+        "r".repeat(1025)
+    );
+    let text = explained(&[
+        "--claims",
+        &claims,
+        "--method",
+        "GET",
+        "--path",
+        "/orders/7",
+    ]);
+    assert!(
+        text.contains("note: roles of the token is over 1024 bytes"),
+        "{text}"
+    );
+}

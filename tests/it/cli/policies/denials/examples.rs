@@ -45,6 +45,7 @@ pub(super) fn example(reason: Reason, world: &World) -> Example {
         | Reason::PathRefused
         | Reason::DocumentRefused => of_a_rule(reason),
         Reason::KeysUnavailable
+        | Reason::ContextOverflow
         | Reason::EventUnrecognised
         | Reason::PolicyInvalid
         | Reason::ProofReplayed
@@ -300,6 +301,10 @@ fn of_no_call(reason: Reason, world: &World) -> Example {
                  gatewright policy explain --policy broken.toml --claims '{{}}' {GET}"
             ),
         },
+        Reason::ContextOverflow => in_logs(
+            "Only with `on_overflow = \"error\"` in the policy file's `[context]`. The decision log names the claims, and so \
+             does a note of `policy explain`.",
+        ),
         Reason::ProofReplayed => in_logs(
             "Only the process that saw a proof before knows that. For a code that stands in a log there is `--reason`.",
         ),
