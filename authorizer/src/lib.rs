@@ -39,6 +39,7 @@ pub mod layer;
 pub mod observer;
 #[cfg(feature = "fetch")]
 pub mod outbound;
+mod outcome;
 mod panics;
 pub mod policy;
 pub mod possession;

@@ -44,16 +44,22 @@ pub fn load(config: &Config) -> Result<Notifiers, Vec<Fault>> {
     if alerts.webhook_url.is_none() && alerts.email_server.is_none() && alerts.ca_file.is_none() {
         return Ok(Notifiers::default());
     }
-    let outbound = match outbound(alerts.ca_file.as_deref()) {
-        Ok(outbound) => outbound,
-        Err(fault) => return Err(vec![fault]),
+    // With the usual authorities in place of what can't be used, the other faults are found as well.
+    let usable = match outbound(alerts.ca_file.as_deref()) {
+        Ok(outbound) => Some(outbound),
+        Err((setting, what)) => {
+            keep(setting, what);
+            Outbound::of(&Environment::default()).ok()
+        }
     };
-    let webhook = alerts.webhook_url.as_ref().and_then(|url| {
-        webhook(alerts, url.expose(), outbound.clone())
+    let webhook_url = alerts.webhook_url.as_ref().zip(usable.clone());
+    let webhook = webhook_url.and_then(|(url, outbound)| {
+        webhook(alerts, url.expose(), outbound)
             .map_err(|(setting, what)| keep(setting, what))
             .ok()
     });
-    let email = alerts.email_server.as_ref().and_then(|server| {
+    let email_server = alerts.email_server.as_ref().zip(usable);
+    let email = email_server.and_then(|(server, outbound)| {
         email(alerts, server, outbound)
             .map_err(|(setting, what)| keep(setting, what))
             .ok()

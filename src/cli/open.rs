@@ -96,6 +96,20 @@ pub async fn open_migrating(
         None => master_key::existing(config)?,
     };
     let store = open_store(config).await?;
+    let opened = Box::pin(take_up(config, migrate, given, store.clone())).await;
+    if opened.is_err() {
+        // What SQLite keeps beside an open database goes with a proper end.
+        store.close().await;
+    }
+    opened
+}
+
+async fn take_up(
+    config: &Config,
+    migrate: Migrate,
+    given: Option<GivenKey>,
+    store: Store,
+) -> Result<Opened, CliError> {
     let given = own_database(config, &store, given).await?;
     let migrated = if migrate == Migrate::Any || store.backend() == Backend::Sqlite {
         store.migrate().await?

@@ -223,7 +223,7 @@ pub async fn run(
         };
         issuer.events.note(loaded, unix_now());
     }
-    let mut work = background(&issuer, config.events.clone());
+    let mut work = background(&issuer, &config.events);
     let alerting = Alerting::new(config, notifiers, &issuer)?;
     work.extend(alerting::background(&alerting, &issuer));
     let alerts = Arc::clone(&alerting.alerts);
@@ -277,13 +277,14 @@ pub async fn run(
 /// What every node does beside answering.
 fn background(
     issuer: &SharedIssuer,
-    events_config: EventsConfig,
+    events_config: &EventsConfig,
 ) -> Vec<tokio::task::JoinHandle<()>> {
     let every = |period: Duration| {
         let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
         interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         interval
     };
+    let (retention_days, max_rows) = (events_config.retention_days, events_config.max_rows);
     let (keys_issuer, uses_issuer, sweep_issuer, events_issuer) = (
         Arc::clone(issuer),
         Arc::clone(issuer),
@@ -343,8 +344,8 @@ fn background(
                 upkeep::sweep_all(&sweep_issuer).await;
                 upkeep::look_at_names(&sweep_issuer).await;
                 upkeep::learn_password_costs(&sweep_issuer).await;
-                upkeep::remove_old_events(&sweep_issuer, events_config.retention_days).await;
-                is_over = upkeep::cut_events(&sweep_issuer, events_config.max_rows, is_over).await;
+                upkeep::remove_old_events(&sweep_issuer, retention_days).await;
+                is_over = upkeep::cut_events(&sweep_issuer, max_rows, is_over).await;
                 upkeep::sign_heads(&sweep_issuer).await;
             }
         }),

@@ -17,7 +17,6 @@ use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
-use zeroize::Zeroizing;
 
 /// A decision waits so long for others to be sent with.
 const LINGER: Duration = Duration::from_millis(250);

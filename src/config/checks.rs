@@ -26,13 +26,13 @@ pub(super) fn check_together(
         if tls.certificate_file.as_os_str().is_empty() {
             refuse(
                 "tls.certificate_file",
-                "is missing: with any tls.* set, TLS needs certificate and key",
+                "is missing: with any tls.* set, TLS needs tls.certificate_file and tls.key_file",
             );
         }
         if tls.key_file.as_os_str().is_empty() {
             refuse(
                 "tls.key_file",
-                "is missing: with any tls.* set, TLS needs certificate and key",
+                "is missing: with any tls.* set, TLS needs tls.certificate_file and tls.key_file",
             );
         }
         if !config.issuer.starts_with("https://") {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{
     Config, KeptAddress, LogFormat, MasterKeySource, MetricsFormat, Ratio, TlsConfig, TlsProfile,
-    read, read::Raw,
+    lists, read, read::Raw,
 };
 
 /// One setting.
@@ -92,7 +92,7 @@ pub(super) const KEYS: &[Key] = &[
     key!("issuer", issuer, read::issuer, "Who issues the tokens, as clients see it: https, no trailing slash. Plain http is for loopback only."),
     key!("listen", listen, read::address, "Address and port to listen on."),
     special!("node", |c, raw| { c.node = read::node_name(raw)?; Ok(()) }, |c| c.node.clone().unwrap_or_else(|| NOT_SET.to_owned()), "node-1", "This node's name in events; the host's name, if nothing is set."),
-    key!("trusted_proxies", trusted_proxies, read::networks, "Proxies whose X-Forwarded-For is believed: networks or addresses. Nobody else's is."),
+    key!("trusted_proxies", trusted_proxies, lists::networks, "Proxies whose X-Forwarded-For is believed: networks or addresses. Nobody else's is."),
     special!("master_key", |c, raw| { c.master_key = read::master_key_value(raw)?; Ok(()) }, show_master_key, "…", "Seals the private keys: 32 bytes as base64 or hex, made with `openssl rand -base64 32`. PostgreSQL needs it;\nbeside an SQLite database one is made on the first start. Better in a file:"),
     special!("master_key_file", |c, raw| { c.master_key = read::master_key_file(raw)?; Ok(()) }, show_master_key_file, "/run/secrets/gatewright-master-key", "The file that holds the master key; nobody but the server should be able to read it."),
 
@@ -156,7 +156,7 @@ pub(super) const KEYS: &[Key] = &[
     key!("alerts.disk_trouble", alerts.limits.disk_trouble, read::integer(0..=99), "Percent of an SQLite database's disk; fewer that are free are too few."),
     key!("alerts.notifier_down", alerts.limits.notifier_down, read::integer(0..=1_000_000), "Seconds for which a message about an alert can't be delivered."),
     key!("alerts.runbooks", alerts.runbooks, read::text, "Where the runbooks are that messages link to."),
-    key!("alerts.outbound_allow", alerts.outbound_allow, read::networks, "Networks or addresses that are not public, and that the webhook may be at all the same."),
+    key!("alerts.outbound_allow", alerts.outbound_allow, lists::networks, "Networks or addresses that are not public, and that the webhook may be at all the same."),
     special!("alerts.ca_file", |c, raw| { c.alerts.ca_file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.alerts.ca_file.as_deref()), "/etc/gatewright/ca.pem", "A certificate authority of your own for webhook and mail server, PEM, beside the public ones."),
     special!("alerts.webhook_url", |c, raw| { c.alerts.webhook_url = read::secret_text(raw)?; Ok(()) }, |c| show_secret(c.alerts.webhook_url.is_some()), "https://alerts.example.com/gatewright", "Where alerts are posted to, as JSON; https only."),
     special!("alerts.webhook_secret_file", |c, raw| { c.alerts.webhook_secret_file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.alerts.webhook_secret_file.as_deref()), "/run/secrets/gatewright-webhook", "The file with the secret that they are signed with: `openssl rand -base64 32`."),
@@ -176,11 +176,11 @@ pub(super) const KEYS: &[Key] = &[
     key!("metrics.listen", metrics.listen, read::address_or_off, "Where Prometheus finds the metrics, at /metrics; off for nowhere. They name clients and load: keep it to\nyour own networks."),
     key!("metrics.format", metrics.format, read::metrics_format, "prometheus, or emf: a line a minute on standard output for CloudWatch Logs, and metrics.listen only if it's set."),
 
-    key!("cors.origins", cors.origins, read::origins, "Web origins that may call the token, userinfo and revocation endpoints. Exact: no wildcard, no null."),
+    key!("cors.origins", cors.origins, lists::origins, "Web origins that may call the token, userinfo and revocation endpoints. Exact: no wildcard, no null."),
 
     special!("policy.file", |c, raw| { c.policy.file = read::optional_path(raw)?; Ok(()) }, |c| show_path(c.policy.file.as_deref()), "policy.toml", "The authorizer's policy, so that the issuer knows its audiences and scopes."),
 
-    key!("http.hosts", http.hosts, read::hosts, "More names that a listener on loopback answers to, besides localhost, loopback addresses and the issuer's host.\nTrusted proxies may send any Host."),
+    key!("http.hosts", http.hosts, lists::hosts, "More names that a listener on loopback answers to, besides localhost, loopback addresses and the issuer's host.\nTrusted proxies may send any Host."),
     key!("http.max_connections", http.max_connections, read::integer(1..=1_000_000), "Open connections. Beyond it the one that waits longest for its client is closed."),
     key!("http.max_connections_per_address", http.max_connections_per_address, read::integer(1..=1_000_000), "Those of one address (IPv6: one /64); trusted proxies have no such limit. Beyond it, the one of them that waits\nlongest is closed."),
     key!("http.max_streams", http.max_streams, read::integer(1..=1_000), "Requests that an HTTP/2 connection may have open."),

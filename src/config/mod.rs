@@ -11,6 +11,7 @@ mod example;
 mod issuer;
 mod keys;
 mod layers;
+mod lists;
 pub mod master_key;
 mod monitoring;
 mod read;
@@ -35,7 +36,7 @@ pub use values::{
     TlsConfig, TlsProfile, TokensConfig,
 };
 
-pub use read::{host, network};
+pub use lists::{host, network};
 
 use keys::{KEYS, Key};
 

@@ -63,6 +63,8 @@ impl Keyring {
     /// The keys that are not used.
     pub fn rejected(&self) -> &[Rejected] {
         &self.rejected
+    }
+
     /// The same, with keys that have left the JWKS, each with the time (Unix seconds) until which it tells whose a hint is.
     #[must_use]
     pub fn remembering(self, former: Vec<(PublicKey, i64)>) -> Self {

@@ -98,6 +98,7 @@ names!(PkcePolicy { Required = "required", Optional = "optional" });
 
 /// One registered client, without its secrets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting by itself")]
 pub struct Client {
     /// `client_id`
     pub client_id: ClientId,

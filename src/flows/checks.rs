@@ -90,7 +90,7 @@ pub(super) fn registered_redirect_uri(
     form: &Form,
     client: &Client,
 ) -> Result<(VerifiedRedirectUri, bool), AuthorizeError> {
-    let unverified = |reason| AuthorizeError::Unverified(reason);
+    let unverified = AuthorizeError::Unverified;
     if let Some(presented) = form.get("redirect_uri") {
         let verified = client.verify_redirect_uri(presented);
         let verified = verified.ok_or_else(|| unverified(UnverifiedReason::RedirectUri))?;

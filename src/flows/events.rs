@@ -5,6 +5,7 @@
 //! the thousand are recorded one by one up to a rate, and beyond it as a number for each client and minute; what strangers
 //! cause likewise, for each network and minute.
 
+mod per_second;
 mod sampling;
 mod settings;
 
@@ -18,6 +19,7 @@ use crate::domain::client::{AuthMethod, GrantType};
 use crate::domain::event::{Event, Happening, RequestContext, Sort};
 use crate::store::events::{self, Recorder, verify};
 use crate::store::{Store, StoreError, Tx};
+use per_second::PerSecond;
 use sampling::{Sampling, Share};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -82,31 +84,6 @@ struct Rates {
     /// How far the chains were that were told of, and when that was.
     ends: HashMap<String, i64>,
     ends_at: Option<i64>,
-}
-
-/// So many in a second, and no more.
-#[derive(Default)]
-struct PerSecond {
-    second: i64,
-    count: u32,
-}
-
-impl PerSecond {
-    /// Whether `more` are within `most` in this second; if so, they count.
-    fn takes(&mut self, more: u32, most: u32, now: i64) -> bool {
-        if self.second != now {
-            *self = Self {
-                second: now,
-                count: 0,
-            };
-        }
-        let count = self.count.saturating_add(more);
-        let is_within = count <= most;
-        if is_within {
-            self.count = count;
-        }
-        is_within
-    }
 }
 
 impl EventStream {

@@ -1,8 +1,11 @@
 //! `id_token_hint`: an ID token of ours that comes back (OIDC Core §3.1.2.1, RP-Initiated Logout 1.0 §2).
 
 use super::Issuer;
+use super::keys::sealed_public;
+use crate::crypto::MasterKeys;
 use crate::domain::Subject;
-use gatewright_authorizer::jose::Jws;
+use crate::store::signing_keys::KeyRecord;
+use gatewright_authorizer::jose::{Jws, PublicKey};
 use serde_json::Value;
 
 /// Largest hint looked at, bytes.
@@ -56,4 +59,14 @@ pub(super) fn read(issuer: &Issuer, presented: &str, now: i64) -> Result<Hint, &
         session_id: text("sid").map(str::to_owned),
         proven,
     })
+}
+
+/// The public keys that have left the JWKS and still tell whose a hint is, each with the end of that.
+pub(super) fn former_keys(master: &MasterKeys, records: &[KeyRecord]) -> Vec<(PublicKey, i64)> {
+    let gone = records.iter().filter(|record| record.state == "gone");
+    gone.filter_map(|record| {
+        let key = PublicKey::from_jwk(&sealed_public(master, record)?).ok()?;
+        Some((key, record.hints_until?))
+    })
+    .collect()
 }

@@ -83,7 +83,7 @@ pub async fn read(
         (Some(Ok(hint)), Some(named)) if hint.client_id != named => Err(ReturnFault::TwoClients),
         (Some(Ok(hint)), _) => Ok(hint.client_id.as_str()),
         (_, Some(named)) => Ok(named),
-        (Some(Err(words)), None) => Err(ReturnFault::Hint(*words)),
+        (Some(Err(words)), None) => Err(ReturnFault::Hint(words)),
         (None, None) => Err(ReturnFault::NoClient),
     };
     let registered = match client_id {

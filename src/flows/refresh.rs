@@ -218,14 +218,14 @@ async fn retried(
         .and_then(|bytes| String::from_utf8(bytes).ok())
         .ok_or_else(|| FlowError::Internal("a stored response can't be opened".to_owned()))?;
     standing(issuer, client, grant).await?;
-    issuer.note(
-        Happening::RefreshRetried {
-            client_id: grant.client_id.clone(),
-            subject: grant.subject.clone(),
-            grant_id: grant.family_id.clone(),
-        },
-        now,
-    );
+    issuer.store.metrics().identity.refresh_retried();
+    let of = format!("refresh_retried {}", grant.family_id);
+    let retried = || Happening::RefreshRetried {
+        client_id: grant.client_id.clone(),
+        subject: grant.subject.clone(),
+        grant_id: grant.family_id.clone(),
+    };
+    issuer.events.note_hourly(&of, retried, now);
     Ok(response)
 }
 

@@ -35,12 +35,11 @@ pub async fn revoke(
         return refuse(ErrorCode::InvalidRequest, "token is missing");
     };
     let refresh_token = RefreshToken::presented(token);
-    let family_id = match refresh_token.lineage(&issuer.master, &client_id) {
-        Some(lineage) => Some(lineage.family_id),
-        None => {
-            let digest = refresh_token.digest();
-            rows::family_of_token(&issuer.store, digest.as_str(), &client_id).await?
-        }
+    let family_id = if let Some(lineage) = refresh_token.lineage(&issuer.master, &client_id) {
+        Some(lineage.family_id)
+    } else {
+        let digest = refresh_token.digest();
+        rows::family_of_token(&issuer.store, digest.as_str(), &client_id).await?
     };
     if let Some(family_id) = family_id {
         return revoke_family(issuer, client_id, family_id, now).await;

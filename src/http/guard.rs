@@ -7,6 +7,7 @@
 mod catch_panic;
 mod client_addr;
 mod limits;
+mod noted;
 mod own_hosts;
 mod received;
 mod request_id;
@@ -31,10 +32,11 @@ use super::endpoints::Counted;
 use super::server::{PeerAddr, Refused};
 use crate::config::Config;
 use crate::domain::device::DeviceClass;
-use crate::domain::event::{Happening, RequestRefusal};
-use crate::flows::FlowError;
+use crate::domain::event::RequestRefusal;
 use crate::flows::events::AddressPrivacy;
 
+pub(super) use noted::Noted;
+pub use noted::OnNoted;
 pub use own_hosts::OwnHosts;
 pub use received::Received;
 pub use request_id::RequestId;
@@ -91,36 +93,6 @@ impl GuardSettings {
 /// Who is asking: the peer, or what a trusted proxy says of it. An extension of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddr(pub IpAddr);
-
-/// What an answer is recorded as, in its extensions: the guard tells of it on behalf of the request.
-#[derive(Debug, Clone)]
-pub(super) struct Noted(pub Happening);
-
-impl Noted {
-    /// A failure of ours.
-    pub(super) fn failed(error: &FlowError) -> Self {
-        Self(Happening::RequestFailed {
-            cause: error.cause(),
-            words: error.to_string(),
-        })
-    }
-
-    /// A request that came to no use case.
-    pub(super) fn refused(
-        reason: RequestRefusal,
-        status: StatusCode,
-        words: Option<&'static str>,
-    ) -> Self {
-        Self(Happening::RequestRefused {
-            reason,
-            status: status.as_u16(),
-            words: words.map(str::to_owned),
-        })
-    }
-}
-
-/// Told of what answers are recorded as.
-pub type OnNoted = Arc<dyn Fn(Happening) + Send + Sync>;
 
 /// Puts the guard around all of `router`, its fallback included.
 pub fn layer(settings: GuardSettings, router: Router) -> Guarded {
@@ -190,7 +162,9 @@ impl Guarded {
             .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
         let client = client_addr::find(peer, request.headers(), &settings.trusted_proxies);
         let unheard = self.on_noted.as_ref().and_then(|_| {
-            let news = self.untrusted.news(settings, (peer, request.headers()), began);
+            let news = self
+                .untrusted
+                .news(settings, (peer, request.headers()), began);
             news.map(Box::new)
         });
         if !settings.relayed {

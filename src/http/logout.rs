@@ -65,7 +65,7 @@ async fn answer(app: &App, inbound: &Inbound, form: &Form) -> Result<Response, F
         return Ok(page_error::forged(reason, &inbound.request_id));
     }
     let signed_in_anew = confirmed && shown_in != session.session_id.as_str();
-    let unasked = !confirmed && !(request.proven && request.to.is_ok());
+    let unasked = !(confirmed || request.proven && request.to.is_ok());
     if signed_in_anew || unasked {
         let account = accounts::by_subject(&app.issuer.store, &session.subject).await?;
         let asked = Asked {
@@ -158,11 +158,7 @@ fn nowhere_to_go(app: &App, fault: ReturnFault, request_id: &str) -> Response {
     without_session(app, response)
 }
 
-fn done(
-    app: &App,
-    request: &LogoutRequest,
-    (confirmed, request_id): (bool, &str),
-) -> Response {
+fn done(app: &App, request: &LogoutRequest, (confirmed, request_id): (bool, &str)) -> Response {
     let response = match &request.to {
         Ok(Some(to)) => redirect::after_logout(to, request.state.as_deref(), confirmed),
         Ok(None) | Err(_) => match (LoggedOutPage { continue_to: None }).render() {

@@ -112,9 +112,3 @@ fn split_origin(url: &str) -> (&str, &str) {
         .map_or(url.len(), |at| authority + at);
     url.split_at_checked(end).unwrap_or((url, ""))
 }
-
-/// The origin of any absolute URL with an authority, for CSP.
-pub(super) fn origin_of(url: &str) -> &str {
-    let end = url.find(['?', '#']).unwrap_or(url.len());
-    split_origin(url.get(..end).unwrap_or(url)).0
-}

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::catalogue::{
     DECISION_DURATION, DECISIONS, DECISIONS_LEFT_OUT, DECISIONS_LOST, DECISIONS_SHIPPED,
-    DECISIONS_WAITING, JWKS_FETCHES, Of,
+    DECISIONS_WAITING, JWKS_FETCHES, JWKS_PASSED_OVER, Of,
 };
 use super::parts::{Counters, labels, of_decisions};
 

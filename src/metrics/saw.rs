@@ -5,8 +5,8 @@ use crate::domain::ClientId;
 use crate::domain::event::{Event, Happening};
 
 impl Metrics {
-    /// Counts an event. Tokens and clients that proved who they are aren't counted here but where they are, since not
-    /// each of them is an event.
+    /// Counts an event. Tokens, retried refreshes and clients that proved who they are aren't counted here but where they
+    /// are, since not each of them is an event.
     pub fn saw(&self, event: &Event) {
         self.events.happened(event.happening.kind().name);
         match &event.happening {
@@ -16,7 +16,6 @@ impl Metrics {
             Happening::ClientAuthenticationFailed { .. } => {
                 self.identity.client_authenticated(false);
             }
-            Happening::RefreshRetried { .. } => self.identity.refresh_retried(),
             Happening::RefreshReplayed { .. } => self.identity.refresh_replayed(),
             Happening::CodeReplayed { .. } => self.identity.code_replayed(),
             Happening::TokenRefused {

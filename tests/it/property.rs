@@ -57,7 +57,7 @@ proptest! {
         prop_assert_eq!(form.is_empty(), valued().next().is_none());
         let mut seen = BTreeSet::new();
         let mut twice = Vec::new();
-        for (name, value) in &pairs {
+        for (name, _) in &pairs {
             if !seen.insert(name) {
                 twice.push(name.as_str());
             }

@@ -106,9 +106,9 @@ impl Policy {
 
     /// Judges one call.
     pub fn judge(&self, token: &AccessToken, request: &Request<'_>) -> Decision {
-        let read = match path::decoded(request.path) {
-            Ok(read) => read,
-            Err(reason) => return Decision::refused_before_judging(reason),
+        let Ok(read) = path::decoded(request.path) else {
+            let why = Cause::PathForm(path::why_refused(request.path));
+            return Decision::refused_before_judging(why);
         };
         let decision = self.judge_path(&read, token, request);
         // An escape in a path that was decoded before may be meant as it stands. Then both readings must say the same.

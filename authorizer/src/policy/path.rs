@@ -78,9 +78,9 @@ pub(super) fn why_refused(path: &str) -> &'static str {
     } else if segments().any(has_dots) {
         "a segment of one or two dots"
     } else if path.contains('%') {
-        "an escape that is none, that a plain character didn't need, or that hides a separator; or an unusual character"
+        "an escape of a slash, a backslash, a control character or an escape; or one that is none, or isn't UTF-8"
     } else {
-        "a character that paths don't have unescaped, or that some readers take for a separator"
+        "a semicolon, a backslash, a control character, ? or #"
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rules by method and path template, and how the templates get into each other's way in IAM.
 
-use super::{Effect, Method, PathTemplate, Rule};
+use super::{Effect, Method, PathTemplate, Rule, Segment};
 
 /// What one method's routes give a token.
 pub(super) struct Grant<'r> {
@@ -136,7 +136,7 @@ impl Routes {
                 grant.deny.push(template.pattern());
                 grant
                     .escaped
-                    .extend(template.literals().flat_map(str::bytes));
+                    .extend(literals(template).flat_map(str::bytes));
             }
         }
         grant.deny.sort_unstable();
@@ -221,4 +221,15 @@ impl MethodRoutes {
         routes.allow.sort_unstable();
         routes
     }
+}
+
+/// The texts of a template's literal segments.
+fn literals(template: &PathTemplate) -> impl Iterator<Item = &str> {
+    template
+        .segments()
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Literal(text) => Some(text.as_str()),
+            Segment::Param | Segment::Greedy => None,
+        })
 }

@@ -116,14 +116,6 @@ impl PathTemplate {
         self.names.iter().flatten().map(String::as_str)
     }
 
-    /// The texts of its literal segments.
-    pub(super) fn literals(&self) -> impl Iterator<Item = &str> {
-        self.segments.iter().filter_map(|segment| match segment {
-            Segment::Literal(text) => Some(text.as_str()),
-            Segment::Param | Segment::Greedy => None,
-        })
-    }
-
     /// Its parameters in the segments of a path that it matches; a greedy one takes the rest.
     pub(super) fn capture<'s>(
         &'s self,

@@ -80,7 +80,10 @@ impl Verification {
         }
     }
 
-    /// The token, or why it was refused.
+    /// The token.
+    ///
+    /// # Errors
+    /// Why it was refused, and which of the reason's causes it was.
     pub fn verdict(&self) -> Result<&Arc<AccessToken>, Refused> {
         let cause = self.cause;
         self.outcome.as_ref().map_err(|reason| Refused {

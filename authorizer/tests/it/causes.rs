@@ -193,9 +193,10 @@ fn what_is_wrong_with_a_proof_or_a_binding_is_named() {
         assert_eq!(why.reason, reason, "{words}");
         assert!(why.words().contains(words), "{}", why.words());
     }
+    let proof = client.proof(&token, "p");
     let nowhere = Credentials {
         scheme: Scheme::Dpop,
-        proof: Some(&client.proof(&token, "p")),
+        proof: Some(&proof),
         method: "GET",
         ..Credentials::bearer(&token)
     };
@@ -238,10 +239,11 @@ fn what_makes_a_path_ambiguous_is_named() {
         ("/orders//1", "an empty segment"),
         ("/orders/../1", "one or two dots"),
         ("/orders/%2e", "one or two dots"),
-        ("/orders/%61", "an escape"),
         ("/orders/a%2Fb", "an escape"),
-        ("/orders;v=1", "a character"),
-        ("/orders/é", "a character"),
+        ("/orders/%2561", "an escape"),
+        ("/orders/%zz", "an escape"),
+        ("/orders/%ff", "an escape"),
+        ("/orders;v=1", "a semicolon"),
     ] {
         let told = explain(&policy, &token, Target::Route, &Request::new("GET", path));
         assert_eq!(told.reason, Some(Reason::PathRefused), "{path}");

@@ -1,7 +1,7 @@
 //! The decision log: one line for each call, and nothing secret in it.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use gatewright_authorizer::Authorizer;
 use gatewright_authorizer::jwks::Clock;
@@ -43,13 +43,16 @@ impl std::io::Write for Log {
 
 /// One subscriber for the process: tracing asks the thread that comes first whether anyone wants to hear of an event,
 /// so one for this thread alone could be left out.
-fn logged(act: impl FnOnce()) -> String {
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(|| Log)
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+pub fn logged(act: impl FnOnce()) -> String {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(|| Log)
+            .finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
     LOG.set(Some(Vec::new()));
     act();
     String::from_utf8(LOG.take().unwrap()).unwrap()

@@ -162,15 +162,15 @@ fn redirects_are_not_followed_and_errors_are_errors() {
 
 #[test]
 fn bodies_are_cut_off_and_slow_servers_given_up() {
-    let large = serve(|_, _| Response::json("x".repeat(64 * 1024 + 1)));
+    let large = serve(|_, _| Response::json("x".repeat(256 * 1024 + 1)));
     assert_eq!(
         block_on(get(&large, Limits::default())).unwrap_err(),
         GetError::TooLarge
     );
-    let fits = serve(|_, _| Response::json("x".repeat(64 * 1024)));
+    let fits = serve(|_, _| Response::json("x".repeat(256 * 1024)));
     assert_eq!(
         block_on(get(&fits, Limits::default())).unwrap().body.len(),
-        64 * 1024
+        256 * 1024
     );
 
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

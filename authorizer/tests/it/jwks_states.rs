@@ -9,12 +9,13 @@ use gatewright_authorizer::jwks::{
 };
 use gatewright_authorizer::policy::{IssuerRules, JwksRules, JwksUri};
 use gatewright_authorizer::{Credentials, Reason, Verifier};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use crate::decision_log::logged;
 use crate::support::issuer::{Issuer, Paused, cache, pass, settle, verifier, warm};
 use crate::support::signer::shared;
-use crate::support::{AUDIENCE, ISSUER, NOW, Signer, claims, set};
+use crate::support::{AUDIENCE, ISSUER, NOW, Signer, block_on, claims, set};
 
 async fn state(cache: &KeyCache, kid: &str) -> JwksState {
     cache.keys(kid).await.unwrap().state
@@ -219,8 +220,8 @@ async fn a_verifier_reads_pinned_keys_from_beside_the_policy_file() {
 async fn pinned_keys_that_cannot_be_used_refuse_to_start() {
     let issuer = Arc::new(Issuer::default());
     for (name, text, words) in [
-        ("empty", "{\"keys\":[]}", "holds no usable key"),
-        ("html", "<html>", "not a well-formed"),
+        ("empty", "{\"keys\":[]}", "holds no key"),
+        ("html", "<html>", "no JSON object"),
     ] {
         let directory = Directory::with(name, text);
         let error = verifier_in(&directory, &issuer, None).err().unwrap();
@@ -235,4 +236,48 @@ async fn pinned_keys_that_cannot_be_used_refuse_to_start() {
     std::fs::remove_file(gone.0.join("jwks.json")).unwrap();
     let error = verifier_in(&gone, &issuer, None).err().unwrap();
     assert!(error.contains("beside the policy file"), "{error}");
+}
+
+#[test]
+fn the_log_names_issuer_key_and_cause_once_for_each_document() {
+    let mut odd = Signer::es256("odd").jwk();
+    odd["alg"] = json!(null);
+    let text = logged(|| {
+        block_on(async {
+            let issuer = Arc::new(Issuer::default());
+            let keys = json!({"keys": [odd, shared().jwk()]}).to_string();
+            issuer.answer_with(keys.as_bytes(), None);
+            let cache = cache(&issuer);
+            assert!(cache.keys("key-1").await.unwrap().keys.has_kid("key-1"));
+            // The set is fresh, and the next fetch of it is far away; what can't be read is a failure of this issuer.
+            issuer.answer_with(b"{", None);
+            let another = KeyCache::new(
+                "https://another.example",
+                Arc::<Issuer>::clone(&issuer),
+                Arc::new(Paused(Instant::now())),
+                CacheSettings::default(),
+            );
+            another.keys("key-1").await.unwrap_err();
+        });
+    });
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .filter(|line: &Value| line["level"] == "WARN")
+        .collect();
+    let [odd, unreadable] = lines.as_slice() else {
+        panic!("{text}")
+    };
+    assert_eq!(odd["fields"]["issuer"], ISSUER);
+    assert_eq!(odd["fields"]["passed_over"], 1);
+    assert_eq!(
+        odd["fields"]["members"],
+        "the key \"odd\": its alg is missing or malformed"
+    );
+    assert_eq!(unreadable["fields"]["issuer"], "https://another.example");
+    let error = unreadable["fields"]["error"].as_str().unwrap();
+    assert!(
+        error.contains("no JSON object with a list of keys"),
+        "{error}"
+    );
 }

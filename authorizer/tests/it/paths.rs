@@ -7,8 +7,8 @@ use crate::support::signer::shared;
 use crate::support::{
     NOW, authorizer, block_on, claims, events, policy, policy_of, token_having, token_with,
 };
-use gatewright_authorizer::iam;
 use gatewright_authorizer::policy::{Request, Rights};
+use gatewright_authorizer::{Reason, iam};
 
 const DISGUISES: [&str; 18] = [
     "//admin",
@@ -190,7 +190,7 @@ fn an_escape_that_may_be_meant_as_it_stands_must_be_allowed_in_both_readings() {
             ..Request::new(method, path)
         };
         let decision = policy.judge(&token, &request);
-        (decision.rule, decision.reason.map(|reason| reason.as_str()))
+        (decision.rule, decision.reason.map(Reason::as_str))
     };
     let by = |rule: &str| (Some(rule.to_owned()), None);
     let refused = (None, Some("path_refused"));

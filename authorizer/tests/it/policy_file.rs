@@ -281,7 +281,7 @@ fn explain_is_the_same_decision_in_words_and_json() {
     for reason in Reason::ALL {
         let told = explain(
             &policy,
-            &Err(*reason),
+            &Err((*reason).into()),
             Target::Route,
             &Request::new("GET", "/orders/1"),
         )

@@ -234,7 +234,7 @@ fn explain_says_that_no_token_is_asked_for() {
         let request = Request::new("GET", path).at(NOW);
         explain(
             &policy(),
-            &Err(Reason::TokenMissing),
+            &Err(Reason::TokenMissing.into()),
             Target::Route,
             &request,
         )

@@ -97,7 +97,7 @@ for alg in ALGORITHMS:
     case(alg, "bearer", sign(alg, claims()))
     case(alg + ", another audience", "bearer", sign(alg, claims(aud="https://x")), "audience_mismatch")
 case("a future iat", "bearer", sign("EdDSA", claims(iat=NOW + 60)), "issued_in_future")
-case("a float as exp", "bearer", sign("EdDSA", claims(exp=NOW + 0.5)), "claim_malformed")
+case("a float as exp", "bearer", sign("EdDSA", claims(exp=NOW + 0.5)))
 case("scope as a list", "bearer", sign("EdDSA", claims(scope=["orders:read"])), "claim_malformed")
 case("another issuer", "bearer", sign("EdDSA", claims(iss=ISSUER + "/")), "issuer_unknown")
 secret = OctKey.import_key(json.dumps(KEYS["RS256"].as_dict(private=False)))

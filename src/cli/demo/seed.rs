@@ -373,6 +373,7 @@ PAGE=$(get {url}/demo/login)
 PAGE=$(get -d csrf=$(field csrf) -d interaction=$(field interaction) -d login={username} -d password={password} {url}/login)
 AGREE=$(printf %s "$PAGE" | sed -n 's/.*action="\(\/consent[^"]*\)".*/\1/p')
 [ -z "$AGREE" ] || PAGE=$(get -d csrf=$(field csrf) -d decision=allow "{url}$AGREE")
+PAGE=$(get "$(printf %s "$PAGE" | sed -n '/id="return-link"/s/.*href="\([^"]*\)".*/\1/p' | sed 's/&#38;/\&/g')")
 printf %s "$PAGE" | sed -n '/<h1>/s/<[^>]*>//gp'"#
         )
     }

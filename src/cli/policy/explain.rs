@@ -126,7 +126,7 @@ async fn of_call(
     let route = (args.method.as_ref(), args.path.as_ref());
     let question = Question::only(route, args.connect, &args.field, document, QUESTIONS)?;
     let token = if args.no_token {
-        Err(Reason::TokenMissing)
+        Err(Reason::TokenMissing.into())
     } else if let Some(text) = &args.presented.claims {
         claims::token(policy, of_text(text)?, now)
     } else {

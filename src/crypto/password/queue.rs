@@ -101,7 +101,7 @@ impl<T> FairQueue<T> {
             at_once,
             waiting: BTreeMap::new(),
             shares: HashMap::new(),
-            time: CHARGE,
+            time: 0,
             arrivals: 0,
             served: 0,
         }

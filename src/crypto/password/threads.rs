@@ -7,9 +7,9 @@ use super::{HashError, HashSettings, Turn, Verdict, Watch};
 use argon2::password_hash::phc::PasswordHash;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::{Duration, sleep};
 
 /// How many of the last durations are kept.
 const DURATIONS: usize = 32;
@@ -268,7 +268,7 @@ fn run(shared: &Arc<Shared>) {
             Task::Wait(runtime) => {
                 if let Some(duration) = shared.a_duration() {
                     runtime.spawn(async move {
-                        tokio::time::sleep(duration).await;
+                        sleep(duration).await;
                         drop(serving);
                         let _ = reply.send(Ok(Done::Judged(Verdict::Wrong)));
                     });
@@ -300,17 +300,16 @@ fn judge(
     let mut usable = None;
     if let Some(stored) = stored {
         let hash = PasswordHash::new(stored).ok();
-        match hash.and_then(|hash| Some((Costs::named(&hash)?, hash))) {
-            Some((costs, hash)) => {
-                shared.learn([costs], false);
-                ceiling = ceiling.over(costs);
-                usable = Some(hash);
-            }
+        if let Some((costs, hash)) = hash.and_then(|hash| Some((Costs::named(&hash)?, hash))) {
+            shared.learn([costs], false);
+            ceiling = ceiling.over(costs);
+            usable = Some(hash);
+        } else {
             // Answered as if there were none: a page of its own would tell that the account exists.
-            None => tracing::error!(
+            tracing::error!(
                 "a stored password hash can't be used: look for the failed login, and set that person's password anew \
                  with 'gatewright user set-password'"
-            ),
+            );
         }
     }
     memory.verify(

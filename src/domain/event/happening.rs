@@ -196,7 +196,7 @@ happenings! {
         subject: Subject,
         grant_id: FamilyId,
     }
-    /// A refresh was retried within its grace, and got the same answer again.
+    /// A refresh was retried within its grace, and got the same answer again; recorded once an hour for each grant.
     RefreshRetried = "refresh_retried", Notice, Queued {
         client_id: ClientId,
         subject: Subject,

@@ -4,9 +4,9 @@ use crate::crypto::keyring::Rejected;
 use crate::crypto::signing_key::{PrivatePkcs8, SigningKey};
 use crate::crypto::token::equal;
 use crate::crypto::{Entropy, Keyring, MasterKeys};
-use crate::flows::FlowError;
+use crate::flows::{FlowError, id_token_hint};
 use crate::store::signing_keys::KeyRecord;
-use gatewright_authorizer::jose::{Algorithm, PublicKey};
+use gatewright_authorizer::jose::Algorithm;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -92,17 +92,7 @@ pub(super) fn build(master: &MasterKeys, records: &[KeyRecord]) -> Result<Keyrin
     let keyring = Keyring::new(active, &published, version(records));
     Ok(keyring
         .without(rejected)
-        .remembering(former(master, records)))
-}
-
-/// The public keys that have left the JWKS and still tell whose a hint is, each with the end of that.
-fn former(master: &MasterKeys, records: &[KeyRecord]) -> Vec<(PublicKey, i64)> {
-    let gone = records.iter().filter(|record| record.state == "gone");
-    gone.filter_map(|record| {
-        let key = PublicKey::from_jwk(&sealed_public(master, record)?).ok()?;
-        Some((key, record.hints_until?))
-    })
-    .collect()
+        .remembering(id_token_hint::former_keys(master, records)))
 }
 
 pub(super) fn version(records: &[KeyRecord]) -> Vec<(String, String)> {

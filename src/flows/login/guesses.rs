@@ -142,11 +142,12 @@ pub(super) async fn forgive(
         return Ok(throttle::clear(store, &own).await?);
     }
     throttle::clear(store, &attempted.account).await?;
-    for name in [Some(&account.username), account.email.as_ref()] {
-        if let Some(name) = name {
-            let typed = issuer.master.login_bucket("name", name);
-            throttle::clear(store, &typed).await?;
-        }
+    for name in [Some(&account.username), account.email.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        let typed = issuer.master.login_bucket("name", name);
+        throttle::clear(store, &typed).await?;
     }
     Ok(())
 }

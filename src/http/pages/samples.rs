@@ -190,9 +190,28 @@ impl<'a> Words<'a> {
         page.render().unwrap()
     }
 
-    /// Every page in its main forms: its name, the ids it promises, and its text.
-    pub(super) fn pages(&self) -> Vec<(&'static str, Vec<&'static str>, String)> {
-        let login = vec!["login-form", "login", "password", "login-submit"];
+    /// What belongs to applications on the person's own machine, and to several open pages.
+    fn native_pages(&self) -> Vec<(&'static str, Vec<&'static str>, String)> {
+        vec![
+            (
+                "login-native",
+                vec!["login-form", "login-leads-to"],
+                self.login_native(),
+            ),
+            (
+                "continue",
+                vec!["continue-form", "continue-allow", "continue-deny"],
+                self.go_on(),
+            ),
+            (
+                "consent-another",
+                vec!["consent-form", "answered-by-another"],
+                self.consent(true),
+            ),
+        ]
+    }
+
+    fn logout_pages(&self) -> Vec<(&'static str, Vec<&'static str>, String)> {
         let logout = |cancel_href, problem: Option<&str>| {
             let page = LogoutPage {
                 csrf: self.say("csrf-value"),
@@ -206,6 +225,26 @@ impl<'a> Words<'a> {
             };
             page.render().unwrap()
         };
+        let form = ["logout-form", "logout-confirm"];
+        let unregistered = "It asked to send you to an address that isn’t registered for it.";
+        vec![
+            (
+                "logout",
+                [&form[..], &["logout-cancel"]].concat(),
+                logout(Some(self.say("/")), None),
+            ),
+            ("logout-plain", form.to_vec(), logout(None, None)),
+            (
+                "logout-refused",
+                [&form[..], &["logout-error", "logout-anew"]].concat(),
+                logout(None, Some(self.say(unregistered))),
+            ),
+        ]
+    }
+
+    /// Every page in its main forms: its name, the ids it promises, and its text.
+    pub(super) fn pages(&self) -> Vec<(&'static str, Vec<&'static str>, String)> {
+        let login = vec!["login-form", "login", "password", "login-submit"];
         let error = ErrorPage {
             title: self.say("This sign-in link doesn’t work"),
             message: self.say(
@@ -233,104 +272,65 @@ impl<'a> Words<'a> {
             discovery_href: self.say("/.well-known/openid-configuration"),
         };
         let signed_out = |continue_to| LoggedOutPage { continue_to }.render().unwrap();
-        let mut pages =
-            vec![
-                ("login", login.clone(), self.login(None, None)),
-                (
-                    "login-refused",
-                    [&login[..], &["login-error", "password-error"]].concat(),
-                    { self.login(Some(LoginError::WrongCredentials), None) },
-                ),
-                (
-                    "login-busy",
-                    login.clone(),
-                    self.login(Some(LoginError::Busy), None),
-                ),
-                (
-                    "login-again",
-                    login,
-                    self.login(None, Some(self.say("ada"))),
-                ),
-                (
-                    "consent",
-                    vec![
-                        "consent-form",
-                        "consent-allow",
-                        "consent-deny",
-                        "consent-switch",
-                    ],
-                    self.consent(false),
-                ),
-                (
-                    "consent-another",
-                    vec!["consent-form", "answered-by-another"],
-                    self.consent(true),
-                ),
-                (
-                    "login-native",
-                    vec!["login-form", "login-leads-to"],
-                    self.login_native(),
-                ),
-                (
-                    "continue",
-                    vec!["continue-form", "continue-allow", "continue-deny"],
-                    self.go_on(),
-                ),
-                (
-                    "logout",
-                    vec!["logout-form", "logout-confirm", "logout-cancel"],
-                    logout(Some(self.say("/")), None),
-                ),
-                (
-                    "logout-refused",
-                    vec![
-                        "logout-form",
-                        "logout-confirm",
-                        "logout-error",
-                        "logout-anew",
-                    ],
-                    logout(
-                        None,
-                        Some(self.say(
-                            "It asked to send you to an address that isn’t registered for it.",
-                        )),
-                    ),
-                ),
-                (
-                    "logout-plain",
-                    vec!["logout-form", "logout-confirm"],
-                    logout(None, None),
-                ),
-                ("logged-out", vec!["logged-out"], signed_out(None)),
-                ("logged-out-onward", vec!["logged-out"], {
-                    signed_out(Some((
-                        self.say("Harbour Orders"),
-                        self.say("https://orders.example.com/"),
-                    )))
-                }),
-                (
-                    "error",
-                    vec!["error-page", "request-id"],
-                    error.render().unwrap(),
-                ),
-                (
-                    "form-post",
-                    vec!["form-post", "form-post-submit"],
-                    form_post.render().unwrap(),
-                ),
-                (
-                    "return",
-                    vec!["return-page", "return-link"],
-                    onward.render().unwrap(),
-                ),
-                ("home", vec!["home"], home.render().unwrap()),
-                (
-                    "start",
-                    vec!["demo-start", "demo-login", "demo-user", "demo-password"],
-                    self.start(),
-                ),
-                ("result", vec!["demo-result"], self.result()),
-            ];
+        let mut pages = vec![
+            ("login", login.clone(), self.login(None, None)),
+            (
+                "login-refused",
+                [&login[..], &["login-error", "password-error"]].concat(),
+                { self.login(Some(LoginError::WrongCredentials), None) },
+            ),
+            (
+                "login-busy",
+                login.clone(),
+                self.login(Some(LoginError::Busy), None),
+            ),
+            (
+                "login-again",
+                login,
+                self.login(None, Some(self.say("ada"))),
+            ),
+            (
+                "consent",
+                vec![
+                    "consent-form",
+                    "consent-allow",
+                    "consent-deny",
+                    "consent-switch",
+                ],
+                self.consent(false),
+            ),
+            ("logged-out", vec!["logged-out"], signed_out(None)),
+            ("logged-out-onward", vec!["logged-out"], {
+                signed_out(Some((
+                    self.say("Harbour Orders"),
+                    self.say("https://orders.example.com/"),
+                )))
+            }),
+            (
+                "error",
+                vec!["error-page", "request-id"],
+                error.render().unwrap(),
+            ),
+            (
+                "form-post",
+                vec!["form-post", "form-post-submit"],
+                form_post.render().unwrap(),
+            ),
+            (
+                "return",
+                vec!["return-page", "return-link"],
+                onward.render().unwrap(),
+            ),
+            ("home", vec!["home"], home.render().unwrap()),
+            (
+                "start",
+                vec!["demo-start", "demo-login", "demo-user", "demo-password"],
+                self.start(),
+            ),
+            ("result", vec!["demo-result"], self.result()),
+        ];
+        pages.extend(self.native_pages());
+        pages.extend(self.logout_pages());
         pages.extend(self.admin_pages());
         pages
     }

@@ -154,8 +154,9 @@ impl HttpBody for Tracked {
             // What is made is sent, whatever it takes: others make room.
             self.in_flight.grow(bytes.len());
             Unread {
+                held: bytes.len(),
                 bytes,
-                _in_flight: Arc::clone(&self.in_flight),
+                in_flight: Arc::clone(&self.in_flight),
             }
         };
         Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(unread))))
@@ -173,7 +174,14 @@ impl HttpBody for Tracked {
 /// Bytes of an answer that its client has not taken yet: the request is in flight until the socket has them all.
 pub(super) struct Unread {
     bytes: Bytes,
-    _in_flight: Arc<InFlight>,
+    held: usize,
+    in_flight: Arc<InFlight>,
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        self.in_flight.shrink(self.held);
+    }
 }
 
 impl Buf for Unread {

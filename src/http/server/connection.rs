@@ -44,16 +44,13 @@ pub(super) async fn run(
     let mut held = Held::new(&connection);
     let service = async {
         stream.set_nodelay(true)?;
-        match &server.settings.tls {
-            Some(tls) => {
-                held.set(CONNECTION + TLS);
-                let stream = tls.accept(Ciphertext::new(stream, &connection)).await?;
-                serve(&server, &connection, &mut held, stream, peer).await
-            }
-            None => {
-                held.set(CONNECTION);
-                serve(&server, &connection, &mut held, stream, peer).await
-            }
+        if let Some(tls) = &server.settings.tls {
+            held.set(CONNECTION + TLS);
+            let stream = tls.accept(Ciphertext::new(stream, &connection)).await?;
+            serve(&server, &connection, &mut held, stream, peer).await
+        } else {
+            held.set(CONNECTION);
+            serve(&server, &connection, &mut held, stream, peer).await
         }
     };
     tokio::select! {

@@ -111,7 +111,7 @@ impl EventRow {
     }
 
     /// The hash that it must have after this one.
-    pub(super) fn link(&self, key: &ChainKey, before: &str) -> String {
+    pub fn link(&self, key: &ChainKey, before: &str) -> String {
         fn shown(value: Option<&String>) -> &str {
             // No column can hold NUL, so what is absent is told from what is empty.
             value.map_or("\0", String::as_str)

@@ -148,7 +148,7 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Received {
     });
     let mut body = vec![0; length.unwrap_or(0)];
     stream.read_exact(&mut body).await.unwrap();
-    received.body = String::from_utf8(body).unwrap();
+    received.body = String::from_utf8_lossy(&body).into_owned();
     received
 }
 

@@ -346,7 +346,7 @@ on_both_databases! {
         let mut tx = app.issuer.store.begin().await.unwrap();
         accounts::update(&mut tx, &Account { disabled: true, ..ada.clone() }, ada.updated_at).await.unwrap();
         tx.commit().await.unwrap();
-        assert_eq!(call(&app, "", token).await.error(), (403, "insufficient_scope".to_owned()));
+        assert_eq!(call(&app, "", token).await.error(), (401, "invalid_token".to_owned()));
     }
 
     async fn a_cursor_belongs_to_its_search(app: TestApp) {

@@ -223,7 +223,7 @@ on_both_databases! {
 
     async fn an_odd_key_of_a_stored_set_takes_no_other_with_it(app: TestApp) {
         let key = Key::new("k1");
-        let odd = json!({"kty": "EC", "kid": 7, "alg": null});
+        let odd = json!({"kty": "EC", "crv": "P-256", "kid": 7, "alg": null});
         app.register(&client(&[odd.clone(), key.jwk(), json!({})])).await;
         let sound = key.assertion(&claims(&app, &json!({})));
         assert_eq!(present(&app, &sound).await.status, 200);

@@ -35,7 +35,7 @@ on_both_databases! {
                     [own.as_bytes(), b"; ", foreign].concat()
                 };
                 let request = app
-                    .request(Method::POST, &form.action, &super::steps::OWN_PAGE)
+                    .request(Method::POST, &form.action, &crate::attack::steps::OWN_PAGE)
                     .header("cookie", HeaderValue::from_bytes(&cookies).unwrap())
                     .header("content-type", "application/x-www-form-urlencoded")
                     .body(Body::from(crate::support::app::form(&fields)))
@@ -56,7 +56,7 @@ on_both_databases! {
         let mut fields: Vec<(&str, &str)> = form.hidden.iter().map(|(n, v)| (&**n, &**v)).collect();
         fields.extend([("login", "ada"), ("password", PASSWORD)]);
         let cookies = format!("{planted}; {}", browser.cookie_header());
-        let headers = [super::steps::OWN_PAGE[0], super::steps::OWN_PAGE[1], ("cookie", &*cookies)];
+        let headers = [crate::attack::steps::OWN_PAGE[0], crate::attack::steps::OWN_PAGE[1], ("cookie", &*cookies)];
         let answer = app.post_with(&form.action, &fields, &headers).await;
         assert_eq!(answer.status, 403);
         let told = explained(&app, &answer).await;

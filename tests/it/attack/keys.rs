@@ -215,6 +215,7 @@ on_both_databases! {
                 retired_at: None,
                 gone_at: None,
                 public_seal: Some(other.row_seal("signing_key", &[foreign.kid(), "ES256", &foreign.public_jwk().to_string()])),
+                hints_until: None,
             };
             let mut tx = issuer.store.begin().await.unwrap();
             assert!(signing_keys::insert(&mut tx, &record).await.unwrap());

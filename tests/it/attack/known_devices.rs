@@ -29,11 +29,15 @@ async fn lock_out_strangers(app: &TestApp) {
 }
 
 /// How many wrong passwords were looked at.
-async fn looked_at(app: &TestApp) -> usize {
+async fn looked_at(app: &TestApp) -> i64 {
     let failed = app.recorded("login_failed").await;
     let wrong =
         |row: &&gatewright::store::events::EventRow| row.fields()["reason"] == "wrong_password";
-    failed.iter().filter(wrong).count()
+    failed
+        .iter()
+        .filter(wrong)
+        .map(gatewright::store::events::EventRow::amount)
+        .sum()
 }
 
 on_both_databases! {

@@ -91,7 +91,7 @@ on_both_databases! {
             .chain(["eve".to_owned(), "eve@example.com".to_owned()])
             .collect();
         for seed in 1..=6_u64 {
-            let mut state = seed * 0x9e37_79b9_7f4a_7c15;
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             let mut tried = Vec::new();
             for _ in 0..40 {
                 let (address, login) = (below(&mut state, 3), &logins[below(&mut state, logins.len() as u64)]);

@@ -136,7 +136,7 @@ on_both_databases! {
         {
             let id = format!("client{number}");
             let redirect_uris = vec![RedirectUri::parse(uri).unwrap()];
-            app.register(&Client { redirect_uris, ..public_client(&id) }).await;
+            app.register(&Client { redirect_uris, silent_authorization: true, ..public_client(&id) }).await;
             let asked = authorize_url(&id, "openid", &[("redirect_uri", uri)]);
             let browser = Browser::new(&app);
             let page = browser.get(&asked).await;

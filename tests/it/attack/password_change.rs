@@ -1,7 +1,7 @@
 //! Holding on to an account whose password was changed to keep one out.
 
 use super::steps::{
-    asks_for_login, browser_of, give_password, is_no_grant, sessions_of, set_password,
+    asks_for_login, browser_of, give_password, is_no_grant, sessions_of, set_password, userinfo,
 };
 use crate::support::fixtures::{PASSWORD, authorize_url};
 use crate::support::{Browser, on_both_databases};
@@ -34,6 +34,17 @@ on_both_databases! {
         app.advance(1);
         set_password(&app, &ada, NEW).await;
         asks_for_login(&browser.get_once(&authorize_url("web", "openid", &[])).await);
+    }
+
+    async fn what_was_redeemed_as_the_password_changed_is_worth_nothing(app: TestApp) {
+        let ada = app.with_ada_and_web().await;
+        let tokens = app.tokens("web", "openid offline_access").await;
+        let access_token = tokens["access_token"].as_str().unwrap();
+        assert_eq!(userinfo(&app, access_token).await, 200);
+        // The change has revoked what there was, and this family was written just after.
+        set_password(&app, &ada, NEW).await;
+        assert_eq!(userinfo(&app, access_token).await, 401);
+        is_no_grant(&app.refresh("web", tokens["refresh_token"].as_str().unwrap()).await);
     }
 
     async fn a_login_under_way_does_not_outlive_the_password_it_gave(app: TestApp) {

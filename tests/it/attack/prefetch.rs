@@ -2,7 +2,7 @@
 
 use super::steps::{browser_of, code_of, count, sessions_of};
 use crate::support::fixtures::authorize_url;
-use crate::support::{Answer, TestApp, on_both_databases};
+use crate::support::{Answer, on_both_databases};
 
 const PREFETCHES: [(&str, &str); 7] = [
     ("sec-purpose", "prefetch"),

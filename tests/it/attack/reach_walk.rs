@@ -102,8 +102,9 @@ impl Walk<'_> {
         self.codes.extend(answer.parameter("code"));
     }
 
-    async fn ask(&mut self, mut fields: Vec<(&str, &str)>, apis: u8) -> Result<(), TestCaseError> {
+    async fn ask(&mut self, fields: Vec<(&str, &str)>, apis: u8) -> Result<(), TestCaseError> {
         let id = self.client.client_id.as_str();
+        let mut fields: Vec<(&str, &str)> = fields;
         fields.push(("client_id", id));
         fields.extend(of(&APIS, apis).into_iter().map(|api| ("resource", api)));
         let answer = self.app.post("/token", &fields).await;

@@ -6,6 +6,7 @@ use crate::support::{TestApp, on_both_databases};
 use gatewright::crypto::refresh_token::RefreshToken;
 use gatewright::domain::ClientId;
 use gatewright::domain::refresh::Lineage;
+use gatewright::metrics::Exposition;
 use gatewright::store::{Param, sweep};
 use serde_json::Value;
 
@@ -111,6 +112,17 @@ on_both_databases! {
             token = refreshed(&app, &token).await;
         }
         assert_eq!(app.events("token_refreshed").await, one_by_one + 5);
+    }
+
+    async fn a_refresh_that_is_retried_all_the_time_is_counted_and_recorded_once(app: TestApp) {
+        let r0 = first(&app).await;
+        let answer = app.refresh("web", &r0).await;
+        for _ in 0..20 {
+            assert_eq!(app.refresh("web", &r0).await.body, answer.body);
+        }
+        assert_eq!(app.events("refresh_retried").await, 1);
+        let scrape = app.issuer.store.metrics().scrape(Exposition::Prometheus);
+        assert!(scrape.contains("gatewright_refresh_retries_total 20"), "{scrape}");
     }
 
     async fn a_token_of_a_family_that_is_gone_is_unknown(app: TestApp) {

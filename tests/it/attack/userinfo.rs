@@ -56,7 +56,7 @@ on_both_databases! {
         // What is missing is named, and not the type.
         let request = app.request(http::Method::POST, "/token", &[("content-type", "application/json")]);
         let answer = app.send(request.body(axum::body::Body::empty()).unwrap()).await;
-        assert_eq!(answer.status, 400);
+        assert_eq!(answer.error(), (401, "invalid_client".to_owned()));
         assert!(!answer.body.contains("x-www-form-urlencoded"), "{}", answer.body);
     }
 

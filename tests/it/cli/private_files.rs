@@ -51,7 +51,7 @@ fn a_master_key_that_others_can_read_or_write_is_refused() {
     for open in [0o644, 0o640, 0o602] {
         set_mode(&key, open);
         let mend = format!("chmod 600 {}", key.display());
-        program.run(&["client", "list"]).fails(1, &[&mend]);
+        program.run(&["client", "list"]).fails(2, &[&mend]);
         assert_eq!(mode(&key), open, "it is for the operator to mend");
     }
     set_mode(&key, 0o600);
@@ -83,7 +83,7 @@ fn a_master_key_that_somebody_else_planted_is_refused() {
     set_mode(&key, 0o600);
     chown(&key, Some(SOMEBODY), None).unwrap();
     let said = program.run(&["key", "rotate"]);
-    said.fails(1, &["belongs to uid 12345", "chown -h"]);
+    said.fails(2, &["belongs to uid 12345", "chown -h"]);
     assert_eq!(
         names(&data),
         ["gatewright.db.master-key"],
@@ -203,7 +203,8 @@ fn every_file_that_holds_a_secret_is_looked_at() {
 
     let url_file = file("url", &url);
     let (webhook, tls) = (file("webhook", &"x".repeat(40)), file("tls.key", "x"));
-    let certificate = file("tls.crt", "x");
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = file("tls.crt", &own.cert.pem());
     for (name, value) in [
         ("GATEWRIGHT_ALERTS_WEBHOOK_SECRET_FILE", &webhook),
         ("GATEWRIGHT_TLS_KEY_FILE", &tls),
@@ -218,6 +219,7 @@ fn every_file_that_holds_a_secret_is_looked_at() {
             .env("GATEWRIGHT_ALERTS_WEBHOOK_SECRET_FILE", &webhook)
             .env("GATEWRIGHT_TLS_CERTIFICATE_FILE", &certificate)
             .env("GATEWRIGHT_TLS_KEY_FILE", &tls)
+            .env("GATEWRIGHT_ISSUER", "https://id.example.com")
             .env(name, value)
             .arg("serve");
         if name == "GATEWRIGHT_DATABASE_URL_FILE" {

@@ -26,7 +26,8 @@ on_both_databases! {
         let tokens = app.redeem("web", &code).await.json();
         assert!(claims_of(tokens["id_token"].as_str().unwrap()).get("nonce").is_none());
         // Posted, and handed on as a GET, likewise.
-        let body = format!("{}{BLANK}", plain.split_once('?').unwrap().1);
+        let blank = BLANK.replace("&resource=&resource=", "&resource=");
+        let body = format!("{}{blank}", plain.split_once('?').unwrap().1);
         let answer = app.post_raw("/authorize", &body, &[("sec-fetch-site", "cross-site")]).await;
         assert!(!answer.location().contains("state"), "{}", answer.location());
         asks_for_login(&app.get(answer.location()).await);

@@ -139,7 +139,7 @@ on_both_databases! {
         let form = crate::support::browser::form_of(&page, "consent-form");
         let (path, sealed) = form.action.split_once('=').unwrap();
         let sealed = gatewright::domain::form::decode(sealed.as_bytes()).unwrap();
-        let cookie = browser.cookies.lock().unwrap().get(app.state.cookies.browser).unwrap().clone();
+        let cookie = browser.cookies.lock().unwrap().get(&app.state.cookies.browser.to_string()).unwrap().clone();
         let context = format!("interaction {cookie}");
         let key = &app.issuer.master.interactions;
         let mut begun: serde_json::Value = serde_json::from_slice(&key.open(&context, &sealed).unwrap()).unwrap();

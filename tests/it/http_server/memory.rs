@@ -1,7 +1,14 @@
 //! What connections may hold: streams, connections of an address, and memory in all.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use axum::{Router, body::Body, routing::any};
+use hyper::body::{Bytes, Frame};
 use tokio::{
     net::{TcpSocket, TcpStream},
     time::timeout,
@@ -221,4 +228,42 @@ async fn a_head_of_a_thousand_fields_is_refused_before_its_body() {
     assert_eq!(answer.stream, 1);
     let body = String::from_utf8(client.next_of(DATA).await.unwrap().payload).unwrap();
     assert!(body.contains("too many headers"), "{body}");
+}
+
+/// So many pieces of 16 KiB.
+struct Pieces(usize);
+
+impl hyper::body::Body for Pieces {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        if self.0 == 0 {
+            return Poll::Ready(None);
+        }
+        self.0 -= 1;
+        let piece = Bytes::from_static(&[b'x'; 16 * 1024]);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+}
+
+#[tokio::test]
+async fn a_long_answer_counts_for_what_of_it_is_unread() {
+    let handler = any(|| std::future::ready(Body::new(Pieces(200))));
+    let router = Router::new().route("/", handler);
+    let server = TestServer::start(router, |settings| {
+        settings.server.memory_bytes = MIB;
+    })
+    .await;
+    let mut beside = server.connect().await;
+    beside.get("/nowhere").await;
+    let mut client = server.connect().await;
+    client
+        .send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        .await;
+    assert!(client.closed().await.len() > 200 * 16 * 1024);
+    assert_eq!(beside.get("/nowhere").await.status, 404, "it had to go");
 }

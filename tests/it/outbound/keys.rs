@@ -114,12 +114,10 @@ async fn this_machine_is_never_asked_of_a_proxy_and_http_proxy_is_not_read() {
     fetched(&here, &folder.0, &through).await.unwrap();
 
     let elsewhere = rules(format!("https://{ELSEWHERE}/"), Some("ca.pem"));
-    let other = [
-        ("HTTP_PROXY", &*closed.url()),
-        ("http_proxy", &closed.url()),
-        ("ALL_PROXY", &closed.url()),
-    ];
-    fetched(&elsewhere, &folder.0, &environment(&other))
+    let url = closed.url();
+    let others =
+        ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"].map(|name| (name, url.as_str()));
+    fetched(&elsewhere, &folder.0, &environment(&others))
         .await
         .unwrap_err();
     assert_eq!(closed.asked().len(), 0);

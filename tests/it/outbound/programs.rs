@@ -80,8 +80,8 @@ async fn spans_reach_a_collector_behind_a_private_authority_and_a_proxy() {
     let ended = spawn_blocking(move || {
         let variables = [
             ("GATEWRIGHT_TRACES_ENDPOINT", endpoint.as_str()),
-            ("SSL_CERT_FILE", &believed),
-            ("HTTPS_PROXY", &through),
+            ("SSL_CERT_FILE", believed.as_str()),
+            ("HTTPS_PROXY", through.as_str()),
         ];
         let mut issuer = Issuer::start(program, None, &variables);
         issuer.get("/jwks.json", &[]);

@@ -96,8 +96,7 @@ async fn what_no_proxy_names_is_looked_up_and_judged_here() {
         ("no_proxy", "receiver.example.com"),
         ("NO_PROXY", "*"),
     ] {
-        let variables = [("HTTPS_PROXY", &*proxy.url()), (variable, exceptions)];
-        let around = environment(&variables);
+        let around = environment(&[("HTTPS_PROXY", &proxy.url()), (variable, exceptions)]);
         let allowed = webhook(&pki, &around, &url, &["127.0.0.1"], Arc::clone(&here));
         allowed.send("m", "{}", 0).await.unwrap();
         let refused = webhook(&pki, &around, &url, &[], Arc::clone(&here));

@@ -6,6 +6,7 @@ use crate::support::administration::{administrator, open};
 use crate::support::database::plan;
 use crate::support::on_both_databases;
 use crate::troubleshooting::{Beside, story};
+use gatewright::crypto::chain::ChainKey;
 use gatewright::store::events::search::{self, Filter, Whose};
 use gatewright::store::events::{retention, verify};
 use gatewright::store::{Backend, Param, Store, alerts};
@@ -50,6 +51,27 @@ async fn many(store: &Store, rows: i64, until: i64) {
     for sql in [fill, end, "ANALYZE event".to_owned()] {
         let sql = Box::leak(sql.into_boxed_str());
         store.execute(sql, vec![]).await.unwrap();
+    }
+}
+
+/// Chains the first of these events as their node would have: no others are removed.
+async fn chain_first(store: &Store, key: &ChainKey) {
+    let filter = Filter {
+        until: Some(i64::MAX),
+        ..Filter::default()
+    };
+    let mut first = search::find(store, &filter, None, 1_000_000).await.unwrap();
+    first.retain(|row| row.writer.as_deref() == Some("filler"));
+    first.sort_by_key(|row| row.seq);
+    let mut hash = "h".to_owned();
+    for row in first
+        .iter()
+        .take(usize::try_from(retention::BATCH).unwrap())
+    {
+        hash = row.link(key, &hash);
+        let params = vec![hash.as_str().into(), row.event_id.as_str().into()];
+        let sql = "UPDATE event SET hash = $1 WHERE event_id = $2";
+        store.execute(sql, params).await.unwrap();
     }
 }
 
@@ -153,7 +175,7 @@ on_both_databases! {
             ("AND at < $2\n       AND (at > $3", "event_time", vec![day.0.into(), day.1.into(), day.0.into(), text(""), 1000.into()]),
             ("LIMIT $3) AS recent", "event_count", vec![text("login_failed"), (until - 900).into(), 20_000.into(), text("%"), text(""), true.into()]),
             ("LIMIT 1 OFFSET $3", "event_count", vec![text("login_failed"), (until - 900).into(), 19_999.into(), false.into()]),
-            ("SELECT COUNT(*)", "event_count", vec![text("login_failed"), (until - 3600).into(), until.into(), text("%"), text("")]),
+            ("SUM(COALESCE(amount", "event_count", vec![text("login_failed"), (until - 3600).into(), until.into(), text("%"), text("")]),
             ("AND at >= $4\n     ORDER BY seq", "event_chain", vec![text("filler"), 0.into(), retention::BATCH.into(), (until - 20 * DAY_S).into()]),
         ];
         let statements = || {
@@ -217,6 +239,8 @@ on_both_databases! {
         assert_eq!(search::naming(store, Whose::Client("busy"), week, named, 500).await.unwrap(), []);
         clock.lap("a token's digest among a week of the busiest client");
         let key = &app.issuer.master.events;
+        chain_first(store, key).await;
+        clock.lap("chained");
         let removed = retention::batch(store, key, app.now() - 20 * DAY_S).await.unwrap();
         assert_eq!(removed, u64::try_from(retention::BATCH).unwrap());
         clock.lap("removing 500 old events");

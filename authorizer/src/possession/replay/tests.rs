@@ -167,18 +167,20 @@ fn a_flood_by_one_client_leaves_the_half_to_another() {
 
 #[test]
 fn among_equals_the_oldest_goes() {
-    let cache = ReplayCache::default();
-    let subject = |subject| UsedProof {
-        subject,
-        key: subject,
-        ..HONEST
-    };
-    for at in 0..=MAX_PROOFS {
-        assert!(cache.first_use(&subject(&at.to_string()), 0));
+    fn of(subject: &str) -> UsedProof<'_> {
+        UsedProof {
+            subject,
+            key: subject,
+            ..HONEST
+        }
     }
-    assert!(!cache.first_use(&subject(&MAX_PROOFS.to_string()), 0));
-    assert!(!cache.first_use(&subject("1"), 0));
-    assert!(cache.first_use(&subject("0"), 0), "the price of the bound");
+    let cache = ReplayCache::default();
+    for at in 0..=MAX_PROOFS {
+        assert!(cache.first_use(&of(&at.to_string()), 0));
+    }
+    assert!(!cache.first_use(&of(&MAX_PROOFS.to_string()), 0));
+    assert!(!cache.first_use(&of("1"), 0));
+    assert!(cache.first_use(&of("0"), 0), "the price of the bound");
     audit(&cache);
 }
 

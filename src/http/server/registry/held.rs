@@ -76,6 +76,12 @@ impl InFlight {
         self.connection.hold(bytes)
     }
 
+    /// It lets go of so many bytes before its end.
+    pub fn shrink(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.connection.let_go(bytes);
+    }
+
     /// All of it is here, and it is worth working on; false if there is no memory for that.
     pub fn begin_work(&self) -> bool {
         self.connection.begin_work();
@@ -90,8 +96,7 @@ impl InFlight {
             self.connection.worked();
             self.unread.store(true, Ordering::Relaxed);
             self.connection.unread(true);
-            self.bytes.fetch_sub(WORK, Ordering::Relaxed);
-            self.connection.let_go(WORK);
+            self.shrink(WORK);
         }
         self.waits();
     }

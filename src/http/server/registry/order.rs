@@ -43,16 +43,21 @@ impl Order {
 
     /// The one that waits longest for its client, if any does. `now` is in the milliseconds that connections count in.
     pub fn longest_waiting(&mut self, now: u64) -> Option<Arc<Connection>> {
-        // Each is put back once at most: no further back than now, where the look ends.
+        // Each is put back once at most: no further back than just after now, where the look ends.
         for _ in 0..=2 * self.queue.len() {
             let ((looked_at, _), connection) = self.queue.pop_first()?;
             let is_busy = connection.is_busy(now);
-            let since = if is_busy { now } else { connection.worked_ms() };
+            // Behind those that have waited since this very millisecond.
+            let since = if is_busy {
+                now + 1
+            } else {
+                connection.worked_ms()
+            };
             self.insert_at(since.max(looked_at), Arc::clone(&connection));
             if !is_busy && since <= looked_at {
                 return Some(connection);
             }
-            if is_busy && looked_at >= now {
+            if is_busy && looked_at > now {
                 break;
             }
         }

@@ -31,7 +31,7 @@ pub async fn raised(app: &TestApp) -> Vec<(String, String)> {
         .map(|net| network(net).unwrap())
         .to_vec();
     let secret = WebhookSecret::new(WEBHOOK_SECRET.as_bytes().to_vec());
-    let webhook = Webhook::new(&url, secret, allowed, pki.client(), system_resolver()).unwrap();
+    let webhook = Webhook::new(&url, secret, allowed, pki.outbound(), system_resolver()).unwrap();
     let sink = MailSink::start(Wire::Tls(&pki)).await;
     let server = MailServer {
         url: format!("smtps://127.0.0.1:{}", sink.address.port()),
@@ -39,7 +39,7 @@ pub async fn raised(app: &TestApp) -> Vec<(String, String)> {
             "gatewright".to_owned(),
             Zeroizing::new(MAIL_PASSWORD.to_owned()),
         )),
-        ca: Some(pki.ca_pem.clone()),
+        outbound: pki.outbound(),
     };
     let email = Email::new(
         &server,

@@ -67,7 +67,7 @@ async fn told(app: &TestApp) -> (Canaries, Vec<(String, String)>) {
         "request failed",
         "alert opened",
         "otel.name",
-        "SELECT refresh_token",
+        "SELECT token_family",
     ] {
         assert!(log.contains(expected), "nothing was heard of {expected:?}");
     }
