@@ -55,6 +55,7 @@ METRICS = {
     "gatewright_authorizer_decision_duration_seconds": "histogram",
     "gatewright_authorizer_jwks_fetches_total": "counter result",
     "gatewright_authorizer_jwks_passed_over_total": "counter",
+    "gatewright_authorizer_context_left_out_total": "counter",
     "gatewright_authorizer_decisions_shipped_total": "counter",
     "gatewright_authorizer_decisions_lost_total": "counter",
     "gatewright_authorizer_decisions_waiting": "gauge",

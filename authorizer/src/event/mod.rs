@@ -249,7 +249,7 @@ fn http_v1<'e>(event: &'e Value, base_paths: &[String]) -> Option<Call<'e>> {
         is_in_arn: is_in_arn(rest, &[&path, raw]),
         path: all_clean(
             path,
-            [text(event, &["requestContext", "path"]), path_in(rest)],
+            [text(event, &["requestContext", "path"]), escaped_in(rest)],
         ),
         arn,
         credentials: presented::in_request(event, method, &CONTEXT_PATH, &CERTIFICATE_V1),
@@ -274,7 +274,7 @@ fn http_v2<'e>(event: &'e Value, base_paths: &[String]) -> Option<Call<'e>> {
         resource,
         method,
         is_in_arn: is_in_arn(rest, &[&path, raw]),
-        path: all_clean(path, [text(event, &["rawPath"]), path_in(rest)]),
+        path: all_clean(path, [text(event, &["rawPath"]), escaped_in(rest)]),
         arn,
         credentials: presented::in_request(event, method, &HTTP_PATH, &CERTIFICATE_V2),
         source_ip: address(event, &["requestContext", "http", "sourceIp"]),
@@ -332,6 +332,11 @@ fn http_path(
 /// The path in what follows the stage in an ARN: `GET/orders/1`.
 fn path_in(arn_rest: &str) -> Option<&str> {
     arn_rest.find('/').and_then(|at| arn_rest.get(at..))
+}
+
+/// The path of an ARN that has escapes, which an HTTP API tells decoded elsewhere.
+fn escaped_in(arn_rest: &str) -> Option<&str> {
+    path_in(arn_rest).filter(|path| path.contains('%'))
 }
 
 fn is_in_arn(arn_rest: &str, paths: &[&str]) -> bool {
