@@ -189,10 +189,12 @@ async fn whatever_connections_hold_those_that_wait_longest_give_it_back() {
         let is_within = timeout(NEVER, within).await.is_ok();
         let open: Vec<_> = held.iter().map(|client| is_open(&client.io)).collect();
         assert!(is_within, "{what}: {fit} fit, and these are open: {open:?}");
-        // Answers are made side by side: which of the last was the very last isn't known.
-        let last = open[59] || what == "unread answers";
-        let first = open[..30].iter().any(|open| *open);
-        assert!(!first && last, "{what}: the first go first: {open:?}");
+        // Answers are made side by side, at once for all: whose were the last isn't known.
+        let side_by_side = what == "unread answers";
+        assert!(
+            side_by_side || !open[0] && open[59],
+            "{what}: the first go first: {open:?}"
+        );
         // Answers that were made just now are on their way; then they wait, too.
         let served = async {
             while server.connect().await.get("/new").await.status != 200 {
